@@ -1,0 +1,291 @@
+"""The library: train, load and use runs from Python; the command line calls the same functions."""
+
+import secrets
+import sys
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from sparring import session
+from sparring.build import build_game, build_generator, build_state, place
+from sparring.data.image_codec import decode, grid, png_bytes, write_images
+from sparring.data.images import open_images
+from sparring.errors import SparringError, nearest
+from sparring.plan import Audience, Plan, Source, batches, make_plan
+from sparring.recipe import Options, Recipe, merge, nested, read_recipe, resolve
+from sparring.runs import RunFolder, find, read_json, write_bytes
+from sparring.sampling import sample
+from sparring.spec import ImageSpec
+from sparring.training import checkpoint
+from sparring.training.loop import Progress
+from sparring.training.loop import train as play
+
+RUNS = Path("runs")
+MAX_SAMPLES = 10_000_000
+
+
+class Silent:
+    """An audience that hears nothing."""
+
+    def say(self, message: str) -> None: ...
+    def reading(self, what: str, done: int, total: int) -> None: ...
+    def plan(self, rows: Sequence[tuple[str, str]]) -> None: ...
+    def advance(self, images: int, total: int) -> None: ...
+    def tick(self, progress: Progress, total: int) -> None: ...
+
+
+def plan(
+    data: Source,
+    options: Options,
+    *,
+    recipe: str | Path | None = None,
+    root: Path = RUNS,
+    start_from: str | Path | None = None,
+    audience: Audience | None = None,
+) -> Plan:
+    """Return what `train` would do; nothing is written but a pack of data beyond memory."""
+    base = read_recipe(Path(recipe)) if recipe else {}
+    if start_from:
+        base = merge(_without_length(read_recipe(find(start_from, root).recipe)), base)
+    if "budget" in options and "images" not in options:
+        base = {**base, "images": 0}  # a recipe's resolved images must not outlive its budget
+    return make_plan(data, merge(base, options), root, audience or Silent())
+
+
+def train(
+    data: Source,
+    *,
+    recipe: str | Path | None = None,
+    root: str | Path = RUNS,
+    run_name: str = "",
+    start_from: str | Path | None = None,
+    audience: Audience | None = None,
+    **options: Any,
+) -> "Run":
+    """Train on a folder, file, named set or array of images, in a new run folder.
+
+    Args:
+        data: a folder, zip, .npy, .npz or idx file, a named set, or an array of shape
+            (n, height, width) or (n, height, width, channels).
+        recipe: a TOML recipe that the options are laid over.
+        root: the folder of runs.
+        run_name: of the folder, after its number; from the data's name unless given.
+        start_from: a run whose networks are the starting point.
+        audience: told how it goes; silent unless given.
+        options: of the recipe: `size="tiny"`, `budget="2m"`, `optimizer={"lr": 1e-3}`.
+
+    Raises:
+        SparringError: the data, the recipe or an option cannot be used; the line says why.
+    """
+    audience, root = audience or Silent(), Path(root)
+    made = plan(
+        data, nested(options), recipe=recipe, root=root, start_from=start_from, audience=audience
+    )
+    audience.plan(made.rows)
+    source = find(start_from, root) if start_from else None
+    folder = session.start(made, root, run_name or made.name, sys.argv, audience, source)
+    return Run(folder)
+
+
+def load(run: str | Path = "latest", root: str | Path = RUNS) -> "Run":
+    """Return the run that a folder, a number or `latest` names."""
+    return Run(find(run, Path(root)))
+
+
+class Run:
+    """A run folder and its trained generator."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.folder.path
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe, fully resolved."""
+        return resolve(read_recipe(self.folder.recipe))
+
+    @property
+    def spec(self) -> ImageSpec:
+        """What one sample is."""
+        fields = read_json(self.folder.data)["spec"]
+        return ImageSpec(**fields | {"classes": tuple(fields["classes"])})
+
+    @property
+    def status(self) -> str:
+        """`running`, `finished`, `interrupted` or `failed`."""
+        return str(self.folder.read_run()["status"])
+
+    def generator(self) -> nn.Module:
+        """Return the averaged generator of the newest intact checkpoint, in evaluation mode."""
+        recipe, spec = self.recipe, self.spec
+        torch.set_num_threads(recipe.threads)  # other numbers of threads, other last bits
+        generator = build_generator(recipe, spec)
+        generator.load_state_dict(checkpoint.load_model(self.folder.checkpoints))
+        return place(generator, "cpu").eval()
+
+    def sample(
+        self, n: int, *, seed: int = 0, label: str | int | None = None, truncation: float = 1.0
+    ) -> Tensor:
+        """Return n new images, uint8 of shape (n, height, width, channels).
+
+        Args:
+            n: how many.
+            seed: image i is a function of the seed, i, the label and the truncation.
+            label: of a conditional run, a class's name or number; all in turn unless given.
+            truncation: 1 for the whole variety, below it more typical images, 0 for the mean.
+        """
+        if not 0 < n <= MAX_SAMPLES:
+            raise SparringError(f"{n} samples asked for; expected 1 to {MAX_SAMPLES:,}")
+        return torch.cat(list(self._sample(n, seed, label, truncation)))
+
+    def _sample(
+        self, n: int, seed: int, label: str | int | None, truncation: float
+    ) -> Iterator[Tensor]:
+        if not 0 <= seed < 2**63:
+            raise SparringError(f"seed {seed}; expected 0 to 2^63 - 1")
+        if not 0 <= truncation <= 2:
+            raise SparringError(f"truncation {truncation}; expected 0 (the mean) to 2")
+        spec, generator = self.spec, self.generator()
+        labels = class_labels(spec, n, label)
+        for fakes in sample(generator, n, seed=seed, labels=labels, truncation=truncation):
+            yield decode(fakes, spec)
+
+    def save(self, samples: Tensor | NDArray[np.uint8], out: str | Path | None = None) -> Path:
+        """Write samples where the suffix says: a folder of files, one `.npz`, or one `.png` grid.
+
+        Without `out` they go to the run's own `samples/generated`, beside a grid.
+        """
+        pixels = np.asarray(samples)
+        path = Path(out) if out else self.folder.samples / "generated"
+        match path.suffix.lower():
+            case ".npz":
+                _write_npz(path, pixels)
+            case ".png":
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_bytes(path, png_bytes(grid(pixels)))
+            case "":
+                write_images(pixels, path)
+                write_bytes(path / "grid.png", png_bytes(grid(pixels[:100])))
+            case other:
+                raise SparringError(f"cannot write '{other}' files; use .npz, .png or a folder")
+        return path
+
+    def resume(
+        self, *, budget: str = "", changed_data: bool = False, audience: Audience | None = None
+    ) -> Self:
+        """Go on from the last checkpoint; `budget="+5m"` extends a finished run."""
+        session.resume(self.folder, audience or Silent(), budget=budget, changed_data=changed_data)
+        return self
+
+
+def class_labels(spec: ImageSpec, n: int, label: str | int | None) -> Tensor | None:
+    """Return the labels of n samples: all classes in turn, or the one that is named."""
+    if not spec.classes:
+        if label is not None:
+            raise SparringError(f"label '{label}' asked for, but this run has no classes")
+        return None
+    if label is None:
+        return torch.arange(n) % len(spec.classes)
+    if str(label) in spec.classes:
+        return torch.full((n,), spec.classes.index(str(label)))
+    if str(label).isdigit() and int(label) < len(spec.classes):
+        return torch.full((n,), int(label))
+    hint = nearest(str(label), spec.classes)
+    raise SparringError(f"no class '{label}'; classes: {', '.join(spec.classes[:20])}{hint}")
+
+
+class GAN(BaseEstimator):  # type: ignore[misc]
+    """A GAN on an array of images, with scikit-learn's habits; nothing is written to disk.
+
+    Args:
+        size, budget, objective, preset: as in `sparring train`; `None` leaves it to the preset.
+        options: further options of the recipe, as `{"optimizer.lr": 1e-3}`.
+        random_state: the seed; `None` draws a new one for each fit.
+
+    After `fit`: `recipe_`, `spec_`, `generator_` (averaged), `seed_`, `n_images_`.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: str = "small",
+        budget: str = "1m",
+        objective: str | None = None,
+        preset: str = "default",
+        options: Options | None = None,
+        random_state: int | None = None,
+    ) -> None:
+        self.size = size
+        self.budget = budget
+        self.objective = objective
+        self.preset = preset
+        self.options = options
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:  # noqa: N803
+        """Train on images of shape (n, height, width) or (n, height, width, channels)."""
+        images = np.asarray(X)
+        if images.ndim not in (3, 4):
+            raise SparringError(
+                f"X has shape {images.shape}; expected images: (n, height, width[, channels])"
+            )
+        self.seed_ = secrets.randbits(32) if self.random_state is None else self.random_state
+        made = make_plan(images, self._asked(), RUNS, Silent())
+        state = build_state(made.recipe, made.data.spec)
+        play(
+            state,
+            build_game(made.recipe),
+            batches(made.data, made.recipe),
+            batch=made.recipe.batch,
+            until_images=made.recipe.images,
+            tick_images=session.tick_images(made.recipe),
+        )
+        self.recipe_, self.spec_, self.generator_ = made.recipe, made.data.spec, state.ema
+        self.n_images_ = state.images
+        return self
+
+    def sample(self, n_samples: int = 1, *, seed: int = 0) -> NDArray[np.uint8]:
+        """Return new images, uint8 of shape (n, height, width, channels)."""
+        check_is_fitted(self)
+        fakes = torch.cat(list(sample(self.generator_, n_samples, seed=seed)))
+        return decode(fakes, self.spec_).numpy()
+
+    def _asked(self) -> Options:
+        chosen = {
+            "size": self.size,
+            "budget": self.budget,
+            "preset": self.preset,
+            "seed": self.seed_,
+            "data.held_out": 0.0,
+            **({"objective": self.objective} if self.objective else {}),
+        }
+        return nested({**chosen, **(self.options or {})})
+
+
+def _without_length(recipe: Options) -> Options:
+    return {key: value for key, value in recipe.items() if key not in ("images", "data")}
+
+
+def _write_npz(path: Path, pixels: NDArray[np.uint8]) -> None:
+    buffer = BytesIO()
+    np.savez_compressed(buffer, images=pixels)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, buffer.getvalue())
+
+
+__all__ = ["GAN", "Run", "load", "open_images", "plan", "train"]

@@ -1,0 +1,152 @@
+"""Recipe and spec to objects: the one place where a name becomes a network, loss or optimiser."""
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+from torch.optim import SGD, Adam, Optimizer
+
+from sparring import objectives, penalties
+from sparring.networks.convolutional import (
+    ConvolutionalDiscriminator,
+    ConvolutionalGenerator,
+    default_depth,
+)
+from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
+from sparring.objectives import Objective
+from sparring.penalties import Penalty
+from sparring.recipe import OptimizerRecipe, PenaltyRecipe, Recipe, parse_schedule
+from sparring.schedules import ramped
+from sparring.spec import ImageSpec
+from sparring.training.state import State, new_state
+from sparring.training.step import Game
+
+MLP_DEPTH = 2
+
+
+def with_depths(recipe: Recipe, spec: ImageSpec) -> Recipe:
+    """Return the recipe with both depths filled in for this resolution."""
+
+    def depth(network: str, given: int) -> int:
+        return given or (MLP_DEPTH if network == "mlp" else default_depth(spec))
+
+    generator, discriminator = recipe.generator, recipe.discriminator
+    return replace(
+        recipe,
+        generator=replace(generator, depth=depth(generator.network, generator.depth)),
+        discriminator=replace(
+            discriminator, depth=depth(discriminator.network, discriminator.depth)
+        ),
+    )
+
+
+def build_state(recipe: Recipe, spec: ImageSpec) -> State:
+    """Return the state before the first step: a function of the recipe, its seed and the spec."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        networks = build_generator(recipe, spec), build_discriminator(recipe, spec)
+    generator, discriminator = (place(network, recipe.device) for network in networks)
+    return new_state(
+        generator,
+        discriminator,
+        build_optimizer(recipe.optimizer, generator),
+        build_optimizer(recipe.optimizer, discriminator),
+        recipe.seed,
+    )
+
+
+def place(network: nn.Module, device: str) -> nn.Module:
+    """Move a network to a device, in the memory layout that convolutions are fastest in."""
+    moved: nn.Module = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return moved
+
+
+def build_generator(recipe: Recipe, spec: ImageSpec) -> nn.Module:
+    """Return a generator with fresh weights from torch's global random numbers."""
+    r = recipe.generator
+    match r.network:
+        case "mlp":
+            return MLPGenerator(spec, r.latent, r.width, r.depth, r.activation, r.norm)
+        case "convolutional":
+            return ConvolutionalGenerator(
+                spec, r.latent, r.width, r.depth, r.activation, r.norm, r.upsampling
+            )
+
+
+def build_discriminator(recipe: Recipe, spec: ImageSpec) -> nn.Module:
+    """Return a discriminator with fresh weights from torch's global random numbers."""
+    r = recipe.discriminator
+    match r.network:
+        case "mlp":
+            return MLPDiscriminator(spec, r.width, r.depth, r.activation)
+        case "convolutional":
+            return ConvolutionalDiscriminator(spec, r.width, r.depth, r.activation)
+
+
+def build_optimizer(recipe: OptimizerRecipe, network: nn.Module) -> Optimizer:
+    """Return an optimiser of the network's parameters; the step sets its learning rate."""
+    match recipe.name:
+        case "adam":
+            betas = (recipe.beta1, recipe.beta2)
+            return Adam(network.parameters(), lr=0.0, betas=betas, fused=True)
+        case "sgd":
+            return SGD(network.parameters(), lr=0.0, momentum=recipe.momentum, fused=True)
+
+
+def build_game(recipe: Recipe) -> Game:
+    """Return the game; its schedules span the recipe's budget in images."""
+    rate = parse_schedule(recipe.optimizer.lr)(recipe.images)
+    factor = recipe.optimizer.discriminator_lr_factor
+    return Game(
+        objective=build_objective(recipe),
+        penalties=build_penalties(recipe),
+        order=recipe.order,
+        discriminator_moves=recipe.discriminator_moves,
+        generator_lr=rate,
+        discriminator_lr=lambda images: factor * rate(images),
+        ema_halflife=ramped(recipe.ema.halflife_images, recipe.ema.ramp),
+    )
+
+
+def build_objective(recipe: Recipe) -> Objective:
+    """Return the objective, with the real label smoothed if asked."""
+    objective = _objective(recipe)
+    if recipe.label_smoothing:
+        target = 1 - recipe.label_smoothing
+        return replace(objective, discriminator=objectives.cross_entropy(target))
+    return objective
+
+
+def _objective(recipe: Recipe) -> Objective:
+    match recipe.objective:
+        case "minimax":
+            return objectives.minimax
+        case "non-saturating":
+            return objectives.non_saturating
+        case "mean-squared":
+            return objectives.mean_squared
+        case "least-squares":
+            return objectives.least_squares
+        case "hinge":
+            return objectives.hinge
+        case "wasserstein":
+            return objectives.wasserstein
+        case "relativistic":
+            return objectives.relativistic
+
+
+def build_penalties(recipe: Recipe) -> tuple[Penalty, ...]:
+    """Return the penalties whose weight is not plainly zero."""
+    r = recipe.penalties
+    named = (
+        (penalties.r1, r.r1),
+        (penalties.r2, r.r2),
+        (penalties.gradient_penalty, r.gradient),
+        (penalties.finite_difference_r1, r.finite_difference_r1),
+        (penalties.finite_difference_r2, r.finite_difference_r2),
+    )
+    return tuple(_penalty(fn, p, recipe.images) for fn, p in named if p.weight not in ("0", "0.0"))
+
+
+def _penalty(fn: penalties.PenaltyFn, recipe: PenaltyRecipe, images: int) -> Penalty:
+    return Penalty(fn, parse_schedule(recipe.weight)(images), recipe.every)

@@ -1,0 +1,1 @@
+"""Files to tensors and back, and the order in which training sees them."""

@@ -1,0 +1,194 @@
+"""Folders and zip archives of image files, gathered into pixels of one size.
+
+Two passes: the headers tell which size and how many channels suit all images, then each image is
+decoded straight into its place. A file that cannot be read is named and left out, never fatal.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparring.data import labels as label_names
+from sparring.data.arrays import FEWEST, is_grey
+from sparring.data.listing import Entry, Listing, list_images
+from sparring.data.options import ImageOptions
+from sparring.data.pack import CHUNK, Gathered, Progress, Skipped, open_store, place, reopen
+from sparring.data.picture import (
+    Header,
+    Picture,
+    quiet_pillow,
+    read_header,
+    read_picture,
+    why_unreadable,
+)
+from sparring.data.target import Target, choose_target
+from sparring.errors import SparringError
+
+THREADS = 2  # Pillow decodes without holding Python's lock
+
+Content = TypeVar("Content")
+Labels = tuple[NDArray[np.int64] | None, tuple[str, ...], list[str]]  # labels, classes, notes
+
+
+@dataclass
+class _Tally:
+    """What was done to how many images while they were decoded."""
+
+    names: list[str] = field(default_factory=list)
+    colour: bool = False
+    transparent: int = 0
+    deep: int = 0
+    animated: int = 0
+
+    def add(self, name: str, picture: Picture) -> None:
+        self.names.append(name)
+        self.colour = self.colour or not is_grey(picture.pixels)
+        self.transparent += picture.transparent
+        self.deep += picture.deep
+        self.animated += picture.animated
+
+    def notes(self, target: Target) -> list[str]:
+        counted = (
+            (self.transparent * (not target.alpha), "transparency laid on white"),
+            (self.deep, "more than 8 bits per channel scaled to 8"),
+            (self.animated, "first of several frames used"),
+        )
+        total = len(self.names)
+        return [f"{count} of {total} images: {what}" for count, what in counted if count]
+
+
+def gather_files(path: Path, options: ImageOptions, cache: Path, progress: Progress) -> Gathered:
+    """Return the pixels and labels of all images in a folder or a zip archive."""
+    with list_images(path) as listing, quiet_pillow():
+        folder = place(cache, _identity(listing, options), options)
+        if packed := reopen(folder):
+            return packed
+        table = _label_table(listing, options)
+        headers = _read_headers(listing, options, progress)
+        _need_enough(path, len(headers), listing.skipped)
+        sizes = [header.size for header in headers]
+        grey = all(header.grey for header in headers)
+        target, notes = choose_target(sizes, grey=grey, options=options)
+        with open_store(len(sizes), target.shape, folder, options.memory_share) as store:
+            tally = _Tally()
+            for name, picture in _read_pictures(listing, target, options, progress):
+                store.append(picture.pixels[None])
+                tally.add(name, picture)
+            _need_enough(path, len(tally.names), listing.skipped)
+            labels, classes, label_notes = _labels(tally.names, table, options)
+            notes += tally.notes(target) + label_notes + _other_files(listing)
+            one_channel = options.channels == "auto" and not tally.colour
+            pixels = store.pixels(one_channel=one_channel and target.channels == 3)
+            skipped = tuple(sorted(listing.skipped, key=lambda one: one.path))
+            return store.publish(Gathered(pixels, labels, classes, skipped, tuple(notes)))
+
+
+def _identity(listing: Listing, options: ImageOptions) -> list[Any]:
+    """Return what tells this state of the files from another one."""
+    files = [(entry.name, entry.size, entry.stamp) for entry in listing.entries]
+    left_out = [(one.path, one.reason) for one in listing.skipped]
+    table = Path(options.labels)
+    stamp = table.stat().st_mtime_ns if label_names.is_csv(options.labels) else 0
+    return ["files", files, left_out, listing.others, stamp]
+
+
+def _label_table(listing: Listing, options: ImageOptions) -> dict[str, str]:
+    """Read the CSV of labels, if one is asked for, and leave out the images it does not name."""
+    if options.labels == "yes":
+        label_names.from_folders([entry.name for entry in listing.entries], required=True)
+    if not label_names.is_csv(options.labels):
+        return {}
+    table = label_names.read_csv(Path(options.labels))
+    unnamed = [entry for entry in listing.entries if not table.get(entry.name)]
+    if len(unnamed) == len(listing.entries):
+        example = f", such as {unnamed[0].name}" if unnamed else ""
+        raise SparringError(
+            f"'{options.labels}' names none of the {len(unnamed)} images; expected paths relative "
+            f"to the data{example}"
+        )
+    listing.entries = [entry for entry in listing.entries if table.get(entry.name)]
+    listing.skipped += [Skipped(e.name, f"no label in {options.labels}") for e in unnamed]
+    return table
+
+
+def _read_headers(listing: Listing, options: ImageOptions, progress: Progress) -> list[Header]:
+    """Return the headers of all images; those without a good one leave the listing."""
+    read = partial(read_header, max_megapixels=options.max_megapixels)
+    results = list(_each(listing.entries, read, "reading headers", progress))
+    listing.entries = [entry for entry, found in results if isinstance(found, Header)]
+    listing.skipped += [found for _, found in results if isinstance(found, Skipped)]
+    return [found for _, found in results if isinstance(found, Header)]
+
+
+def _read_pictures(
+    listing: Listing, target: Target, options: ImageOptions, progress: Progress
+) -> Iterator[tuple[str, Picture]]:
+    """Yield the name and pixels of every image that decodes; the others become skipped."""
+    read = partial(read_picture, target=target, max_megapixels=options.max_megapixels)
+    for entry, found in _each(listing.entries, read, "reading images", progress):
+        if isinstance(found, Skipped):
+            listing.skipped.append(found)
+        else:
+            yield entry.name, found
+
+
+def _each(
+    entries: Sequence[Entry], read: Callable[[IO[bytes]], Content], what: str, progress: Progress
+) -> Iterator[tuple[Entry, Content | Skipped]]:
+    """Yield what `read` makes of every file, in order, or why it could not be read."""
+
+    def attempt(entry: Entry) -> Content | Skipped:
+        try:
+            with entry.open() as file:
+                return read(file)
+        except Exception as error:  # image readers raise anything on damaged files
+            return Skipped(entry.name, why_unreadable(error))
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for start in range(0, len(entries), CHUNK):
+            batch = entries[start : start + CHUNK]
+            yield from zip(batch, pool.map(attempt, batch), strict=True)
+            progress(what, start + len(batch), len(entries))
+
+
+def _labels(names: Sequence[str], table: dict[str, str], options: ImageOptions) -> Labels:
+    if options.labels == "none":
+        return None, (), []
+    if table:
+        unused = len(table) - len(names)
+        notes = [f"{unused} rows of {options.labels} name no usable image"] if unused else []
+        found: list[str] | None = [table[name] for name in names]
+    else:
+        found, notes = label_names.from_folders(names, required=options.labels == "yes")
+    if found is None:
+        return None, (), notes
+    labels, classes = label_names.indices(found)
+    if len(classes) < 2:
+        raise SparringError(
+            f"'{options.labels}' gives all images the label '{classes[0]}'; expected two or more, "
+            "or --data.labels none"
+        )
+    return labels, classes, notes
+
+
+def _other_files(listing: Listing) -> list[str]:
+    count, first = len(listing.others), ", ".join(listing.others[:3])
+    more = ", …" if count > 3 else ""
+    return [f"ignored {count} not named as images: {first}{more}"] if count else []
+
+
+def _need_enough(path: Path, count: int, skipped: Sequence[Skipped]) -> None:
+    if count >= FEWEST:
+        return
+    found = "only 1 usable image" if count else "no usable image"
+    reasons = "; ".join(f"{one.path}: {one.reason}" for one in skipped[:3])
+    hint = f" ({len(skipped)} skipped: {reasons})" if skipped else ""
+    raise SparringError(
+        f"'{path}' holds {found}{hint}; expected at least {FEWEST} .png, .jpg, .webp or similar"
+    )

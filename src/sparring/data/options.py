@@ -1,0 +1,27 @@
+"""What a user may ask of the data; plain values, so that recipes need not load any reader."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from sparring.spec import ValueRange
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """How images are read. `"auto"` is decided from the files and said in the plan."""
+
+    resolution: Annotated[str, "auto, a side (64) or height x width (48x64)"] = "auto"
+    crop: Annotated[
+        Literal["centre", "pad", "stretch"], "how another aspect ratio is made to fit"
+    ] = "centre"
+    channels: Annotated[Literal["auto", "1", "2", "3", "4"], "1 grey, 3 colour, +1 alpha"] = "auto"
+    labels: Annotated[str, "auto (subfolders, npz), yes, none, or a CSV of file,label"] = "auto"
+    held_out: Annotated[float, Ge(0), Le(0.5), "share never trained on, by content"] = 0.1
+    memory_share: Annotated[
+        float, Gt(0), Le(1), "of free memory; larger data is packed and memory-mapped"
+    ] = 0.4
+    max_megapixels: Annotated[float, Gt(0), "larger files are skipped before decoding"] = 50.0
+    value_range: Annotated[ValueRange, "of the pixels that the networks see"] = "-1..1"
+    workers: Annotated[int, Ge(0), "threads that prepare batches ahead"] = 0

@@ -1,0 +1,240 @@
+"""Where pixels are kept: in memory while they fit, else in a pack on disk that is memory-mapped.
+
+Inside: what reading a source yields (`Gathered`), the two stores, and finding a pack again.
+Not inside: how pixels are read (`files`, `arrays`) or divided (`split`).
+
+A pack is a folder `packs/<key>` with `pixels.npy`, `labels.npy` (when labelled) and `pack.json`.
+It appears under its name only when it is complete.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from sparring.data.options import ImageOptions
+from sparring.errors import SparringError
+
+Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
+Shape = tuple[int, int, int]  # height, width, channels
+CHUNK = 64  # images handled at a time
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was left out, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """The pixels (n, height, width, channels) of one source, and what reading them told."""
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None = None
+    classes: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+    test_from: int | None = None  # from this image on, it is the source's own test part
+
+
+class MemoryStore:
+    """Keeps up to `images` images in memory."""
+
+    def __init__(self, images: int, shape: Shape) -> None:
+        self._rows = np.empty((images, *shape), np.uint8)
+        self._count = 0
+
+    def append(self, rows: NDArray[np.uint8]) -> None:
+        """Add rows (k, height, width, channels)."""
+        self._rows[self._count : self._count + len(rows)] = rows
+        self._count += len(rows)
+
+    def pixels(self, *, one_channel: bool) -> NDArray[np.uint8]:
+        """Return all rows, or only their first channel."""
+        rows = self._rows[: self._count]
+        return np.ascontiguousarray(rows[..., :1]) if one_channel else rows
+
+    def publish(self, gathered: Gathered) -> Gathered:
+        """Return what was gathered; there is nothing to write."""
+        return gathered
+
+
+class PackStore:
+    """Streams images into a temporary folder that `publish` turns into the pack `folder`."""
+
+    def __init__(self, folder: Path, temporary: Path, shape: Shape) -> None:
+        self._folder, self._temporary = folder, temporary
+        self._writer = _NpyWriter(temporary / "pixels.npy", shape)
+
+    def append(self, rows: NDArray[np.uint8]) -> None:
+        """Add rows (k, height, width, channels)."""
+        self._writer.append(rows)
+
+    def pixels(self, *, one_channel: bool) -> NDArray[np.uint8]:
+        """Close the file and map it, or only its first channel."""
+        self._writer.finish()
+        path = self._temporary / "pixels.npy"
+        if one_channel:
+            _keep_first_channel(path)
+        return _mapped(path)
+
+    def publish(self, gathered: Gathered) -> Gathered:
+        """Write what was told beside the pixels and give the folder its name."""
+        if gathered.labels is not None:
+            np.save(self._temporary / "labels.npy", gathered.labels)
+        _write_told(self._temporary / "pack.json", gathered)
+        for path in (*self._temporary.iterdir(), self._temporary):
+            _flush_to_disk(path)
+        if reopen(self._folder) is None:  # else another run has just finished the same pack
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._temporary.rename(self._folder)
+            _flush_to_disk(self._folder.parent)
+        published = reopen(self._folder)
+        if published is None:
+            raise SparringError(
+                f"the pack '{self._folder}' vanished while it was written; try again"
+            )
+        return published
+
+    def close(self) -> None:
+        """Close the file, finished or not."""
+        self._writer.close()
+
+
+@contextmanager
+def open_store(
+    images: int, shape: Shape, folder: Path, share: float
+) -> Iterator[MemoryStore | PackStore]:
+    """Yield a store for up to `images` images: in memory below `share` of what is free there."""
+    size = images * int(np.prod(shape))
+    if size <= share * available_memory():
+        yield MemoryStore(images, shape)
+        return
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unfinished-"))
+        try:
+            with closing(PackStore(folder, temporary, shape)) as store:
+                yield store
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise SparringError(
+            f"cannot write a pack of up to {size / 1e6:.1f} MB to '{folder.parent}': "
+            f"{error.strerror or error}; free some space or lower --data.resolution"
+        ) from error
+
+
+def place(cache: Path, identity: Any, options: ImageOptions) -> Path:
+    """Return the folder of the pack for this source and these options (read by JSON)."""
+    shaping = (options.resolution, options.crop, options.channels, options.labels)
+    key = json.dumps([FORMAT, identity, *shaping, options.max_megapixels])
+    return cache / "packs" / blake2b(key.encode(), digest_size=16).hexdigest()
+
+
+def reopen(folder: Path) -> Gathered | None:
+    """Return the finished pack in `folder`, or None when there is none that can be read."""
+    try:
+        told = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
+        pixels = _mapped(folder / "pixels.npy")
+        labels = np.load(folder / "labels.npy", allow_pickle=False) if told["labelled"] else None
+        return Gathered(
+            pixels,
+            labels,
+            tuple(told["classes"]),
+            tuple(Skipped(**one) for one in told["skipped"]),
+            tuple(told["notes"]),
+            told["test_from"],
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def available_memory() -> int:
+    """Return the bytes of memory that could be used without swapping."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+class _NpyWriter:
+    """Appends rows to a `.npy` file whose length is known only at the end."""
+
+    def __init__(self, path: Path, shape: Shape) -> None:
+        self._file = path.open("wb")
+        self._shape = shape
+        self._images = 0
+        self._write_header()
+
+    def append(self, rows: NDArray[np.uint8]) -> None:
+        self._file.write(np.ascontiguousarray(rows).data)
+        self._images += len(rows)
+
+    def finish(self) -> None:
+        # numpy pads its header so that the first axis can grow without moving the data.
+        self._file.seek(0)
+        self._write_header()
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write_header(self) -> None:
+        shape = (self._images, *self._shape)
+        npy.write_array_header_1_0(
+            self._file, {"descr": "|u1", "fortran_order": False, "shape": shape}
+        )
+
+
+def _keep_first_channel(path: Path) -> None:
+    wide = _mapped(path)
+    narrow = path.with_name("narrow.npy")
+    writer = _NpyWriter(narrow, (*wide.shape[1:3], 1))
+    for start in range(0, len(wide), CHUNK):
+        writer.append(wide[start : start + CHUNK, ..., :1])
+    writer.finish()
+    narrow.replace(path)
+
+
+def _mapped(path: Path) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return pixels
+
+
+def _write_told(path: Path, gathered: Gathered) -> None:
+    told = {
+        "format": FORMAT,
+        "shape": gathered.pixels.shape,
+        "labelled": gathered.labels is not None,
+        "classes": gathered.classes,
+        "skipped": [asdict(one) for one in gathered.skipped],
+        "notes": gathered.notes,
+        "test_from": gathered.test_from,
+    }
+    path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _flush_to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

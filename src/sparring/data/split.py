@@ -1,0 +1,86 @@
+"""Which images training never sees, by their content alone, and the data's fingerprint."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparring.data.pack import CHUNK, Gathered, Progress
+
+FEWEST = 20  # images below which none are held out
+MOST = 10_000  # images held out at most
+DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Indices that training may see, indices it never sees, and what to say about them."""
+
+    train: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+    notes: tuple[str, ...]
+
+
+def digests(pixels: NDArray[np.uint8], progress: Progress) -> NDArray[np.uint8]:
+    """Return one hash (n, 16) per image of pixels (n, height, width, channels)."""
+    hashes = bytearray()
+    for start in range(0, len(pixels), CHUNK):
+        for image in np.ascontiguousarray(pixels[start : start + CHUNK]):
+            hashes += blake2b(image.data, digest_size=DIGEST_BYTES).digest()
+        progress("hashing", min(start + CHUNK, len(pixels)), len(pixels))
+    return np.frombuffer(bytes(hashes), np.uint8).reshape(-1, DIGEST_BYTES)
+
+
+def divide(hashes: NDArray[np.uint8], share: float, test_from: int | None) -> Split:
+    """Hold out the images whose hash, as a fraction of the largest, is below `share`.
+
+    Duplicates share a hash, so they stay together, and the order of the images does not matter.
+    A source's own test part, its images from `test_from` on, is held out instead.
+    """
+    count = len(hashes)
+    if test_from is not None:
+        return _split(np.arange(count) >= test_from, "the source's own test images are held out")
+    none = np.zeros(count, bool)
+    if share == 0:
+        return _split(none)
+    if count < FEWEST:
+        return _split(none, f"fewer than {FEWEST} images: none are held out")
+    held_out = _below(_fractions(hashes), share)
+    if held_out.all():
+        return _split(none, "all images fall into the held-out part: none are held out")
+    if not held_out.any():
+        return _split(none, "no image fell into the held-out part by its content")
+    return _split(held_out)
+
+
+def fingerprint(hashes: NDArray[np.uint8], gathered: Gathered, split: Split) -> str:
+    """Return a hex digest of shape, pixels (by their hashes), labels and split."""
+    digest = blake2b(repr(gathered.pixels.shape).encode(), digest_size=DIGEST_BYTES)
+    labels = b"unlabelled" if gathered.labels is None else gathered.labels.tobytes()
+    for part in (hashes.tobytes(), labels, split.held_out.tobytes()):
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def duplicates(hashes: NDArray[np.uint8]) -> int:
+    """Count the images that repeat an earlier one exactly."""
+    return len(hashes) - len(np.unique(hashes, axis=0))
+
+
+def _fractions(hashes: NDArray[np.uint8]) -> NDArray[np.float64]:
+    # 48 bits: a float64 holds them exactly, so the fraction never rounds up to 1.
+    digits = hashes[:, :6].astype(np.float64)
+    fractions: NDArray[np.float64] = digits @ (256.0 ** -np.arange(1, 7))
+    return fractions
+
+
+def _below(fractions: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
+    # A strict threshold: equal fractions, that is duplicates, are never separated by the limit.
+    limit = np.sort(fractions)[MOST] if len(fractions) > MOST else 1.0
+    return fractions < min(share, limit)
+
+
+def _split(held_out: NDArray[np.bool_], *notes: str) -> Split:
+    return Split(np.flatnonzero(~held_out), np.flatnonzero(held_out), notes)

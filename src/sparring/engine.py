@@ -1,0 +1,51 @@
+"""The machine: devices, threads, memory, and how fast it trains; found out once and recorded."""
+
+import os
+import time
+from collections.abc import Callable
+
+import torch
+
+from sparring.errors import SparringError
+
+PROBE_SECONDS = 0.4
+WORTH_IT = 1.1  # more threads must bring this much, or fewer are taken
+
+
+def check_device(name: str) -> None:
+    """Raise unless tensors can live on the device of this name."""
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise SparringError(f"device '{name}' cannot be used: {reason}; try --device cpu") from None
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def fastest_threads(step: Callable[[], int]) -> tuple[int, float]:
+    """Try a step with more and more threads; return the number to use and its images per second."""
+    threads = 1
+    best = _speed(step, threads)
+    while threads * 2 <= cores() and (speed := _speed(step, threads * 2)) > WORTH_IT * best:
+        threads, best = threads * 2, speed
+    torch.set_num_threads(threads)
+    return threads, best
+
+
+def speed_with(step: Callable[[], int], threads: int) -> float:
+    """Return the images per second of a step with this many threads, which stay set."""
+    return _speed(step, threads)
+
+
+def _speed(step: Callable[[], int], threads: int) -> float:
+    torch.set_num_threads(threads)
+    step()
+    step()
+    images, began = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - began) < PROBE_SECONDS:
+        images += step()
+    return images / elapsed

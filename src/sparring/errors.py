@@ -1,0 +1,14 @@
+"""The error a user sees: one line that says what came, what was expected and what to do next."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class SparringError(Exception):
+    """A mistake in what was given to us, told in one line; the command line prints it bare."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return `"; did you mean 'x'?"` for the known name closest to `name`, or an empty string."""
+    close = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else ""

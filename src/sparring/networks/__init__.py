@@ -1,0 +1,1 @@
+"""Generators and discriminators, built from a spec; one class per architecture."""

@@ -1,0 +1,61 @@
+"""Parts that several networks share: conditioning, the output range, layers by name."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from sparring.spec import ImageSpec
+
+Activation = Literal["relu", "leaky_relu", "silu"]
+Norm = Literal["batch", "none"]
+
+LEAK = 0.2
+
+
+def activation(name: Activation) -> nn.Module:
+    """Return the activation of this name."""
+    match name:
+        case "relu":
+            return nn.ReLU()
+        case "leaky_relu":
+            return nn.LeakyReLU(LEAK)
+        case "silu":
+            return nn.SiLU()
+
+
+def output_range(spec: ImageSpec) -> nn.Module:
+    """Return the map from ℝ into the spec's range of values."""
+    return nn.Sigmoid() if spec.value_range == "0..1" else nn.Tanh()
+
+
+class Conditioning(nn.Module):
+    """Joins an embedding of the label to the latent; the identity when there are no classes."""
+
+    def __init__(self, latent: int, classes: int) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(classes, latent) if classes else None
+        self.width = 2 * latent if classes else latent
+
+    def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
+        if self.embed is None:
+            return latent
+        return torch.cat([latent, self.embed(label)], dim=1)
+
+
+class Projection(nn.Module):
+    """Maps features (n, width) to logits (n,), projecting on the label (Miyato & Koyama 2018)."""
+
+    def __init__(self, width: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, 1)
+        self.embed = nn.Embedding(classes, width) if classes else None
+        if self.embed is not None:
+            nn.init.normal_(self.embed.weight, std=width**-0.5)
+
+    def forward(self, features: Tensor, label: Tensor | None) -> Tensor:
+        logits: Tensor = self.linear(features).squeeze(1)
+        if self.embed is None:
+            return logits
+        on_label: Tensor = (features * self.embed(label)).sum(1)
+        return logits + on_label

@@ -1,0 +1,146 @@
+"""The convolutional pair (after Radford 2016, without batch statistics in the discriminator).
+
+Any height and width: the generator starts from a small map, doubles it `depth` times and crops
+what overhangs; the discriminator halves as often.
+"""
+
+from itertools import pairwise
+from math import ceil, prod
+from typing import Literal
+
+from torch import Tensor, nn
+
+from sparring.networks.blocks import (
+    LEAK,
+    Activation,
+    Conditioning,
+    Norm,
+    Projection,
+    activation,
+    output_range,
+)
+from sparring.spec import ImageSpec
+
+Upsampling = Literal["transposed", "nearest"]
+
+
+def default_depth(spec: ImageSpec) -> int:
+    """Return how often the shorter side can be halved before it falls below 4 pixels."""
+    depth = 0
+    while min(spec.height, spec.width) / 2 ** (depth + 1) >= 4:
+        depth += 1
+    return max(depth, 1)
+
+
+class ConvolutionalGenerator(nn.Module):
+    """latent → a map of `width`·2^(depth−1) channels → doubled `depth` times → one image."""
+
+    def __init__(
+        self,
+        spec: ImageSpec,
+        latent: int,
+        width: int,
+        depth: int,
+        act: Activation = "relu",
+        norm: Norm = "batch",
+        upsampling: Upsampling = "transposed",
+        max_width: int = 512,
+    ) -> None:
+        super().__init__()
+        self.latent = latent
+        self.crop = spec.height, spec.width
+        channels = [min(width * 2**k, max_width) for k in reversed(range(depth))]
+        base = (ceil(spec.height / 2**depth), ceil(spec.width / 2**depth), channels[0])
+        self.conditioning = Conditioning(latent, len(spec.classes))
+        self.start = nn.Sequential(
+            nn.Linear(self.conditioning.width, prod(base), bias=norm == "none"),
+            nn.Unflatten(1, base),
+            ChannelsFirst(),
+            *_normalised(channels[0], act, norm),
+        )
+        self.stages = nn.Sequential(
+            *(
+                nn.Sequential(
+                    _double(below, above, upsampling, bias=norm == "none"),
+                    *_normalised(above, act, norm),
+                )
+                for below, above in pairwise(channels)
+            )
+        )
+        self.head = _double(channels[-1], spec.channels, upsampling, bias=True)
+        self.range = output_range(spec)
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.normal_(module.weight, std=0.02)  # Radford 2016, section 4
+
+    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
+        maps = self.head(self.stages(self.start(self.conditioning(latent, label))))
+        height, width = self.crop
+        top, left = (maps.shape[2] - height) // 2, (maps.shape[3] - width) // 2
+        image: Tensor = self.range(maps[:, :, top : top + height, left : left + width])
+        return image
+
+
+class ConvolutionalDiscriminator(nn.Module):
+    """An image → halved `depth` times, `width` channels doubling → one more layer → a logit."""
+
+    def __init__(
+        self,
+        spec: ImageSpec,
+        width: int,
+        depth: int,
+        act: Activation = "leaky_relu",
+        max_width: int = 512,
+    ) -> None:
+        super().__init__()
+        channels = [min(width * 2**k, max_width) for k in range(depth + 1)]
+        layers: list[nn.Module] = []
+        for below, above in zip([spec.channels, *channels[:-2]], channels[:-1], strict=True):
+            layers += [nn.Conv2d(below, above, 4, stride=2, padding=1), activation(act)]
+        layers += [nn.Conv2d(channels[-2], channels[-1], 3, padding=1), activation(act)]
+        self.features = nn.Sequential(*layers, ChannelsLast(), nn.Flatten())
+        height, side = _halved(spec.height, depth), _halved(spec.width, depth)
+        self.head = Projection(channels[-1] * height * side, len(spec.classes))
+        for module in self.features:
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, a=LEAK)
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        logits: Tensor = self.head(self.features(x), label)
+        return logits
+
+
+class ChannelsFirst(nn.Module):
+    """Reads (n, height, width, channels) as (n, channels, height, width) without moving a number.
+
+    Where a map meets a vector, this order keeps the channels-last layout that is fast on a CPU.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 3, 1, 2)
+
+
+class ChannelsLast(nn.Module):
+    """Reads (n, channels, height, width) as (n, height, width, channels)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1)
+
+
+def _normalised(channels: int, act: Activation, norm: Norm) -> list[nn.Module]:
+    return [nn.BatchNorm2d(channels)] * (norm == "batch") + [activation(act)]
+
+
+def _double(inputs: int, outputs: int, upsampling: Upsampling, bias: bool) -> nn.Module:
+    if upsampling == "transposed":
+        return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)
+    return nn.Sequential(
+        nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)
+    )
+
+
+def _halved(side: int, times: int) -> int:
+    for _ in range(times):
+        side //= 2
+    return max(side, 1)

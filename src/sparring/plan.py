@@ -1,0 +1,215 @@
+"""From a source and options to a plan: what will be trained on what, for how long, and where.
+
+Everything that is decided, is decided here and written down before the first step: the recipe
+comes out with nothing left open, so that a resume or a rerun decides nothing anew.
+"""
+
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sparring import engine
+from sparring.build import build_game, build_state, with_depths
+from sparring.data.image_codec import encode
+from sparring.data.images import ImageData, open_images
+from sparring.data.stream import positions
+from sparring.presets import data_options, preset
+from sparring.recipe import Budget, Options, Recipe, parse_budget, resolve
+from sparring.spec import ImageSpec
+from sparring.training.loop import Batches, Progress
+from sparring.training.step import Batch, train_step
+
+Source = str | Path | NDArray[np.generic]
+Rows = tuple[tuple[str, str], ...]
+
+TIME_FOR_STEPS = 0.93  # of a time budget; the rest goes to samples, checkpoints and the report
+
+
+class Audience(Protocol):
+    """Who is told how it goes; a terminal, or nobody."""
+
+    def say(self, message: str) -> None:
+        """Tell something worth a line."""
+
+    def reading(self, what: str, done: int, total: int) -> None:
+        """Show how far reading the data is."""
+
+    def plan(self, rows: Rows) -> None:
+        """Show the plan, before the first step."""
+
+    def advance(self, images: int, total: int) -> None:
+        """Show how far training is; called before each step, so it must be quick."""
+
+    def tick(self, progress: Progress, total: int) -> None:
+        """Show what was measured since the last tick."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What will be done; `recipe` has every value filled in."""
+
+    source: Source
+    data: ImageData
+    recipe: Recipe
+    images_per_second: float  # measured by the probe
+    rows: Rows  # for people
+
+    @property
+    def name(self) -> str:
+        """Name of the run unless another is given."""
+        return f"{self.data.name}-{self.recipe.size}"
+
+
+def make_plan(source: Source, options: Options, root: Path, audience: Audience) -> Plan:
+    """Read the data, choose what is left open, and measure how fast it will go.
+
+    Args:
+        source: see `data.images.open_images`.
+        options: nested options, laid over the preset they name.
+        root: the folder of runs, where a pack of large data may be kept.
+        audience: told about the reading of many files.
+    """
+    asked = resolve(options)
+    asked = resolve(data_options(asked.preset), options)
+    engine.check_device(asked.device)
+    data = open_images(source, asked.data, cache=root, progress=audience.reading)
+    chosen = preset(asked.preset, asked.size, data.spec)
+    recipe = with_depths(resolve(chosen, options), data.spec)
+    recipe, speed = _timed(recipe, data)
+    return Plan(source, data, recipe, speed, _rows(data, recipe, speed))
+
+
+def batches(data: ImageData, recipe: Recipe) -> Batches:
+    """Return the endless stream of encoded training batches, a pure function of the position."""
+
+    def fetch(start: int, count: int) -> Batch:
+        index = data.train[positions(len(data.train), recipe.seed, start, count)]
+        x = encode(torch.from_numpy(data.pixels[index]).to(recipe.device), data.spec)
+        if data.labels is None:
+            return Batch(x)
+        return Batch(x, torch.from_numpy(data.labels[index]).to(recipe.device))
+
+    return fetch
+
+
+def _timed(recipe: Recipe, data: ImageData) -> tuple[Recipe, float]:
+    """Fill in threads and images: a probe of real steps on a state that is then thrown away."""
+    step = _probe_step(recipe, data)
+    if recipe.threads:
+        speed = engine.speed_with(step, recipe.threads)
+    else:
+        threads, speed = engine.fastest_threads(step)
+        recipe = replace(recipe, threads=threads)
+    images = recipe.images or images_in(parse_budget(recipe.budget), recipe, speed)
+    return replace(recipe, images=images), speed
+
+
+def _probe_step(recipe: Recipe, data: ImageData) -> Callable[[], int]:
+    state = build_state(recipe, data.spec)
+    game = build_game(replace(recipe, images=1_000_000))
+    fetch, count = batches(data, recipe), round_images(recipe)
+
+    def step() -> int:
+        train_step(state, game, fetch(state.images, count))
+        return count
+
+    return step
+
+
+def round_images(recipe: Recipe) -> int:
+    """Return the images that one generator move uses up."""
+    return recipe.batch * recipe.discriminator_moves
+
+
+def images_in(budget: Budget, recipe: Recipe, images_per_second: float) -> int:
+    """Return a budget in images, a whole number of rounds and at least one."""
+    per_round = round_images(recipe)
+    rounds = {
+        "seconds": budget.amount * TIME_FOR_STEPS * images_per_second / per_round,
+        "images": budget.amount / per_round,
+        "steps": budget.amount,
+    }[budget.unit]
+    return max(round(rounds), 1) * per_round
+
+
+def _rows(data: ImageData, recipe: Recipe, speed: float) -> Rows:
+    spec = data.spec
+    state = build_state(recipe, spec)
+    seconds = recipe.images / speed / TIME_FOR_STEPS
+    return (
+        ("data", f"{data.name}: {_counted(data)}, {_described(spec)}"),
+        *(("", note) for note in data.notes),
+        *_skipped(data),
+        ("generator", f"{recipe.generator.network}, {_size(state.generator)}, {_shape(recipe)}"),
+        ("discriminator", f"{recipe.discriminator.network}, {_size(state.discriminator)}"),
+        ("game", _game(recipe)),
+        ("descent", _descent(recipe)),
+        ("budget", f"{recipe.images:,} images, about {duration(seconds)} at {speed:,.0f} images/s"),
+        ("machine", f"{recipe.device}, {_threads(recipe.threads)}, about {_memory()}"),
+    )
+
+
+def duration(seconds: float) -> str:
+    """Write a time as people do: `45 s`, `5 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _counted(data: ImageData) -> str:
+    held_out = f", {len(data.held_out):,} held out" if len(data.held_out) else ""
+    return f"{len(data.train):,} images{held_out}"
+
+
+def _described(spec: ImageSpec) -> str:
+    colours = {1: "grey", 2: "grey + alpha", 3: "colour", 4: "colour + alpha"}[spec.channels]
+    classes = f", {len(spec.classes)} classes" if spec.classes else ""
+    return f"{spec.height}x{spec.width} {colours}{classes}"
+
+
+def _skipped(data: ImageData, most: int = 5) -> Rows:
+    named = tuple(("skipped", f"{s.path}: {s.reason}") for s in data.skipped[:most])
+    more = len(data.skipped) - most
+    return (*named, ("", f"and {more:,} more; data.json names all")) if more > 0 else named
+
+
+def _size(network: torch.nn.Module) -> str:
+    parameters = sum(p.numel() for p in network.parameters())
+    return f"{parameters / 1e6:.2f} M parameters"
+
+
+def _shape(recipe: Recipe) -> str:
+    return f"latent {recipe.generator.latent}"
+
+
+def _game(recipe: Recipe) -> str:
+    asked = vars(recipe.penalties).items()
+    on = [f"{k.replace('_', ' ')} {p.weight} every {p.every}" for k, p in asked if p.weight != "0"]
+    moves = f", {recipe.discriminator_moves} to 1" if recipe.discriminator_moves > 1 else ""
+    return f"{recipe.objective}, {recipe.order}{moves}; penalties: {', '.join(on) or 'none'}"
+
+
+def _descent(recipe: Recipe) -> str:
+    optimizer = recipe.optimizer
+    details = (
+        f"betas {optimizer.beta1:g}, {optimizer.beta2:g}"
+        if optimizer.name == "adam"
+        else f"momentum {optimizer.momentum:g}"
+    )
+    return f"{optimizer.name}, learning rate {optimizer.lr}, {details}, batch {recipe.batch}"
+
+
+def _threads(threads: int) -> str:
+    return f"{threads} thread{'s' * (threads > 1)}"
+
+
+def _memory() -> str:
+    """Return the peak memory of this process, the probe's steps included."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kB on Linux
+    return f"{peak / 2**20:,.0f} MB of memory"

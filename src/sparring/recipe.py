@@ -1,0 +1,336 @@
+"""Recipes: everything that decides a run, as frozen dataclasses, TOML files and dotted options.
+
+A recipe is resolved in layers: the preset of the kind and size (`presets`), a recipe file, the
+options given. All three use the same keys; an unknown key is an error that names the nearest.
+Inside: the dataclasses, the layering, the small languages of budgets and schedules.
+Not inside: networks, optimisers or any other object with state (`build` makes those).
+"""
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
+
+from sparring.data.options import ImageOptions
+from sparring.errors import SparringError, nearest
+from sparring.schedules import Schedule, constant, cosine, linear
+
+ScheduleText = Annotated[str, BeforeValidator(str)]  # a bare number is a constant schedule
+Options = Mapping[str, Any]  # nested: {"optimizer": {"lr": "1e-3"}}
+
+SIZES = ("tiny", "small", "base", "large")
+Size = Literal["tiny", "small", "base", "large"]
+Objective = Literal[
+    "minimax",
+    "non-saturating",
+    "mean-squared",
+    "least-squares",
+    "hinge",
+    "wasserstein",
+    "relativistic",
+]
+
+
+@dataclass(frozen=True)
+class GeneratorRecipe:
+    """The generator's architecture and size."""
+
+    network: Annotated[Literal["mlp", "convolutional"], "architecture"] = "convolutional"
+    latent: Annotated[int, Gt(0), Le(65536), "width of the latent"] = 100
+    width: Annotated[int, Gt(0), Le(65536), "of a hidden layer, or channels at the top"] = 32
+    depth: Annotated[int, Ge(0), Le(64), "hidden layers, or doublings (0: by resolution)"] = 0
+    activation: Annotated[Literal["relu", "leaky_relu", "silu"], "of the hidden layers"] = "relu"
+    norm: Annotated[Literal["batch", "none"], "normalisation of the hidden layers"] = "batch"
+    upsampling: Annotated[Literal["transposed", "nearest"], "how maps are doubled"] = "transposed"
+
+
+@dataclass(frozen=True)
+class DiscriminatorRecipe:
+    """The discriminator's architecture and size; it never uses batch statistics."""
+
+    network: Annotated[Literal["mlp", "convolutional"], "architecture"] = "convolutional"
+    width: Annotated[int, Gt(0), Le(65536), "of a hidden layer, or channels at the top"] = 16
+    depth: Annotated[int, Ge(0), Le(64), "hidden layers, or halvings (0: by resolution)"] = 0
+    activation: Annotated[Literal["relu", "leaky_relu", "silu"], "of the hidden layers"] = (
+        "leaky_relu"
+    )
+
+
+@dataclass(frozen=True)
+class OptimizerRecipe:
+    """How both players descend."""
+
+    name: Annotated[Literal["adam", "sgd"], "optimiser of both players"] = "adam"
+    lr: Annotated[ScheduleText, "learning rate, a schedule"] = "1e-3 to 0 linear 50%..100%"
+    discriminator_lr_factor: Annotated[float, Gt(0), "its learning rate over the generator's"] = 1.0
+    beta1: Annotated[float, Ge(0), Lt(1), "Adam's first decay"] = 0.0
+    beta2: Annotated[float, Ge(0), Lt(1), "Adam's second decay"] = 0.99
+    momentum: Annotated[float, Ge(0), Lt(1), "SGD's momentum"] = 0.0
+
+
+@dataclass(frozen=True)
+class PenaltyRecipe:
+    """One penalty of the discriminator; weight 0 leaves it out."""
+
+    weight: Annotated[ScheduleText, "gamma (or lambda), a schedule; 0 is off"] = "0"
+    every: Annotated[int, Gt(0), "apply at each n-th update, scaled up to match"] = 1
+
+
+@dataclass(frozen=True)
+class PenaltiesRecipe:
+    """All penalties of the discriminator."""
+
+    r1: PenaltyRecipe = field(default_factory=PenaltyRecipe)
+    r2: PenaltyRecipe = field(default_factory=PenaltyRecipe)
+    gradient: PenaltyRecipe = field(default_factory=PenaltyRecipe)
+    finite_difference_r1: PenaltyRecipe = field(default_factory=PenaltyRecipe)
+    finite_difference_r2: PenaltyRecipe = field(default_factory=PenaltyRecipe)
+
+
+@dataclass(frozen=True)
+class EmaRecipe:
+    """The average of the generator that samples are drawn from."""
+
+    halflife_images: Annotated[float, Ge(0), "half-life in images; 0 is no average"] = 10_000.0
+    ramp: Annotated[float, Gt(0), "half-life at most this share of the images seen"] = 0.1
+
+
+@dataclass(frozen=True)
+class CheckpointRecipe:
+    """What is written while training, and how often."""
+
+    ticks: Annotated[int, Gt(0), "looks at the metrics in the whole budget"] = 100
+    every_ticks: Annotated[int, Gt(0), "ticks between checkpoints"] = 10
+    samples_every_ticks: Annotated[int, Gt(0), "ticks between sample grids"] = 10
+    keep: Annotated[int, Gt(0), "checkpoints kept"] = 3
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole run. `images` is the budget in images once the plan has been made."""
+
+    preset: Annotated[str, "named recipe to start from"] = "default"
+    size: Annotated[Size, "of the networks"] = "small"
+    budget: Annotated[str, "90s, 10m, 2h, 20k-images or 5k-steps"] = "5m"
+    images: Annotated[int, Ge(0), "the budget in images (0: from the budget)"] = 0
+    seed: Annotated[int, Ge(0), Lt(2**63), "of all random numbers"] = 0
+    batch: Annotated[int, Gt(0), Le(65536), "reals and fakes in one update"] = 32
+    objective: Annotated[Objective, "what the players minimise"] = "non-saturating"
+    order: Annotated[Literal["alternating", "simultaneous"], "order of play"] = "simultaneous"
+    discriminator_moves: Annotated[int, Gt(0), Le(1000), "for each move of the generator"] = 1
+    label_smoothing: Annotated[float, Ge(0), Lt(1), "one-sided, of the real label"] = 0.0
+    threads: Annotated[int, Ge(0), Le(1024), "0: chosen by a probe"] = 0
+    device: Annotated[str, "cpu, cuda, …"] = "cpu"
+    data: ImageOptions = field(default_factory=ImageOptions)
+    generator: GeneratorRecipe = field(default_factory=GeneratorRecipe)
+    discriminator: DiscriminatorRecipe = field(default_factory=DiscriminatorRecipe)
+    optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
+    penalties: PenaltiesRecipe = field(default_factory=PenaltiesRecipe)
+    ema: EmaRecipe = field(default_factory=EmaRecipe)
+    checkpoint: CheckpointRecipe = field(default_factory=CheckpointRecipe)
+
+
+def resolve(*layers: Options) -> Recipe:
+    """Return the recipe that the layers give, later ones first; each is a nested mapping.
+
+    Raises:
+        SparringError: an unknown key (the nearest valid one is named) or a value out of range.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        _refuse_unknown_keys(layer, Recipe)
+        merged = merge(merged, layer)
+    try:
+        recipe = TypeAdapter(Recipe).validate_python(merged)
+    except ValidationError as error:
+        raise SparringError(_first_fault(error)) from None
+    _refuse_contradictions(recipe)
+    return recipe
+
+
+def merge(below: Options, above: Options) -> dict[str, Any]:
+    """Return `below` with what `above` says laid over it, table by table."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(old, value) if both and old is not None else value
+    return merged
+
+
+def nested(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn dotted keys into tables: {"optimizer.lr": 1} becomes {"optimizer": {"lr": 1}}."""
+    tree: dict[str, Any] = {}
+    for dotted, value in options.items():
+        *tables, key = dotted.split(".")
+        entry: Any = value
+        for name in reversed([*tables, key]):
+            entry = {name: entry}
+        tree = merge(tree, entry)
+    return tree
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML recipe file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SparringError(f"recipe '{path}' does not exist") from None
+    except (OSError, ValueError) as error:
+        raise SparringError(f"recipe '{path}' is not TOML: {error}") from None
+
+
+def to_toml(recipe: Recipe) -> str:
+    """Write a recipe as TOML; `read_recipe` and `resolve` give the same recipe back."""
+    return "\n".join(_toml_lines(dataclasses.asdict(recipe))) + "\n"
+
+
+def keys(table: type = Recipe) -> Iterator[str]:
+    """Yield every dotted key of a recipe."""
+    for name, hint in get_type_hints(table).items():
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            yield from (f"{name}.{key}" for key in keys(hint))
+        else:
+            yield name
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: an amount of one unit."""
+
+    amount: float
+    unit: Literal["seconds", "images", "steps"]
+
+
+_BUDGET = re.compile(r"(\d+(?:\.\d+)?)([kM]?)-?(s|m|h|images?|steps?)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_MULTIPLE = {"": 1, "k": 1_000, "M": 1_000_000}
+
+
+def parse_budget(text: str) -> Budget:
+    """Read `90s`, `10m`, `2h`, `20k-images`, `5k-steps`.
+
+    Raises:
+        SparringError: it is none of these, or nothing at all.
+    """
+    match = _BUDGET.fullmatch(text.strip())
+    if match is None or float(match[1]) == 0 or (match[3] in _SECONDS and match[2]):
+        raise SparringError(
+            f"budget '{text}' is no time or amount; write 90s, 10m, 2h, 20k-images or 5k-steps"
+        )
+    amount = float(match[1]) * _MULTIPLE[match[2]]
+    if match[3] in _SECONDS:
+        return Budget(amount * _SECONDS[match[3]], "seconds")
+    return Budget(amount, "images" if match[3].startswith("image") else "steps")
+
+
+_NUMBER = r"[-+]?\d+\.?\d*(?:e[-+]?\d+)?"
+_WHEN = r"\d+(?:\.\d+)?[kM%]?"
+_SCHEDULE = re.compile(
+    rf"({_NUMBER})(?:\s+to\s+({_NUMBER})\s+(linear|cosine)(?:\s+({_WHEN})\.\.({_WHEN}))?)?"
+)
+
+
+def parse_schedule(text: str) -> Callable[[int], Schedule]:
+    """Read `1e-3` or `1e-3 to 0 linear 50%..100%`; return a function of the budget in images.
+
+    The range says when, as shares of the budget or as images (`0..20M`); without one it is all.
+
+    Raises:
+        SparringError: it is not a schedule.
+    """
+    match = _SCHEDULE.fullmatch(text.strip())
+    if match is None:
+        raise SparringError(
+            f"'{text}' is not a schedule; write 1e-3, or '1e-3 to 0 linear 50%..100%', "
+            "or '0.05 to 0.005 cosine 0..20M'"
+        )
+    start, end, shape, begin, until = match.groups()
+    if end is None:
+        return lambda images: constant(float(start))
+    curve = linear if shape == "linear" else cosine
+    return lambda images: curve(
+        float(start), float(end), _when(begin or "0", images), _when(until or "100%", images)
+    )
+
+
+def _when(text: str, images: int) -> int:
+    if text.endswith("%"):
+        return round(float(text[:-1]) / 100 * images)
+    multiple = _MULTIPLE.get(text[-1], 1)
+    return round(float(text.rstrip("kM")) * multiple)
+
+
+def _refuse_unknown_keys(options: Options, table: type, prefix: str = "") -> None:
+    hints = get_type_hints(table)
+    for key, value in options.items():
+        if key not in hints:
+            near = nearest(prefix + key, keys())
+            raise SparringError(f"unknown option '{prefix}{key}'{near}")
+        hint = hints[key]
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            if not isinstance(value, Mapping):
+                inner = next(iter(get_type_hints(hint)))
+                raise SparringError(
+                    f"'{prefix}{key}' is a table, not a value; write {prefix}{key}.{inner}=…"
+                )
+            _refuse_unknown_keys(value, hint, f"{prefix}{key}.")
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    key = ".".join(str(part) for part in fault["loc"])
+    expected = fault["msg"][0].lower() + fault["msg"][1:]
+    return f"option '{key}' is {fault['input']!r}: {expected}"
+
+
+def _refuse_contradictions(recipe: Recipe) -> None:
+    parse_budget(recipe.budget)
+    for text in (recipe.optimizer.lr, *(p.weight for p in _penalties(recipe).values())):
+        parse_schedule(text)
+    if recipe.order == "simultaneous" and recipe.discriminator_moves > 1:
+        raise SparringError(
+            "order 'simultaneous' allows one discriminator move for each generator move; "
+            "use --order alternating, or --discriminator-moves 1"
+        )
+    if recipe.label_smoothing and recipe.objective not in (
+        "minimax",
+        "non-saturating",
+        "mean-squared",
+    ):
+        raise SparringError(
+            f"label smoothing is for the cross-entropy discriminator, not '{recipe.objective}'; "
+            "use --objective non-saturating, or --label-smoothing 0"
+        )
+
+
+def _penalties(recipe: Recipe) -> dict[str, PenaltyRecipe]:
+    return {f.name: getattr(recipe.penalties, f.name) for f in dataclasses.fields(PenaltiesRecipe)}
+
+
+def _toml_lines(table: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    values = {k: v for k, v in table.items() if not isinstance(v, Mapping)}
+    if path and values:
+        yield f"\n[{path}]"
+    for key, value in values.items():
+        yield f"{key} = {_toml_value(value)}"
+    for key, inner in table.items():
+        if isinstance(inner, Mapping):
+            yield from _toml_lines(inner, f"{path}.{key}" if path else key)
+
+
+def _toml_value(value: str | bool | float) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+            return f'"{quoted}"'
+        case _:
+            return repr(value)

@@ -1,0 +1,112 @@
+"""The model card: a README.md that tells other people what this generator is and is not.
+
+Inside: `write_card`, one function for each section, and Markdown escaping.
+Not inside: curves and events, which the report shows to the run's owner.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from sparring.report import facts as told
+from sparring.report.facts import Facts
+from sparring.report.words import count, counted, encodable, number
+from sparring.runs import RunFolder, write_text
+
+LIMITS = """\
+- No quality metric was computed: the samples above are all the evidence there is.
+- A generator may reproduce images it was trained on, or parts of them, most of all when the data
+  are few.
+- It may leave out kinds of images that are rare in the data, and it repeats the data's biases.
+- The licence of the data, and the rights of those shown in them, apply to the samples too."""
+
+
+def write_card(folder: RunFolder) -> Path:
+    """Write `README.md` from whatever the run folder holds so far; return its path."""
+    write_text(folder.card, encodable(render(told.read_facts(folder))))
+    return folder.card
+
+
+def render(facts: Facts) -> str:
+    """Return the card as Markdown; every text that comes from the run is escaped."""
+    sections = (
+        f"# {escaped(facts.name)}\n\n{_about(facts)}",
+        _picture(facts),
+        _section("Data", _data(facts)),
+        _section("Training", _training(facts)),
+        _section("How to use it", _use(facts)),
+        _section("Limits", LIMITS),
+        _section("Versions", _table(told.origin_lines(facts))),
+    )
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Return text that Markdown shows as it is, on one line."""
+    line = " ".join(text.split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = re.sub(r"([\\`*_\[\]{}#|~!$])", r"\\\1", line)
+    return re.sub(r"^(\d*)([-+.)])(?=\s|$)", r"\1\\\2", line)  # would begin a list
+
+
+def code(text: str, language: str) -> str:
+    """Return a code block with a fence that the text cannot close."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _section(title: str, body: str) -> str:
+    return f"## {title}\n\n{body}" if body else ""
+
+
+def _table(pairs: Iterable[tuple[str, str]]) -> str:
+    lines = [f"| {escaped(label)} | {escaped(text)} |" for label, text in pairs]
+    return "\n".join(["| | |", "|---|---|", *lines]) if lines else ""
+
+
+def _about(facts: Facts) -> str:
+    name = told.table(facts.run.get("data")).get("name")
+    like = f" like those in **{escaped(str(name))}**" if name else ""
+    return (
+        f"A generative adversarial network that makes images{like}, trained with `sparring`. "
+        f"{escaped(told.status_words(facts))} {escaped(told.effort_words(facts))}"
+    )
+
+
+def _picture(facts: Facts) -> str:
+    if not facts.sample:
+        return ""
+    images, picture = facts.sample
+    caption = f"Samples after {counted(images, 'image')}"
+    return f"![{caption}](samples/{picture.path.name})\n\n*{caption}, not selected by hand.*"
+
+
+def _data(facts: Facts) -> str:
+    parts = [_table(told.data_lines(facts)), _classes(facts)]
+    if skipped := told.skipped_files(facts):
+        parts.append(f"{counted(len(skipped), 'file')} skipped; `data.json` says which and why.")
+    notes = told.rows(facts.data.get("notes"))
+    parts.append("\n".join(f"- {escaped(str(note))}" for note in notes))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _classes(facts: Facts) -> str:
+    classes = told.class_counts(facts)
+    named = [f"{escaped(name)} ({count(n)})" for name, n in classes[:20]]
+    more = f" and {count(len(classes) - 20)} more" if len(classes) > 20 else ""
+    return f"Classes: {', '.join(named)}{more}." if named else ""
+
+
+def _training(facts: Facts) -> str:
+    parts = [_table(told.plan_lines(facts))]
+    if facts.recipe_text:
+        seed = number(facts.run.get("seed"))
+        known = f" with seed {seed:.0f}" if seed is not None else ""
+        parts.append(f"The whole recipe is in [recipe.toml](recipe.toml){known}.")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _use(facts: Facts) -> str:
+    blocks = (f"{use.purpose}:\n\n{code(use.text, use.language)}" for use in told.uses(facts))
+    return "\n\n".join(blocks)

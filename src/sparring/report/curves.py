@@ -1,0 +1,215 @@
+"""Which numbers of a run become charts, and what a beginner should look for in each.
+
+Inside: the known groups of measurements, their words and their values at equilibrium.
+Not inside: drawing (`charts`). A measurement that is not known here is charted all the same.
+
+Equilibrium means that generated and real images are equally distributed and the discriminator
+answers ½, logit 0 (Goodfellow 2014, theorem 1; for pairs of logits, difference 0).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import log
+
+from sparring.report.charts import BUCKETS, Reference, Series, line_chart
+from sparring.report.words import number
+from sparring.runs import Json
+
+Column = list[float | None]
+X_LABEL = "images seen"
+DISCRIMINATOR, GENERATOR, REAL, FAKE, OTHER = range(5)  # styles in `charts`
+
+
+@dataclass(frozen=True)
+class Group:
+    """Measurements that belong into one chart: key, name and style of each."""
+
+    title: str
+    y_label: str
+    note: str
+    keys: tuple[tuple[str, str, int], ...]
+    references: tuple[Reference, ...] = ()
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A finished chart with the sentence below it."""
+
+    title: str
+    svg: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """Measurements as columns over the images seen."""
+
+    images: Column
+    columns: dict[str, Column]
+
+    @property
+    def crowded(self) -> bool:
+        """Are there more points than a chart draws one by one?"""
+        return len(self.images) > BUCKETS
+
+
+def read_ticks(events: Iterable[Json]) -> Ticks:
+    """Collect the `tick` events; what is not a finite number becomes None."""
+    rows = [_measured(event) for event in events if event["event"] == "tick"]
+    keys = dict.fromkeys(key for row in rows for key in row)
+    columns = {key: [row.get(key) for row in rows] for key in keys}
+    return Ticks(columns.pop("images", []), columns)
+
+
+def _measured(tick: Json) -> dict[str, float | None]:
+    metrics = tick.get("metrics")
+    named = metrics if isinstance(metrics, dict) else {}
+    own = {key: tick.get(key) for key in ("learning_rate", "images_per_second", "images")}
+    return {key: number(value) for key, value in (named | own).items()}
+
+
+def draw_curves(ticks: Ticks, objective: str) -> list[Curve]:
+    """Chart everything that was measured, the best known first."""
+    known = known_groups(objective)
+    seen = {key for group in known for key, _, _ in group.keys}
+    groups = [*known, *other_groups([key for key in ticks.columns if key not in seen])]
+    drawn = (_draw(group, ticks) for group in groups)
+    return [curve for curve in drawn if curve]
+
+
+def _draw(group: Group, ticks: Ticks) -> Curve | None:
+    series = [
+        Series(name, ticks.images, ticks.columns[key], style)
+        for key, name, style in group.keys
+        if any(value is not None for value in ticks.columns.get(key, ()))
+    ]
+    if not series:
+        return None
+    svg = line_chart(
+        series,
+        title=group.title,
+        x_label=X_LABEL,
+        y_label=group.y_label,
+        references=group.references,
+        log=group.log,
+    )
+    return Curve(group.title, svg, group.note)
+
+
+def known_groups(objective: str) -> tuple[Group, ...]:
+    """Return the groups whose meaning is known, in reading order."""
+    return (_losses(objective), _logits(objective), _gradients(), _penalty(), *_pace())
+
+
+def _losses(objective: str) -> Group:
+    note, references = _equilibrium(objective)
+    keys = (
+        ("discriminator/loss", "discriminator", DISCRIMINATOR),
+        ("generator/loss", "generator", GENERATOR),
+    )
+    return Group("Losses", "loss", note, keys, references)
+
+
+def _equilibrium(objective: str) -> tuple[str, tuple[Reference, ...]]:
+    """Return what to look for in the losses, and their values at equilibrium."""
+    ln2, ln4 = Reference(log(2), "ln 2"), Reference(log(4), "ln 4")
+    cross_entropy = (
+        "Look for two curves that settle into a band: a discriminator at ln 4 = 1.386 can only "
+        "guess (the dotted lines mark this equilibrium), one near 0 catches every fake."
+    )
+    match objective:
+        case "non-saturating":
+            return cross_entropy, (ln4, ln2)
+        case "minimax":
+            return cross_entropy, (ln4, Reference(-log(2), "\N{MINUS SIGN}ln 2"))
+        case "relativistic":
+            note = (
+                "Look for two curves that settle into a band: at the dotted line, ln 2 = 0.693, "
+                "the discriminator cannot tell a real image from a fake; near 0 it always can."
+            )
+            return note, (ln2,)
+        case _:
+            note = (
+                "Look for two curves that settle into a band and do not run away; a lower loss "
+                "does not mean better images, since each player is measured against the other."
+            )
+            return note, ()
+
+
+def _logits(objective: str) -> Group:
+    entropy = objective in ("minimax", "non-saturating")
+    end = ", and both end at 0 where the discriminator can only guess" if entropy else ""
+    note = (
+        "The discriminator's score, higher for what it takes to be real: look for a small and "
+        f"steady gap; a gap that keeps growing means that it is winning{end}."
+    )
+    keys = (
+        ("discriminator/real", "real images", REAL),
+        ("discriminator/fake", "generated images", FAKE),
+    )
+    references = (Reference(0.0, "guess"),) if entropy else ()
+    return Group("What the discriminator thinks", "mean logit", note, keys, references)
+
+
+def _gradients() -> Group:
+    note = (
+        "How hard each player is pushed to change: look for a steady level; sudden jumps mean "
+        "unstable training, and a norm that sinks to nothing means that a player stopped learning."
+    )
+    keys = (
+        ("discriminator/gradient_norm", "discriminator", DISCRIMINATOR),
+        ("generator/gradient_norm", "generator", GENERATOR),
+    )
+    return Group("Gradient norms", "norm", note, keys, log=True)
+
+
+def _penalty() -> Group:
+    note = (
+        "The price the discriminator pays for being too steep: look for a small and steady value; "
+        "growth without end means that the penalty is losing."
+    )
+    keys = (("discriminator/penalty", "penalty", DISCRIMINATOR),)
+    return Group("Penalty", "penalty", note, keys, log=True)
+
+
+def _pace() -> tuple[Group, Group]:
+    rate = (
+        "The size of each step: look for the smooth course that the plan set; a sudden drop is a "
+        "rollback that went on with smaller steps."
+    )
+    speed = "Look for a level line: a dip means that the machine was busy with something else."
+    return (
+        Group(
+            "Learning rate",
+            "learning rate",
+            rate,
+            (("learning_rate", "learning rate", OTHER),),
+            log=True,
+        ),
+        Group(
+            "Speed",
+            "images per second",
+            speed,
+            (("images_per_second", "images per second", OTHER),),
+        ),
+    )
+
+
+def other_groups(keys: Sequence[str]) -> list[Group]:
+    """Group measurements that nobody foresaw: those of both players share a chart."""
+    groups: dict[str, list[tuple[str, str, int]]] = {}
+    for key in keys:
+        player, _, what = key.partition("/")
+        styles = {"discriminator": DISCRIMINATOR, "generator": GENERATOR}
+        title, name = (what, player) if what and player in styles else (key, key)
+        groups.setdefault(title, []).append((key, name, styles.get(player, OTHER)))
+    note = "Recorded by this run under its own name: look for jumps and for a slow drift."
+    return [
+        Group(_titled(title), "value", note, tuple(members)) for title, members in groups.items()
+    ]
+
+
+def _titled(key: str) -> str:
+    words = key.replace("_", " ")
+    return words[:1].upper() + words[1:]

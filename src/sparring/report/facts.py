@@ -1,0 +1,270 @@
+"""What a run folder tells, read so that a missing, damaged or half-written file costs only itself.
+
+Inside: `read_facts`, and the questions that both the page and the card ask.
+Not inside: wording of either (`page`, `card`), measurements over time (`curves`).
+"""
+
+import json
+import shlex
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sparring.errors import SparringError
+from sparring.report.pictures import Picture, numbered_pictures, read_picture
+from sparring.report.words import count, counted, duration, moment, number
+from sparring.runs import Json, RunFolder, read_json
+
+Pairs = list[tuple[str, str]]
+ENDINGS = {
+    "finished": "Finished",
+    "interrupted": "Interrupted",
+    "failed": "Failed",
+    "running": "Running, or stopped without a word",
+}
+
+
+class Use(NamedTuple):
+    """A way to use a run: what for, and the text to type."""
+
+    purpose: str
+    language: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A run as its files tell it; `problems` names the files that could not be read."""
+
+    folder: RunFolder
+    run: Json
+    data: Json
+    recipe: Json
+    recipe_text: str
+    events: tuple[Json, ...]
+    real: Picture | None
+    progress: Picture | None
+    sample: tuple[int, Picture] | None  # images seen, and the newest picture that is whole
+    problems: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The run's name, by default its folder's."""
+        return str(self.run.get("name") or self.folder.name)
+
+    @property
+    def address(self) -> str:
+        """The run as a command finds it from the folder in which training was started."""
+        path = self.folder.path.absolute()
+        return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
+
+    @property
+    def status(self) -> str:
+        """One of `ENDINGS`, or an empty text."""
+        status = self.run.get("status")
+        return status if isinstance(status, str) and status in ENDINGS else ""
+
+    @property
+    def objective(self) -> str:
+        """The name of the game, or an empty text."""
+        return str(self.recipe.get("objective", ""))
+
+    @property
+    def images(self) -> float | None:
+        """Images seen so far."""
+        return self._latest("images")
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds of training so far."""
+        told = number(self.run.get("seconds"))
+        return self._latest("seconds") if told is None or self.status == "running" else told
+
+    def _latest(self, key: str) -> float | None:
+        events = (e for e in reversed(self.events) if e["event"] != "rollback")
+        return next((n for e in events if (n := number(e.get(key))) is not None), None)
+
+
+def read_facts(folder: RunFolder) -> Facts:
+    """Read every file of a run that is there."""
+    problems: list[str] = []
+    text = _recipe_text(folder, problems)
+    pictures = {name: _picture(folder, name, problems) for name in ("real.png", "progress.png")}
+    return Facts(
+        folder=folder,
+        run=_object(folder, "run.json", problems),
+        data=_object(folder, "data.json", problems),
+        recipe=_recipe(text, problems),
+        recipe_text=text,
+        events=_events(folder, problems),
+        real=pictures["real.png"],
+        progress=pictures["progress.png"],
+        sample=_newest_sample(folder, problems),
+        problems=tuple(problems),
+    )
+
+
+def _object(folder: RunFolder, name: str, problems: list[str]) -> Json:
+    path = folder.path / name
+    if not path.exists():
+        return {}
+    try:
+        return read_json(path)
+    except SparringError:
+        problems.append(f"{name} is damaged and was left out.")
+        return {}
+
+
+def _recipe_text(folder: RunFolder, problems: list[str]) -> str:
+    try:
+        return folder.recipe.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError:
+        problems.append("recipe.toml cannot be read and was left out.")
+        return ""
+
+
+def _recipe(text: str, problems: list[str]) -> Json:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        problems.append("recipe.toml is damaged; it is shown as it is.")
+        return {}
+
+
+def _events(folder: RunFolder, problems: list[str]) -> tuple[Json, ...]:
+    try:
+        return tuple(folder.read_events())
+    except (OSError, KeyError, TypeError):
+        problems.append("events.jsonl is damaged and was left out.")
+        return ()
+
+
+def _picture(folder: RunFolder, name: str, problems: list[str]) -> Picture | None:
+    path = folder.samples / name
+    picture = read_picture(path)
+    if picture is None and path.exists():
+        problems.append(f"samples/{name} is not a whole picture and was left out.")
+    return picture
+
+
+def _newest_sample(folder: RunFolder, problems: list[str]) -> tuple[int, Picture] | None:
+    for images, path in reversed(numbered_pictures(folder.samples)):
+        if picture := _picture(folder, path.name, problems):
+            return images, picture
+    return None
+
+
+def table(value: Any) -> Json:
+    """Return a JSON object, empty where there is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def rows(value: Any) -> list[Any]:
+    """Return a JSON list, empty where there is none."""
+    return value if isinstance(value, list) else []
+
+
+def status_words(facts: Facts) -> str:
+    """Say how the run stands and why."""
+    words = ENDINGS.get(facts.status, "Its status is not recorded")
+    reason = facts.run.get("reason")
+    if facts.status == "running":
+        last = moment(facts.events[-1].get("time")) if facts.events else ""
+        return f"{words}; last sign of life {last}." if last else f"{words}."
+    return f"{words}: {reason}." if reason and facts.status else f"{words}."
+
+
+def effort_words(facts: Facts) -> str:
+    """Say how long the run trained and how many images it saw."""
+    parts = []
+    if facts.seconds is not None:
+        parts.append(f"Trained for {duration(facts.seconds)}{_where(facts)}")
+    if facts.images is not None:
+        parts.append(f"{counted(facts.images, 'image')} seen{_passes(facts)}")
+    return ("; ".join(parts) or "Nothing has been trained yet") + "."
+
+
+def _where(facts: Facts) -> str:
+    device, threads = facts.run.get("device"), number(facts.run.get("threads"))
+    on = f" on {'the CPU' if device == 'cpu' else device}" if device else ""
+    return f"{on} with {counted(threads, 'thread')}" if on and threads else on
+
+
+def _passes(facts: Facts) -> str:
+    train = number(facts.data.get("train"))
+    if not train or train < 1 or not facts.images:
+        return ""
+    passes = facts.images / train
+    number_of = count(passes) if passes >= 10 else f"{passes:.1f}"
+    return f", about {number_of} passes over the training images"
+
+
+def plan_lines(facts: Facts) -> Pairs:
+    """Return the plan as printed before the first step."""
+    pairs = (row for row in rows(facts.run.get("plan")) if isinstance(row, list))
+    return [(str(row[0]), str(row[1])) for row in pairs if len(row) == 2]
+
+
+def skipped_files(facts: Facts) -> Pairs:
+    """Return each file that was not used, and why."""
+    entries = (table(entry) for entry in rows(facts.data.get("skipped")))
+    return [(str(e.get("path", "?")), str(e.get("reason", "?"))) for e in entries if e]
+
+
+def class_counts(facts: Facts) -> list[tuple[str, int]]:
+    """Return the classes, the largest first."""
+    counts = ((str(k), number(v)) for k, v in table(facts.data.get("classes")).items())
+    known = [(name, round(n)) for name, n in counts if n is not None and n >= 0]
+    return sorted(known, key=lambda item: -item[1])
+
+
+def data_lines(facts: Facts) -> Pairs:
+    """Return what the data is: name, size, shape."""
+    return list(_data_lines(facts))
+
+
+def _data_lines(facts: Facts) -> Iterator[tuple[str, str]]:
+    about, data = table(facts.run.get("data")), facts.data
+    for label, key in (("Name", "name"), ("Source", "source")):
+        if about.get(key):
+            yield label, str(about[key])
+    for label, key in (("Images", "count"), ("Trained on", "train"), ("Held out", "held_out")):
+        if (n := number(data.get(key))) is not None:
+            yield label, count(n)
+    spec = table(data.get("spec"))
+    if "height" in spec and "width" in spec:
+        channels = {1: "grey", 2: "grey + alpha", 3: "colour", 4: "colour + alpha"}
+        depth = number(spec.get("channels")) or 0
+        kind = channels.get(round(depth), f"{spec.get('channels')} channels")
+        yield "Shape", f"{spec['height']} × {spec['width']} pixels, {kind}"
+
+
+def origin_lines(facts: Facts) -> Pairs:
+    """Return what someone needs to repeat the run."""
+    run = facts.run
+    fingerprint = facts.data.get("fingerprint") or table(run.get("data")).get("fingerprint")
+    versions = ", ".join(f"{k} {v}" for k, v in table(run.get("versions")).items())
+    lines = (
+        ("Command", shlex.join(map(str, rows(run.get("command"))))),
+        ("Seed", run.get("seed")),
+        ("Data fingerprint", fingerprint),
+        ("Versions", versions),
+        ("Started", moment(run.get("started"))),
+        ("Ended", moment(run.get("ended"))),
+    )
+    return [(label, str(value)) for label, value in lines if value not in (None, "")]
+
+
+def uses(facts: Facts) -> list[Use]:
+    """Return how to go on with a run."""
+    run = shlex.quote(facts.address)
+    address = json.dumps(facts.address, ensure_ascii=False)
+    snippet = f"import sparring\n\nimages = sparring.load({address}).sample(64)"
+    return [
+        Use("Draw 64 new samples", "sh", f"sparring sample {run} -n 64"),
+        Use("Train on from the last checkpoint", "sh", f"sparring resume {run}"),
+        Use("From Python", "python", snippet),
+    ]

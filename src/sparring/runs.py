@@ -1,0 +1,187 @@
+"""The run folder: numbered, never overwritten, written atomically, read by every command.
+
+Inside: where each file lies, how a folder is claimed and found again, and the event log.
+Not inside: checkpoints (`training.checkpoint`) and what the files mean to a reader (`report`).
+"""
+
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sparring.errors import SparringError
+
+Json = dict[str, Any]
+FORMAT = 1
+
+
+class RunFolder:
+    """Paths and small files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe = path / "recipe.toml"
+        self.run = path / "run.json"
+        self.data = path / "data.json"
+        self.events = path / "events.jsonl"
+        self.samples = path / "samples"
+        self.checkpoints = path / "checkpoints"
+        self.report = path / "report.html"
+        self.card = path / "README.md"
+
+    @property
+    def name(self) -> str:
+        """The folder's own name, such as `0007-cats-small`."""
+        return self.path.name
+
+    def read_run(self) -> Json:
+        """Return `run.json`."""
+        return read_json(self.run)
+
+    def update_run(self, **changes: Any) -> None:
+        """Rewrite `run.json` with these keys changed."""
+        write_json(self.run, (self.read_run() if self.run.exists() else {}) | changes)
+
+    def read_events(self) -> Iterator[Json]:
+        """Yield the events that stand; a partial last line and superseded events are left out.
+
+        A `resumed` event discards what had been logged past the images it resumed from.
+        """
+        events: list[Json] = []
+        for event in _lines(self.events):
+            if event["event"] == "resumed":
+                events = [e for e in events if e.get("images", 0) <= event["images"]]
+            events.append(event)
+        yield from events
+
+
+class EventLog:
+    """Appends events, one JSON line each; a full disk silences the log, never the training."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.failure: OSError | None = None
+        self._mend_last_line()
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        """Append one event with the time of day."""
+        if self.failure:
+            return
+        line = json.dumps({"event": event, "time": round(time.time(), 3), **fields})
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            self.failure = error
+
+    def _mend_last_line(self) -> None:
+        """End a line that a killed writer left open, so that the next event has its own."""
+        if self.path.exists() and not (text := self.path.read_bytes()).endswith(b"\n") and text:
+            with self.path.open("ab") as file:
+                file.write(b"\n")
+
+
+def claim(root: Path, name: str) -> RunFolder:
+    """Create the next numbered folder `NNNN-name` below `root`; safe against other writers."""
+    root.mkdir(parents=True, exist_ok=True)
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "run"
+    while True:
+        number = 1 + max(_numbered(root), default=0)
+        try:
+            # The number alone is reserved first: two runs of other names never share one.
+            (root / f".{number:04d}").mkdir()
+        except FileExistsError:
+            continue
+        path = root / f"{number:04d}-{slug}"
+        path.mkdir()
+        (root / f".{number:04d}").rmdir()
+        folder = RunFolder(path)
+        folder.samples.mkdir()
+        folder.checkpoints.mkdir()
+        return folder
+
+
+def find(run: str | Path, root: Path) -> RunFolder:
+    """Return the run that a folder, a number or `latest` names."""
+    path = Path(run)
+    if (path / "run.json").is_file():
+        return RunFolder(path)
+    if path.is_dir():
+        raise SparringError(f"'{run}' is a folder but not a run: it has no run.json")
+    if path.is_file():
+        raise SparringError(f"'{run}' is a file; a run is a folder, a number or 'latest'")
+    known = _numbered(root)
+    if not known:
+        raise SparringError(
+            f"no run '{run}': there are no runs in '{root}' yet; try `sparring train`"
+        )
+    if str(run) == "latest":
+        return RunFolder(known[max(known)])
+    if str(run).isdigit() and int(str(run)) in known:
+        return RunFolder(known[int(str(run))])
+    named = {p.name: p for p in known.values()}
+    if str(run) in named:
+        return RunFolder(named[str(run)])
+    listed = ", ".join(path.name for _, path in sorted(known.items())[-5:])
+    raise SparringError(f"no run '{run}' in '{root}'; the newest there: {listed}")
+
+
+def _numbered(root: Path) -> dict[int, Path]:
+    found = re.compile(r"\.?(\d{4,})(-.*)?")
+    paths = root.iterdir() if root.is_dir() else ()
+    return {int(m[1]): p for p in paths if (m := found.fullmatch(p.name)) and p.is_dir()}
+
+
+def read_json(path: Path) -> Json:
+    """Return the object in a JSON file."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SparringError(f"'{path}' is missing; is '{path.parent}' a complete run?") from None
+    except (OSError, ValueError) as error:
+        raise SparringError(f"'{path}' cannot be read: {error}") from None
+    if not isinstance(value, dict):
+        raise SparringError(f"'{path}' holds a {type(value).__name__}, expected an object")
+    return value
+
+
+def write_json(path: Path, value: Json) -> None:
+    """Write an object as JSON, atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, atomically."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write beside the target, flush to disk, then rename over it: never half a file."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _lines(path: Path) -> Iterator[Json]:
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue  # cut short by a kill
+            if isinstance(event, dict) and "event" in event:
+                yield event

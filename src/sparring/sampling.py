@@ -1,0 +1,44 @@
+"""A trained generator at work: the same sample for the same seed, whatever the batch."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from sparring.draws import Draw
+from sparring.training.state import latent_width
+
+MICRO_BATCH = 64  # fixed and padded: kernels give other last bits for other batch sizes
+
+
+@torch.inference_mode()
+def sample(
+    generator: nn.Module,
+    n: int,
+    *,
+    seed: int = 0,
+    labels: Tensor | None = None,
+    truncation: float = 1.0,
+) -> Iterator[Tensor]:
+    """Yield samples number 0 … n − 1 of a seed, in batches of at most 64.
+
+    Args:
+        generator: maps latents and labels to samples; put into evaluation mode.
+        n: how many.
+        seed: sample i is a function of the seed, i, its label and the truncation alone.
+        labels: shape (n,), int64, or None for an unconditional generator.
+        truncation: ψ scales the latents towards their mean, 0; below 1, less various and
+            more typical samples (after Karras 2019, section B).
+    """
+    generator.eval()
+    device = next(generator.parameters()).device
+    for start in range(0, n, MICRO_BATCH):
+        draw = Draw(seed, start)
+        latent = draw.normal("sample/latent", (MICRO_BATCH, latent_width(generator)))
+        label = None if labels is None else _padded(labels[start : start + MICRO_BATCH]).to(device)
+        fake: Tensor = generator(truncation * latent.to(device), label)
+        yield fake[: n - start].cpu()
+
+
+def _padded(labels: Tensor) -> Tensor:
+    return torch.cat([labels, labels.new_zeros(MICRO_BATCH - len(labels))])

@@ -1,0 +1,390 @@
+"""A plan becomes a run folder, and a run folder goes on: start, resume, and what is written when.
+
+Every file lands atomically and a failed write (a full disk) is told and survived: training goes
+on from memory, and what was saved before stays.
+"""
+
+import os
+import platform
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from fcntl import LOCK_EX, LOCK_NB, flock
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import torch
+
+import sparring
+from sparring import gallery, report
+from sparring.build import build_game, build_state
+from sparring.data.images import ImageData, open_images
+from sparring.data.stream import Prefetcher, positions
+from sparring.errors import SparringError
+from sparring.plan import Audience, Plan, Source, batches, images_in, round_images
+from sparring.recipe import Recipe, parse_budget, read_recipe, resolve, to_toml
+from sparring.runs import EventLog, Json, RunFolder, claim, write_json, write_text
+from sparring.training import checkpoint
+from sparring.training.loop import Callback, Progress, Rollback, train
+from sparring.training.state import State
+
+
+def start(
+    plan: Plan,
+    root: Path,
+    name: str,
+    command: Sequence[str],
+    audience: Audience,
+    weights_from: RunFolder | None = None,
+) -> RunFolder:
+    """Claim a run folder, write down what is about to happen, and train.
+
+    Args:
+        plan: from `plan.make_plan`.
+        root: the folder of runs.
+        name: of the run; the folder is called `NNNN-name`.
+        command: how the run was asked for, kept in `run.json`.
+        audience: told how it goes.
+        weights_from: a run whose networks are the starting point instead of fresh ones.
+    """
+    state = build_state(plan.recipe, plan.data.spec)
+    if weights_from:
+        state = _fine_tuned(state, weights_from, plan, audience)
+    folder = claim(root, name)
+    with _locked(folder):
+        _write_beginning(folder, plan, command)
+        checkpoint.save(state, folder.checkpoints, plan.recipe.checkpoint.keep)
+        log = EventLog(folder.events)
+        log("started", images=0, target_images=plan.recipe.images)
+        audience.say(f"run folder: {folder.path}")
+        _play(folder, plan.data, plan.recipe, state, log, audience)
+    return folder
+
+
+def resume(
+    folder: RunFolder, audience: Audience, *, budget: str = "", changed_data: bool = False
+) -> RunFolder:
+    """Go on with a run from its last checkpoint, to the end of its budget or a new one.
+
+    Args:
+        folder: of the run.
+        audience: told how it goes.
+        budget: empty, or `+5m`, `+20k-images`: how much further than the budget it had.
+        changed_data: go on although the data is not what it was.
+    """
+    about, recipe = folder.read_run(), resolve(read_recipe(folder.recipe))
+    if budget:
+        recipe = _extended(recipe, budget, float(about["images_per_second"]))
+    elif about["status"] == "finished":
+        raise SparringError(
+            f"run '{folder.name}' is finished; "
+            f"extend it: sparring resume {folder.name} --budget +5m"
+        )
+    with _locked(folder):
+        data = _same_data(folder, about, recipe, audience, changed_data)
+        torch.set_num_threads(recipe.threads)
+        state = build_state(recipe, data.spec)
+        path = checkpoint.load_latest(state, folder.checkpoints, audience.say)
+        _warn_of_other_versions(about["versions"], audience)
+        log = EventLog(folder.events)
+        log("resumed", images=state.images, target_images=recipe.images, path=path.name)
+        audience.say(f"resuming '{folder.name}' at {state.images:,} of {recipe.images:,} images")
+        write_text(folder.recipe, to_toml(recipe))
+        folder.update_run(status="running", reason="", pid=os.getpid())
+        _play(folder, data, recipe, state, log, audience)
+    return folder
+
+
+def _play(
+    folder: RunFolder,
+    data: ImageData,
+    recipe: Recipe,
+    state: State,
+    log: EventLog,
+    audience: Audience,
+) -> None:
+    """Train to the end of the budget or an interruption, and write down how it ended."""
+    torch.set_num_threads(recipe.threads)
+    scribe = Scribe(folder, data, recipe, log, audience, _seconds_so_far(folder))
+    fetch = batches(data, recipe)
+    ahead = Prefetcher(fetch, recipe.data.workers) if recipe.data.workers else None
+    try:
+        with interruptions() as interrupted:
+
+            def stop(state: State) -> bool:
+                audience.advance(state.images, recipe.images)
+                return bool(interrupted)
+
+            reached = train(
+                state,
+                build_game(recipe),
+                ahead or fetch,
+                batch=recipe.batch,
+                until_images=recipe.images,
+                tick_images=tick_images(recipe),
+                callbacks=scribe.callbacks(),
+                snapshot_ticks=recipe.checkpoint.every_ticks,
+                stop=stop,
+                on_rollback=scribe.rollback,
+            )
+        if reached:
+            scribe.end(state, "finished", "the budget is used up")
+        else:
+            scribe.end(state, "interrupted", f"stopped by {interrupted[0]}")
+    except BaseException as failure:
+        told = isinstance(failure, KeyboardInterrupt)
+        reason = "stopped at once" if told else str(failure) or type(failure).__name__
+        scribe.end(state, "interrupted" if told else "failed", reason)
+        raise
+    finally:
+        if ahead:
+            ahead.close()
+
+
+def tick_images(recipe: Recipe) -> int:
+    """Return how many images lie between two looks at the metrics."""
+    return max(recipe.images // recipe.checkpoint.ticks, round_images(recipe))
+
+
+@dataclass
+class Scribe:
+    """Writes down what happens while a run trains."""
+
+    folder: RunFolder
+    data: ImageData
+    recipe: Recipe
+    log: EventLog
+    audience: Audience
+    seconds_before: float
+    saved_images: int = -1
+
+    def callbacks(self) -> tuple[Callback, ...]:
+        """Return what the loop calls, in order."""
+        often = self.recipe.checkpoint
+        return (
+            Callback(1, self.tick),
+            Callback(often.samples_every_ticks, self.samples),
+            Callback(often.every_ticks, self.checkpoint),
+            Callback(often.every_ticks, self.report),
+        )
+
+    def tick(self, state: State, progress: Progress) -> None:
+        """Log the means of the step's scalars."""
+        self.log(
+            "tick",
+            step=progress.step,
+            images=progress.images,
+            seconds=round(self.seconds_before + progress.seconds, 3),
+            images_per_second=round(progress.images_per_second, 1),
+            learning_rate=state.generator_optimizer.param_groups[0]["lr"],
+            metrics=progress.metrics,
+        )
+        self.audience.tick(progress, self.recipe.images)
+
+    def samples(self, state: State, progress: Progress) -> None:
+        """Draw the fixed latents."""
+
+        def draw() -> None:
+            spec = self.data.spec
+            path = gallery.write_fake(self.folder.samples, state.ema, spec, state.images)
+            self.log("samples", images=progress.images, path=path.name)
+
+        self._survive("samples", draw)
+
+    def checkpoint(self, state: State, progress: Progress) -> None:
+        """Save the state."""
+
+        def save() -> None:
+            path = checkpoint.save(state, self.folder.checkpoints, self.recipe.checkpoint.keep)
+            self.saved_images = state.images
+            self.log("checkpoint", images=progress.images, path=path.name)
+
+        self._survive("checkpoint", save)
+
+    def report(self, state: State, progress: Progress) -> None:
+        """Write the report and the card from the files so far."""
+        self._survive("report", lambda: write_report(self.folder))
+
+    def rollback(self, rollback: Rollback) -> None:
+        """Say that a step was refused."""
+        self.log("rollback", **asdict(rollback))
+        self.audience.say(
+            f"{rollback.reason} at {rollback.failed_at:,} images: back to {rollback.images:,}, "
+            f"learning rate halved (attempt {rollback.attempt} of 3)"
+        )
+
+    def end(self, state: State, status: str, reason: str) -> None:
+        """Write down how it ended; what was not saved yet, is not claimed to be."""
+        self.log(status, images=state.images, reason=reason)
+        ticked = _seconds_so_far(self.folder)
+
+        def write() -> None:
+            self.folder.update_run(status=status, reason=reason, ended=time.time(), seconds=ticked)
+            write_report(self.folder)
+
+        self._survive("run.json", write)
+
+    def _survive(self, what: str, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            self.audience.say(f"could not write the {what}: {error.strerror}; training goes on")
+            self.log("unwritten", what=what, reason=str(error))
+
+
+def write_report(folder: RunFolder) -> None:
+    """Write `report.html` and `README.md` from the files of a run."""
+    report.write_report(folder)
+    report.write_card(folder)
+
+
+@contextmanager
+def interruptions() -> Iterator[list[str]]:
+    """Collect the first Ctrl-C or SIGTERM as a name in the list; a second Ctrl-C stops at once."""
+    caught: list[str] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield caught  # signals belong to the main thread
+        return
+
+    def catch(number: int, frame: FrameType | None) -> None:
+        if caught and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        caught.append(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, catch) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _locked(folder: RunFolder) -> Iterator[None]:
+    """Hold the run against a second writer; a killed writer's lock is free again."""
+    with (folder.path / ".lock").open("w") as file:
+        try:
+            flock(file, LOCK_EX | LOCK_NB)
+        except OSError:
+            raise SparringError(
+                f"run '{folder.name}' is being trained by another process"
+            ) from None
+        yield
+
+
+def _write_beginning(folder: RunFolder, plan: Plan, command: Sequence[str]) -> None:
+    source = _lasting(plan.source, folder)
+    write_text(folder.recipe, to_toml(plan.recipe))
+    write_json(folder.data, _data_json(plan.data))
+    write_json(
+        folder.run,
+        {
+            "format": 1,
+            "name": folder.name,
+            "command": list(command),
+            "versions": versions(),
+            "device": plan.recipe.device,
+            "threads": plan.recipe.threads,
+            "seed": plan.recipe.seed,
+            "status": "running",
+            "reason": "",
+            "pid": os.getpid(),
+            "started": time.time(),
+            "images_per_second": plan.images_per_second,
+            "plan": [list(row) for row in plan.rows],
+            "data": {
+                "source": source,
+                "name": plan.data.name,
+                "fingerprint": plan.data.fingerprint,
+            },
+        },
+    )
+    shown = plan.data.train[positions(len(plan.data.train), plan.recipe.seed, 0, 80)]
+    gallery.write_real(folder.samples, plan.data.pixels[shown], plan.data.spec)
+
+
+def _lasting(source: Source, folder: RunFolder) -> str:
+    """Return where a resume finds the data: an absolute path, a set's name, or a kept array."""
+    if isinstance(source, np.ndarray):
+        kept = folder.path / "data.npy"
+        np.save(kept, source)
+        return str(kept.resolve())
+    return str(Path(source).resolve()) if Path(source).exists() else str(source)
+
+
+def _data_json(data: ImageData) -> Json:
+    labels = [] if data.labels is None else np.bincount(data.labels).tolist()
+    return {
+        "kind": "image",
+        "name": data.name,
+        "count": len(data.pixels),
+        "train": len(data.train),
+        "held_out": len(data.held_out),
+        "spec": asdict(data.spec),
+        "classes": dict(zip(data.spec.classes, labels, strict=bool(labels))),
+        "skipped": [asdict(skipped) for skipped in data.skipped],
+        "notes": list(data.notes),
+        "fingerprint": data.fingerprint,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide the last bits."""
+    return {
+        "sparring": sparring.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _extended(recipe: Recipe, budget: str, speed: float) -> Recipe:
+    if not budget.startswith("+"):
+        raise SparringError(f"budget '{budget}' to resume with must say how much more, as +5m")
+    more = images_in(parse_budget(budget[1:]), recipe, speed)
+    return replace(recipe, images=recipe.images + more)
+
+
+def _same_data(
+    folder: RunFolder, about: Json, recipe: Recipe, audience: Audience, changed_data: bool
+) -> ImageData:
+    """Open the run's data again and refuse it if it is not what the run was trained on."""
+    source = about["data"]["source"]
+    data = open_images(source, recipe.data, cache=folder.path.parent, progress=audience.reading)
+    if data.fingerprint == about["data"]["fingerprint"]:
+        return data
+    if not changed_data:
+        raise SparringError(
+            f"the data in '{source}' is not what '{folder.name}' was trained on; "
+            "restore it, or go on all the same with --changed-data"
+        )
+    audience.say(f"the data in '{source}' has changed since the run began")
+    return data
+
+
+def _warn_of_other_versions(before: dict[str, str], audience: Audience) -> None:
+    for name, now in versions().items():
+        if before.get(name) != now:
+            audience.say(f"{name} was {before.get(name)}, is {now}: the last bits may differ")
+
+
+def _fine_tuned(state: State, run: RunFolder, plan: Plan, audience: Audience) -> State:
+    """Return a fresh state that starts from another run's networks."""
+    recipe = plan.recipe
+    try:
+        checkpoint.load_latest(state, run.checkpoints, audience.say)
+    except SparringError as error:
+        raise SparringError(f"cannot start from '{run.name}': {error}") from None
+    fresh = build_state(recipe, plan.data.spec)
+    for player in ("generator", "discriminator", "ema"):
+        getattr(fresh, player).load_state_dict(getattr(state, player).state_dict())
+    return fresh
+
+
+def _seconds_so_far(folder: RunFolder) -> float:
+    ticks = [event for event in folder.read_events() if event["event"] == "tick"]
+    return float(ticks[-1]["seconds"]) if ticks else 0.0

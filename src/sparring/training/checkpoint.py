@@ -1,0 +1,175 @@
+"""Checkpoints: a `State` on disk, written so that a kill at any moment loses nothing.
+
+A checkpoint is a folder `000100000` (images seen) of model.safetensors (the averaged generator),
+train.safetensors (the rest), state.json (counters) and, last, manifest.json with the sizes and
+SHA-256 of the others. It is written under a temporary name, flushed to disk and renamed; only
+what a manifest vouches for is loaded, and a damaged newest one gives way to the one before.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load as parse
+from safetensors.torch import save as serialise
+
+from sparring.errors import SparringError
+from sparring.training.state import (
+    Counters,
+    State,
+    Tensors,
+    counters,
+    model_tensors,
+    restore,
+    train_tensors,
+)
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+FILES = ("model.safetensors", "train.safetensors", "state.json")
+COUNTERS = ("seed", "step", "images", "attempt")
+
+
+class Damaged(SparringError):
+    """A checkpoint that its manifest does not vouch for."""
+
+
+def save(state: State, folder: Path, keep: int = 3) -> Path:
+    """Write a checkpoint below `folder`, point `latest` at it, and drop all but the last `keep`."""
+    target = folder / f"{state.images:09d}"
+    temporary = folder / f".{target.name}.{os.getpid()}"
+    _remove_leftovers(folder)
+    temporary.mkdir(parents=True)
+    try:
+        _fill(temporary, state)
+        if target.exists():  # saved before a rewind, or damaged since
+            shutil.rmtree(target)
+        temporary.rename(target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    _sync(folder)
+    _point(folder / "latest", target.name)
+    for old in _stored(folder)[:-keep]:
+        shutil.rmtree(old)
+    return target
+
+
+def load_latest(
+    state: State, folder: Path, warn: Callable[[str], None] = lambda message: None
+) -> Path:
+    """Restore the newest intact checkpoint into a state of the same shapes; return its folder.
+
+    Raises:
+        SparringError: there is none, or it belongs to another architecture.
+    """
+    path = latest_intact(folder, warn)
+    counts = _read_counters(path)
+    restore(state, _tensors(path / FILES[0]), _tensors(path / FILES[1]), counts)
+    return path
+
+
+def load_model(folder: Path, warn: Callable[[str], None] = lambda message: None) -> Tensors:
+    """Return the averaged generator's tensors from the newest intact checkpoint."""
+    return _tensors(latest_intact(folder, warn) / FILES[0])
+
+
+def latest_intact(folder: Path, warn: Callable[[str], None] = lambda message: None) -> Path:
+    """Return the newest checkpoint whose files are what its manifest says."""
+    for path in reversed(_stored(folder)):
+        try:
+            verify(path)
+        except Damaged as damage:
+            warn(f"{damage}; using the one before")
+        else:
+            return path
+    raise SparringError(f"no intact checkpoint in '{folder}'; the run must be trained again")
+
+
+def verify(path: Path) -> None:
+    """Raise `Damaged` unless every file has the size and the digest that the manifest states."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        stated = {name: manifest["files"][name] for name in FILES}
+        known = manifest["format"] == FORMAT
+        entries = {name: (entry["bytes"], entry["sha256"]) for name, entry in stated.items()}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise Damaged(f"checkpoint '{path}' has no readable manifest") from None
+    if not known:
+        raise SparringError(
+            f"checkpoint '{path}' has format {manifest['format']}, expected {FORMAT}; "
+            "it was written by another version of sparring"
+        )
+    for name, (size, digest) in entries.items():
+        file = path / name
+        if not file.is_file() or file.stat().st_size != size or _digest(file) != digest:
+            raise Damaged(f"checkpoint '{path}' is damaged: {name} is not what was written")
+
+
+def _fill(folder: Path, state: State) -> None:
+    contents = (
+        serialise(model_tensors(state)),
+        serialise(train_tensors(state)),
+        json.dumps(counters(state)).encode(),
+    )
+    files = {}
+    for name, content in zip(FILES, contents, strict=True):
+        _write(folder / name, content)
+        files[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    _write(folder / MANIFEST, json.dumps({"format": FORMAT, "files": files}, indent=2).encode())
+    _sync(folder)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _point(latest: Path, name: str) -> None:
+    temporary = latest.with_name(".latest")
+    _write(temporary, f"{name}\n".encode())
+    temporary.replace(latest)
+
+
+def _stored(folder: Path) -> list[Path]:
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return sorted((p for p in paths if p.name.isdigit()), key=lambda p: int(p.name))
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for path in folder.glob(".*.*") if folder.is_dir() else ():
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _tensors(path: Path) -> Tensors:
+    try:
+        return parse(path.read_bytes())
+    except (SafetensorError, OSError, ValueError) as error:
+        raise SparringError(f"'{path}' is not a safetensors file: {error}") from None
+
+
+def _read_counters(path: Path) -> Counters:
+    try:
+        stored = json.loads((path / FILES[2]).read_bytes())
+        return {name: int(stored[name]) for name in COUNTERS}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SparringError(f"'{path / FILES[2]}' is not a state: {error!r}") from None

@@ -1,0 +1,149 @@
+"""The loop around the step: when to look, when to stop, and what to do when a step blows up.
+
+Time is counted in images seen. The loop writes nothing: callbacks do.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+from sparring.errors import SparringError
+from sparring.training.state import Snapshot, State, is_finite, restore, take_snapshot
+from sparring.training.step import Batch, Game, NonFinite, train_step
+
+MAX_ATTEMPTS = 3
+
+Batches = Callable[[int, int], Batch]  # (start, count) -> those items of the endless stream
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands and what was measured since the last look."""
+
+    step: int
+    images: int
+    seconds: float  # of training since the loop began
+    images_per_second: float
+    metrics: dict[str, float]  # means
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """A step was refused and the state set back."""
+
+    images: int  # where it was set back to
+    failed_at: int
+    reason: str
+    attempt: int
+
+
+class Callback(NamedTuple):
+    """What to do at each `every_ticks`-th tick, and at the end."""
+
+    every_ticks: int
+    act: Callable[[State, Progress], None]
+
+
+class Diverged(SparringError):
+    """Training produced NaN or infinity again and again, at ever smaller learning rates."""
+
+
+def train(
+    state: State,
+    game: Game,
+    batches: Batches,
+    *,
+    batch: int,
+    until_images: int,
+    tick_images: int,
+    callbacks: Sequence[Callback] = (),
+    snapshot_ticks: int = 1,
+    stop: Callable[[State], bool] = lambda state: False,
+    on_rollback: Callable[[Rollback], None] = lambda rollback: None,
+) -> bool:
+    """Play until `until_images`, or until `stop` says so; tell whether the end was reached.
+
+    Raises:
+        Diverged: a step was not finite, and `MAX_ATTEMPTS` recoveries did not help.
+    """
+    count = batch * game.discriminator_moves
+    meter, good = Meter(state), take_snapshot(state)
+    called = [state.images] * len(callbacks)
+    while state.images < until_images and not stop(state):
+        before = state.images
+        tick = _tick(before, before + count, tick_images)
+        try:
+            meter.add(train_step(state, game, batches(before, count)))
+            if tick and tick % snapshot_ticks == 0:
+                good = _finite_snapshot(state)
+        except NonFinite as failure:
+            _recover(state, good, before, str(failure), on_rollback)
+            meter = Meter(state)
+            continue
+        if tick:
+            progress = meter.read(state)
+            for i, callback in enumerate(callbacks):
+                if tick % callback.every_ticks == 0:
+                    callback.act(state, progress)
+                    called[i] = state.images
+    progress = meter.read(state)
+    for callback, images in zip(callbacks, called, strict=True):
+        if images < state.images:
+            callback.act(state, progress)
+    return state.images >= until_images
+
+
+def _tick(before: int, after: int, tick_images: int) -> int:
+    """Return the number of the tick that lies in (before, after], 0 if none does."""
+    return after // tick_images if before // tick_images < after // tick_images else 0
+
+
+def _finite_snapshot(state: State) -> Snapshot:
+    if not is_finite(state):
+        raise NonFinite("a parameter is not finite")
+    return take_snapshot(state)
+
+
+def _recover(
+    state: State, good: Snapshot, failed_at: int, reason: str, tell: Callable[[Rollback], None]
+) -> None:
+    """Go back to the last good state, with half the learning rate and other random numbers."""
+    attempt = state.attempt + 1
+    if attempt > MAX_ATTEMPTS:
+        raise Diverged(
+            f"training diverged at {failed_at:,} images: {reason}, and {MAX_ATTEMPTS} retries at "
+            "halved learning rates did not help; try a lower --optimizer.lr or a larger "
+            "--penalties.r1.weight, and look for extreme values in the data"
+        )
+    restore(state, good.model, good.train, good.counts | {"attempt": attempt})
+    tell(Rollback(state.images, failed_at, reason, attempt))
+
+
+class Meter:
+    """Means of the step's scalars, and speed, since the last reading."""
+
+    def __init__(self, state: State) -> None:
+        self.began = time.monotonic()
+        self.images_at_start = state.images
+        self.last = self.began, state.images
+        self.sums: dict[str, Tensor] = {}
+        self.steps = 0
+        self.latest: dict[str, float] = {}
+
+    def add(self, logs: dict[str, Tensor]) -> None:
+        """Take in one step's scalars, without waiting for the device."""
+        for name, value in logs.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+        self.steps += 1
+
+    def read(self, state: State) -> Progress:
+        """Return the means since the last reading and begin anew."""
+        now, (then, images) = time.monotonic(), self.last
+        if self.steps:
+            self.latest = {name: float(v) / self.steps for name, v in self.sums.items()}
+            self.sums, self.steps, self.last = {}, 0, (now, state.images)
+        speed = (state.images - images) / max(now - then, 1e-9)
+        return Progress(state.step, state.images, now - self.began, speed, self.latest)

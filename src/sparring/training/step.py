@@ -1,0 +1,226 @@
+"""One training step. Read this file, `objectives.py` and `penalties.py`: there is no more to it.
+
+The only place where the game's gradients are taken and its optimisers step. Two orders of play:
+
+* alternating: the discriminator moves, then the generator answers the new discriminator;
+* simultaneous: both move from the same point, through one shared forward pass.
+
+A gradient that is not finite is refused before it reaches an optimiser (`NonFinite`).
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
+
+from sparring.draws import Draw
+from sparring.objectives import Objective
+from sparring.penalties import Penalty, Scored
+from sparring.schedules import Schedule, constant, ramped
+from sparring.training.state import State, latent_width
+
+Order = Literal["alternating", "simultaneous"]
+Logs = dict[str, Tensor]
+
+RATIO_LIMIT = 1e12  # beyond it dL_D/df comes close to the smallest float32
+
+
+@dataclass(frozen=True)
+class Game:
+    """What does not change while training: the game being played."""
+
+    objective: Objective
+    penalties: tuple[Penalty, ...] = ()
+    order: Order = "alternating"
+    discriminator_moves: int = 1  # for each move of the generator
+    generator_lr: Schedule = field(default_factory=lambda: constant(1e-3))
+    discriminator_lr: Schedule = field(default_factory=lambda: constant(1e-3))
+    ema_halflife: Schedule = field(default_factory=lambda: ramped(10_000, 0.1))  # in images
+
+
+class Batch(NamedTuple):
+    """Encoded samples, and their labels of shape (n,) when the game is conditional."""
+
+    x: Tensor
+    label: Tensor | None = None
+
+
+class NonFinite(ArithmeticError):
+    """A loss or a gradient is NaN or infinite, and has not been applied."""
+
+
+def train_step(state: State, game: Game, batch: Batch) -> Logs:
+    """Play one round on `discriminator_moves` equal parts of a batch; return detached scalars.
+
+    Raises:
+        NonFinite: a loss or gradient is NaN or infinite; the caller goes back to a good state.
+    """
+    set_learning_rates(state, game)
+    parts = _parts(batch, game.discriminator_moves)
+    if game.order == "simultaneous":
+        logs = simultaneous_step(state, game, parts[0])
+    else:
+        for move, part in enumerate(parts):
+            logs = discriminator_step(state, game, part, move)
+        logs |= generator_step(state, game, parts[-1])
+    state.step += 1
+    state.images += len(batch.x)
+    update_ema(state, len(batch.x), game.ema_halflife(state.images))
+    return logs
+
+
+def discriminator_step(state: State, game: Game, real: Batch, move: int = 0) -> Logs:
+    """Let the discriminator descend its loss and penalties once."""
+    draw = state.draw(offset=move * len(real.x))
+    with torch.no_grad():
+        fake = generate(state, draw, "discriminator/latent", real)
+    turn = judge(state, game, real, fake, draw, move)
+    norm = differentiate(turn.loss + turn.penalty, state.discriminator, "discriminator")
+    apply(state.discriminator_optimizer)
+    return turn.logs(norm)
+
+
+def generator_step(state: State, game: Game, real: Batch) -> Logs:
+    """Let the generator answer the discriminator as it now is."""
+    f = state.discriminator(generate(state, state.draw(), "generator/latent", real), real.label)
+    with torch.no_grad():
+        r = state.discriminator(*real) if game.objective.generator_sees_real else f
+    loss = game.objective.generator(r, f).mean()
+    norm = differentiate(loss, state.generator, "generator")
+    apply(state.generator_optimizer)
+    return {"generator/loss": loss.detach(), "generator/gradient_norm": norm}
+
+
+def simultaneous_step(state: State, game: Game, real: Batch) -> Logs:
+    """Let both players move from the same point, through one forward pass of each network.
+
+    The generator needs dL_G/d fake. In general that is a second backward, to the fakes only.
+    Where the objective declares its `ratio`, the one backward of L_D gives dL_D/d fake, and each
+    sample's ratio turns it into dL_G/d fake: a logit depends on nothing but its own sample.
+    """
+    draw = state.draw()
+    made = generate(state, draw, "generator/latent", real)
+    fake = made.detach().requires_grad_()
+    turn = judge(state, game, real, fake, draw)
+    loss = game.objective.generator(turn.r.detach(), turn.f).mean()
+    ratio = _usable_ratio(game.objective, turn)
+
+    if ratio is None:
+        (pull,) = torch.autograd.grad(loss, fake, retain_graph=True)
+        norm = differentiate(turn.loss + turn.penalty, state.discriminator, "discriminator")
+    else:
+        norm = differentiate(turn.loss, state.discriminator, "discriminator", also=fake)
+        assert fake.grad is not None
+        pull = ratio.view(-1, *[1] * (fake.ndim - 1)) * fake.grad
+    pulled = (made * pull).sum()  # a scalar whose gradient in the generator is dL_G
+    pulled_norm = differentiate(pulled, state.generator, "generator")
+
+    apply(state.discriminator_optimizer)
+    apply(state.generator_optimizer)
+    own = {"generator/loss": loss.detach(), "generator/gradient_norm": pulled_norm}
+    return turn.logs(norm) | own
+
+
+class Turn(NamedTuple):
+    """The discriminator's judgement of one batch, not yet differentiated."""
+
+    r: Tensor
+    f: Tensor
+    loss: Tensor
+    penalty: Tensor  # has no graph when none is due
+
+    def logs(self, gradient_norm: Tensor) -> Logs:
+        """Return the discriminator's scalars."""
+        return {
+            "discriminator/loss": self.loss.detach(),
+            "discriminator/penalty": self.penalty.detach(),
+            "discriminator/real": self.r.detach().mean(),
+            "discriminator/fake": self.f.detach().mean(),
+            "discriminator/gradient_norm": gradient_norm,
+        }
+
+
+def judge(state: State, game: Game, real: Batch, fake: Tensor, draw: Draw, move: int = 0) -> Turn:
+    """Score reals and fakes and sum up what the discriminator minimises."""
+
+    def discriminator(x: Tensor) -> Tensor:
+        logits: Tensor = state.discriminator(x, real.label)
+        return logits
+
+    update = state.step * game.discriminator_moves + move
+    due = [(p.fn, w) for p in game.penalties if (w := p.at(update, state.images))]
+    x = real.x.detach()
+    if due:
+        x, fake = x.requires_grad_(), fake.requires_grad_()
+    r, f = Scored(x, discriminator(x)), Scored(fake, discriminator(fake))
+    loss = game.objective.discriminator(r.logits, f.logits).mean()
+    penalty = loss.new_zeros(())
+    for fn, weight in due:
+        penalty = penalty + weight * fn(discriminator, r, f, draw).mean()
+    return Turn(r.logits, f.logits, loss, penalty)
+
+
+def generate(state: State, draw: Draw, purpose: str, real: Batch) -> Tensor:
+    """Return as many fakes as there are reals, of the same labels."""
+    latent = draw.normal(purpose, (len(real.x), latent_width(state.generator)), like=real.x)
+    fake: Tensor = state.generator(latent, real.label)
+    return fake
+
+
+def differentiate(
+    loss: Tensor, network: nn.Module, player: str, also: Tensor | None = None
+) -> Tensor:
+    """Leave the gradient of a loss in one network's parameters (and in `also`); return its norm.
+
+    Gradients of everything else are neither stored nor computed.
+    """
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.grad = None
+    loss.backward(inputs=parameters if also is None else [*parameters, also])  # type: ignore[no-untyped-call]
+    norm = get_total_norm(p.grad for p in parameters if p.grad is not None)
+    if not (loss.isfinite() & norm.isfinite()):
+        what = "gradient" if loss.isfinite() else "loss"
+        raise NonFinite(f"the {player}'s {what} is not finite")
+    return norm
+
+
+def apply(optimizer: Optimizer) -> None:
+    """Move the parameters by the gradients they hold."""
+    optimizer.step()
+
+
+def set_learning_rates(state: State, game: Game) -> None:
+    """Follow the schedules; each recovery from a non-finite step has halved both rates."""
+    factor = 0.5**state.attempt
+    for optimizer, schedule in (
+        (state.generator_optimizer, game.generator_lr),
+        (state.discriminator_optimizer, game.discriminator_lr),
+    ):
+        for group in optimizer.param_groups:
+            group["lr"] = factor * schedule(state.images)
+
+
+@torch.no_grad()
+def update_ema(state: State, images: int, halflife: float) -> None:
+    """Let the average forget half of itself in `halflife` images (Karras 2020, ADA, app. D)."""
+    weight = 1 - 0.5 ** (images / halflife) if halflife > 0 else 1.0
+    fast = list(state.generator.state_dict().values())
+    slow = list(state.ema.state_dict().values())
+    real = [i for i, tensor in enumerate(fast) if tensor.is_floating_point()]  # no counters
+    torch._foreach_lerp_([slow[i] for i in real], [fast[i] for i in real], weight)
+
+
+def _parts(batch: Batch, n: int) -> list[Batch]:
+    labels = [None] * n if batch.label is None else batch.label.chunk(n)
+    return [Batch(x, label) for x, label in zip(batch.x.chunk(n), labels, strict=True)]
+
+
+def _usable_ratio(objective: Objective, turn: Turn) -> Tensor | None:
+    if objective.ratio is None or turn.penalty.requires_grad:
+        return None
+    ratio = objective.ratio(turn.r.detach(), turn.f.detach())
+    return ratio if bool((ratio.abs() < RATIO_LIMIT).all()) else None
