@@ -2,7 +2,8 @@
 
 import secrets
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
@@ -17,11 +18,11 @@ from torch import Tensor, nn
 from sparring import session
 from sparring.build import build_game, build_generator, build_state, place
 from sparring.data.image_codec import decode, grid, png_bytes, write_images
-from sparring.data.images import open_images
+from sparring.data.images import open_images, silent
 from sparring.errors import SparringError, nearest
-from sparring.plan import Audience, Plan, Source, batches, make_plan
+from sparring.plan import Audience, Plan, Rows, Source, batches, data_rows, make_plan
 from sparring.recipe import Options, Recipe, merge, nested, read_recipe, resolve
-from sparring.runs import RunFolder, find, read_json, write_bytes
+from sparring.runs import Json, RunFolder, find, read_json, write_bytes
 from sparring.sampling import sample
 from sparring.spec import ImageSpec
 from sparring.training import checkpoint
@@ -90,9 +91,38 @@ def train(
         data, nested(options), recipe=recipe, root=root, start_from=start_from, audience=audience
     )
     audience.plan(made.rows)
-    source = find(start_from, root) if start_from else None
-    folder = session.start(made, root, run_name or made.name, sys.argv, audience, source)
-    return Run(folder)
+    return start(made, root=root, run_name=run_name, start_from=start_from, audience=audience)
+
+
+def start(
+    made: Plan,
+    *,
+    root: Path = RUNS,
+    run_name: str = "",
+    start_from: str | Path | None = None,
+    audience: Audience | None = None,
+) -> "Run":
+    """Carry out a plan in a new run folder."""
+    name, audience = run_name or made.name, audience or Silent()
+    weights = find(start_from, root) if start_from else None
+    return Run(session.start(made, root, name, sys.argv, audience, weights))
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is in a source of data: lines for people, and everything for programs."""
+
+    rows: Rows
+    full: Json
+
+
+def describe(
+    source: Source, options: Options, root: Path = RUNS, audience: Audience | None = None
+) -> Description:
+    """Return what is in a source of data, what is skipped, and why; see `sparring data`."""
+    asked = resolve({"data": options}).data
+    found = open_images(source, asked, cache=root, progress=(audience or Silent()).reading)
+    return Description(data_rows(found), session.data_json(found))
 
 
 def load(run: str | Path = "latest", root: str | Path = RUNS) -> "Run":
@@ -139,7 +169,13 @@ class Run:
         return place(generator, "cpu").eval()
 
     def sample(
-        self, n: int, *, seed: int = 0, label: str | int | None = None, truncation: float = 1.0
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        label: str | int | None = None,
+        truncation: float = 1.0,
+        progress: Callable[[str, int, int], None] = silent,
     ) -> Tensor:
         """Return n new images, uint8 of shape (n, height, width, channels).
 
@@ -148,10 +184,15 @@ class Run:
             seed: image i is a function of the seed, i, the label and the truncation.
             label: of a conditional run, a class's name or number; all in turn unless given.
             truncation: 1 for the whole variety, below it more typical images, 0 for the mean.
+            progress: told what is done, how much of it, and of how much.
         """
         if not 0 < n <= MAX_SAMPLES:
             raise SparringError(f"{n} samples asked for; expected 1 to {MAX_SAMPLES:,}")
-        return torch.cat(list(self._sample(n, seed, label, truncation)))
+        parts: list[Tensor] = []
+        for part in self._sample(n, seed, label, truncation):
+            parts.append(part)
+            progress("samples", sum(map(len, parts)), n)
+        return torch.cat(parts)
 
     def _sample(
         self, n: int, seed: int, label: str | int | None, truncation: float
@@ -286,6 +327,3 @@ def _write_npz(path: Path, pixels: NDArray[np.uint8]) -> None:
     np.savez_compressed(buffer, images=pixels)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, buffer.getvalue())
-
-
-__all__ = ["GAN", "Run", "load", "open_images", "plan", "train"]

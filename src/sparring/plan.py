@@ -143,15 +143,22 @@ def _rows(data: ImageData, recipe: Recipe, speed: float) -> Rows:
     state = build_state(recipe, spec)
     seconds = recipe.images / speed / TIME_FOR_STEPS
     return (
-        ("data", f"{data.name}: {_counted(data)}, {_described(spec)}"),
-        *(("", note) for note in data.notes),
-        *_skipped(data),
+        *data_rows(data),
         ("generator", f"{recipe.generator.network}, {_size(state.generator)}, {_shape(recipe)}"),
         ("discriminator", f"{recipe.discriminator.network}, {_size(state.discriminator)}"),
         ("game", _game(recipe)),
         ("descent", _descent(recipe)),
         ("budget", f"{recipe.images:,} images, about {duration(seconds)} at {speed:,.0f} images/s"),
         ("machine", f"{recipe.device}, {_threads(recipe.threads)}, about {_memory()}"),
+    )
+
+
+def data_rows(data: ImageData) -> Rows:
+    """Return what a person should know of the data."""
+    return (
+        ("data", f"{data.name}: {_counted(data)}, {_described(data.spec)}"),
+        *(("", note) for note in data.notes),
+        *_skipped(data),
     )
 
 

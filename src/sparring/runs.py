@@ -130,6 +130,16 @@ def find(run: str | Path, root: Path) -> RunFolder:
     raise SparringError(f"no run '{run}' in '{root}'; the newest there: {listed}")
 
 
+def listed(root: Path) -> Iterator[str]:
+    """Yield a line for each run below `root`, oldest first."""
+    for _, path in sorted(_numbered(root).items()):
+        folder = RunFolder(path)
+        if folder.run.exists():
+            events = [e["images"] for e in folder.read_events() if "images" in e]
+            status = folder.read_run().get("status", "?")
+            yield f"{path.name:32} {status:12} {events[-1] if events else 0:>14,} images"
+
+
 def _numbered(root: Path) -> dict[int, Path]:
     found = re.compile(r"\.?(\d{4,})(-.*)?")
     paths = root.iterdir() if root.is_dir() else ()

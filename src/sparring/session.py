@@ -23,6 +23,7 @@ import sparring
 from sparring import gallery, report
 from sparring.build import build_game, build_state
 from sparring.data.images import ImageData, open_images
+from sparring.data.named import NAMES
 from sparring.data.stream import Prefetcher, positions
 from sparring.errors import SparringError
 from sparring.plan import Audience, Plan, Source, batches, images_in, round_images
@@ -279,7 +280,7 @@ def _locked(folder: RunFolder) -> Iterator[None]:
 def _write_beginning(folder: RunFolder, plan: Plan, command: Sequence[str]) -> None:
     source = _lasting(plan.source, folder)
     write_text(folder.recipe, to_toml(plan.recipe))
-    write_json(folder.data, _data_json(plan.data))
+    write_json(folder.data, data_json(plan.data))
     write_json(
         folder.run,
         {
@@ -313,10 +314,11 @@ def _lasting(source: Source, folder: RunFolder) -> str:
         kept = folder.path / "data.npy"
         np.save(kept, source)
         return str(kept.resolve())
-    return str(Path(source).resolve()) if Path(source).exists() else str(source)
+    return str(source) if source in NAMES else str(Path(source).resolve())
 
 
-def _data_json(data: ImageData) -> Json:
+def data_json(data: ImageData) -> Json:
+    """Return what is known of the data: counts, classes, what was skipped and decided."""
     labels = [] if data.labels is None else np.bincount(data.labels).tolist()
     return {
         "kind": "image",

@@ -25,7 +25,7 @@ IDX_START = b"\0\0\x08"  # two zeros, then the type: unsigned bytes
 def read_npy(path: Path) -> Arrays:
     """Map a `.npy` file."""
     try:
-        return Arrays(f"'{path}'", np.load(path, mmap_mode="r", allow_pickle=False), (path,))
+        return Arrays(f"'{path}'", npy.open_memmap(path, mode="r"), (path,))
     except (OSError, ValueError, EOFError) as error:
         raise _unreadable(path, error, "a NumPy array file without Python objects") from error
 
@@ -52,9 +52,9 @@ def read_idx(path: Path, *, with_test: bool) -> Arrays:
     """Read idx images (plain or .gz), or a folder that holds them; labels and test set beside."""
     path = idx_images(path) or path
     images, labels = _idx_pair(path)
-    test = _test_file(path)
-    if not (with_test and test):
-        return Arrays(f"'{path}'", images, (path,), labels=labels)
+    test = _test_file(path) if with_test else None
+    if test is None:
+        return Arrays(f"'{path}'", images, _pair_files(path), labels=labels)
     test_images, test_labels = _idx_pair(test)
     if test_images.shape[1:] != images.shape[1:]:
         raise SparringError(
@@ -62,12 +62,11 @@ def read_idx(path: Path, *, with_test: bool) -> Arrays:
             f"'{path.name}'; move it elsewhere or replace it"
         )
     both = labels is not None and test_labels is not None
-    joined = np.concatenate([labels, test_labels]) if both else None
     return Arrays(
         f"'{path}'",
         np.concatenate([images, test_images]),
-        (path, test),
-        labels=joined,
+        (*_pair_files(path), *_pair_files(test)),
+        labels=np.concatenate([labels, test_labels]) if both else None,
         test_from=len(images),
     )
 
@@ -128,17 +127,23 @@ def _opened(path: Path) -> Any:
 
 
 def _idx_pair(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Return the images in `path`, and the labels in the file beside it, if there is one."""
     images = _read_idx(path)
-    beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
-    if beside == path or not beside.is_file():
-        return images, None
-    labels = _read_idx(beside)
-    if labels.shape != (len(images),):
+    for beside in _pair_files(path)[1:]:
+        labels = _read_idx(beside)
+        if labels.shape == (len(images),):
+            return images, labels
         raise SparringError(
             f"'{beside}' holds labels of shape {labels.shape}, expected ({len(images)},) as in "
             f"'{path.name}'; are both from one data set?"
         )
-    return images, labels
+    return images, None
+
+
+def _pair_files(path: Path) -> tuple[Path, ...]:
+    """Return the path of images, and that of their labels when it exists."""
+    beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+    return (path, beside) if beside != path and beside.is_file() else (path,)
 
 
 def _test_file(path: Path) -> Path | None:

@@ -48,12 +48,10 @@ class _Scale:
 
 def gather(source: Arrays, options: ImageOptions, cache: Path, progress: Progress) -> Gathered:
     """Return the pixels of arrays at one size."""
+    images, layout = _channels_last(source)
     folder = place(cache, _identity(source), options)
     if packed := reopen(folder):
         return packed
-    images, layout = _channels_last(source)
-    if len(images) < FEWEST:
-        raise SparringError(f"{source.origin} holds {len(images)} images; expected at least 2")
     scale = _scale(source.origin, images)
     labels, classes, label_note = _labels(source, len(images), options.labels)
     count, height, width, channels = images.shape
@@ -103,6 +101,8 @@ def _channels_last(source: Arrays) -> tuple[NDArray[Any], str]:
         images = images[..., None]
     if images.ndim != 4 or 0 in images.shape[1:]:
         raise SparringError(f"{source.origin} has shape {source.images.shape}; expected {LAYOUTS}")
+    if len(images) < FEWEST:
+        raise SparringError(f"{source.origin} holds {len(images)} images; expected at least 2")
     if images.shape[-1] in MODES:
         return images, ""
     if images.shape[1] in MODES:
@@ -118,7 +118,7 @@ def _scale(origin: str, images: NDArray[Any]) -> _Scale | None:
     kind = images.dtype.kind
     if kind == "b":
         return _Scale(0, 255)
-    if images.dtype == np.uint16 and high > 255:
+    if (kind, images.dtype.itemsize) == ("u", 2) and high > 255:
         return _Scale(0, 255 / 65535, "16-bit values scaled to 8 bits")
     if kind == "f":
         return _float_scale(origin, low, high)

@@ -66,10 +66,11 @@ class _Tally:
 def gather_files(path: Path, options: ImageOptions, cache: Path, progress: Progress) -> Gathered:
     """Return the pixels and labels of all images in a folder or a zip archive."""
     with list_images(path) as listing, quiet_pillow():
-        folder = place(cache, _identity(listing, options), options)
+        _need_enough(path, len(listing.entries), listing.skipped)
+        table = _label_table(listing, options)
+        folder = place(cache, _identity(listing, table), options)
         if packed := reopen(folder):
             return packed
-        table = _label_table(listing, options)
         headers = _read_headers(listing, options, progress)
         _need_enough(path, len(headers), listing.skipped)
         sizes = [header.size for header in headers]
@@ -85,17 +86,15 @@ def gather_files(path: Path, options: ImageOptions, cache: Path, progress: Progr
             notes += tally.notes(target) + label_notes + _other_files(listing)
             one_channel = options.channels == "auto" and not tally.colour
             pixels = store.pixels(one_channel=one_channel and target.channels == 3)
-            skipped = tuple(sorted(listing.skipped, key=lambda one: one.path))
+            skipped = _by_name(listing.skipped)
             return store.publish(Gathered(pixels, labels, classes, skipped, tuple(notes)))
 
 
-def _identity(listing: Listing, options: ImageOptions) -> list[Any]:
+def _identity(listing: Listing, table: dict[str, str]) -> list[Any]:
     """Return what tells this state of the files from another one."""
     files = [(entry.name, entry.size, entry.stamp) for entry in listing.entries]
     left_out = [(one.path, one.reason) for one in listing.skipped]
-    table = Path(options.labels)
-    stamp = table.stat().st_mtime_ns if label_names.is_csv(options.labels) else 0
-    return ["files", files, left_out, listing.others, stamp]
+    return ["files", files, left_out, listing.others, sorted(table.items())]
 
 
 def _label_table(listing: Listing, options: ImageOptions) -> dict[str, str]:
@@ -183,11 +182,15 @@ def _other_files(listing: Listing) -> list[str]:
     return [f"ignored {count} not named as images: {first}{more}"] if count else []
 
 
+def _by_name(skipped: Sequence[Skipped]) -> tuple[Skipped, ...]:
+    return tuple(sorted(skipped, key=lambda one: one.path))
+
+
 def _need_enough(path: Path, count: int, skipped: Sequence[Skipped]) -> None:
     if count >= FEWEST:
         return
     found = "only 1 usable image" if count else "no usable image"
-    reasons = "; ".join(f"{one.path}: {one.reason}" for one in skipped[:3])
+    reasons = "; ".join(f"{one.path}: {one.reason}" for one in _by_name(skipped)[:3])
     hint = f" ({len(skipped)} skipped: {reasons})" if skipped else ""
     raise SparringError(
         f"'{path}' holds {found}{hint}; expected at least {FEWEST} .png, .jpg, .webp or similar"

@@ -185,7 +185,6 @@ def _pace() -> tuple[Group, Group]:
             "learning rate",
             rate,
             (("learning_rate", "learning rate", OTHER),),
-            log=True,
         ),
         Group(
             "Speed",

@@ -66,9 +66,9 @@ class Facts:
         return status if isinstance(status, str) and status in ENDINGS else ""
 
     @property
-    def objective(self) -> str:
-        """The name of the game, or an empty text."""
-        return str(self.recipe.get("objective", ""))
+    def textbook_objective(self) -> str:
+        """The objective, or an empty text: smoothed labels move the textbook's equilibrium."""
+        return "" if self.recipe.get("label_smoothing") else str(self.recipe.get("objective", ""))
 
     @property
     def images(self) -> float | None:
@@ -228,9 +228,11 @@ def data_lines(facts: Facts) -> Pairs:
 
 def _data_lines(facts: Facts) -> Iterator[tuple[str, str]]:
     about, data = table(facts.run.get("data")), facts.data
-    for label, key in (("Name", "name"), ("Source", "source")):
-        if about.get(key):
-            yield label, str(about[key])
+    name, source = about.get("name"), about.get("source")
+    if name:
+        yield "Name", str(name)
+    if source and source != name:
+        yield "Source", str(source)
     for label, key in (("Images", "count"), ("Trained on", "train"), ("Held out", "held_out")):
         if (n := number(data.get(key))) is not None:
             yield label, count(n)

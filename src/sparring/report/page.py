@@ -41,7 +41,7 @@ def render(facts: Facts) -> str:
 def context(facts: Facts) -> dict[str, Any]:
     """Return all that the template shows."""
     ticks = read_ticks(facts.events)
-    curves = draw_curves(ticks, facts.objective)
+    curves = draw_curves(ticks, facts.textbook_objective)
     return {
         "facts": facts,
         "status": told.status_words(facts),
@@ -84,6 +84,8 @@ def _happening(kind: str) -> str:
             return "Went back to an earlier state"
         case "resumed":
             return "Continued from a checkpoint"
+        case "unwritten":
+            return "Could not write a file"
         case "failed" | "interrupted":
             return kind.capitalize()
         case _:
@@ -92,8 +94,11 @@ def _happening(kind: str) -> str:
 
 def _details(event: Json) -> str:
     attempt, factor = number(event.get("attempt")), number(event.get("learning_rate_factor"))
+    failed_at = number(event.get("failed_at"))
     parts = [
+        str(event["what"]) if event.get("what") else "",
         str(event["reason"]) if event.get("reason") else "",
+        f"at {counted(failed_at, 'image')}" if failed_at is not None else "",
         f"attempt {count(attempt)}" if attempt is not None else "",
         f"learning rate × {short(factor)}" if factor is not None else "",
     ]

@@ -1,0 +1,46 @@
+# Everything runs in .venv, which the first target that needs it makes from requirements.lock.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-slow check format bench lock clean
+
+demo: $(READY)  ## train on 5,000 real handwritten digits and leave a report
+	$(BIN)/sparring train mnist --budget 2m --run-name demo
+	$(BIN)/sparring sample latest -n 64 --grid
+	@echo "open runs/ in a browser: the newest folder's report.html"
+
+test: check  ## format, lint, strict types, then the tests
+	$(BIN)/python -m pytest -q
+
+test-slow: $(READY)  ## the long checks
+	$(BIN)/python -m pytest -q -m slow
+
+check: $(READY)  ## format, lint, strict types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)  ## speed and quality tables; each benchmark is also a command of its own
+	$(BIN)/python -m benchmarks.step_speed
+	$(BIN)/python -m benchmarks.quality digits
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $(READY)
+
+lock: $(READY)  ## pin what is installed now
+	@grep '^#' requirements.lock > requirements.lock.new
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' >> requirements.lock.new
+	mv requirements.lock.new requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,266 @@
+"""The command line: arguments in, the library's functions called, one line for each mistake.
+
+torch is imported by the commands that need it, never for `--help`.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args, get_type_hints
+
+from cyclopts import App, CycloptsError, Parameter
+
+from sparring.data.options import ImageOptions
+from sparring.errors import SparringError
+from sparring.recipe import Recipe
+
+SHORT = ("resolution", "crop", "channels", "labels")  # data options with a name of their own
+
+app = App(
+    name="sparring",
+    help="Train generative adversarial networks on your own images.",
+    help_epilogue="Add --debug to any command for a traceback where there would be one line.",
+    version_flags=["--version"],
+    default_parameter=Parameter(negative=()),
+)
+
+
+def _sparse(table: type, prefix: str = "") -> Any:
+    """Return a dataclass like `table` in which every field may be left out (None)."""
+    hints = get_type_hints(table, include_extras=True)
+    fields = [_sparse_field(f.name, hints[f.name], prefix) for f in dataclasses.fields(table)]
+    return dataclasses.make_dataclass(
+        f"Some{table.__name__}",
+        fields,
+        frozen=True,
+        kw_only=True,
+        namespace={"__module__": __name__},  # or cyclopts takes it for a class of Python's own
+    )
+
+
+def _sparse_field(field: str, hint: Any, prefix: str) -> tuple[str, Any, Any]:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        inner = _sparse(hint, f"{prefix}{field}.")
+        return field, inner, dataclasses.field(default_factory=inner)
+    base, *extras = get_args(hint)
+    words = next(extra for extra in reversed(extras) if isinstance(extra, str))
+    names = [f"--{prefix}{field}".replace("_", "-")]
+    if prefix == "data." and field in SHORT:
+        names.append(f"--{field}")
+    group = f"{prefix.split('.')[0].capitalize()} options" if prefix else "Recipe options"
+    parameter = Parameter(name=names, help=words, group=group, show_default=False)
+    return field, Annotated[base | None, parameter], None
+
+
+def _examples(*commands: str) -> str:
+    return "\n\n".join(["Examples:", *(f"  {command}" for command in commands)])
+
+
+def _given(some: Any) -> dict[str, Any]:
+    """Return what was given, as nested options."""
+    chosen = {}
+    for field in dataclasses.fields(some):
+        value = getattr(some, field.name)
+        if dataclasses.is_dataclass(value):
+            value = _given(value)
+        if value is not None and value != {}:
+            chosen[field.name] = value
+    return chosen
+
+
+if TYPE_CHECKING:
+    SomeRecipe = Recipe
+    SomeImageOptions = ImageOptions
+else:
+    SomeRecipe = _sparse(Recipe)
+    SomeImageOptions = _sparse(ImageOptions, "data.")
+
+RunsFolder = Annotated[Path, Parameter(name="--runs", help="the folder of runs")]
+RunName = Annotated[str, Parameter(help="a run's folder, number, name, or latest")]
+
+
+@app.command(
+    help_epilogue=_examples(
+        "sparring train mnist --budget 2m",
+        "sparring train photos/ --size small --resolution 48x64 --budget 30m",
+        "sparring train photos/ --objective hinge --penalties.r1.weight 0.5 --dry-run",
+        "sparring train digits --optimizer.name sgd --optimizer.lr 0.05 --optimizer.momentum 0.9",
+    )
+)
+def train(
+    data: str,
+    /,
+    *,
+    options: Annotated[SomeRecipe, Parameter(name="*")] = SomeRecipe(),
+    recipe: Annotated[
+        Path | None, Parameter(help="a TOML recipe the options are laid over")
+    ] = None,
+    run_name: Annotated[str, Parameter(help="of the run's folder, after its number")] = "",
+    start_from: Annotated[str, Parameter(name="--from", help="a run to take the networks of")] = "",
+    dry_run: Annotated[bool, Parameter(help="print the plan and stop")] = False,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Train on DATA: a folder, zip, .npy/.npz or idx file, or mnist, digits, fashion-mnist.
+
+    Subfolders are classes. The plan is printed first. Ctrl-C once saves and stops, twice stops
+    at once; `sparring resume` goes on bit for bit.
+    """
+    from sparring import api
+    from sparring.terminal import Terminal
+
+    asked: dict[str, Any] = {"recipe": recipe, "root": runs, "start_from": start_from or None}
+    with Terminal() as terminal:
+        made = api.plan(data, _given(options), audience=terminal, **asked)
+        terminal.plan(made.rows)
+        if dry_run:
+            return
+        run = api.start(
+            made, run_name=run_name, root=runs, start_from=start_from, audience=terminal
+        )
+    _tell_end(run, runs)
+
+
+@app.command(
+    help_epilogue=_examples(
+        "sparring resume latest",
+        "sparring resume 7 --budget +10m",
+    )
+)
+def resume(
+    run: RunName = "latest",
+    /,
+    *,
+    budget: Annotated[str, Parameter(help="how much further than planned: +5m, +20k-images")] = "",
+    changed_data: Annotated[bool, Parameter(help="go on although the data has changed")] = False,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Go on with a run from its last checkpoint, bit for bit; or extend a finished one."""
+    from sparring import api
+    from sparring.terminal import Terminal
+
+    with Terminal() as terminal:
+        going = api.load(run, runs)
+        going.resume(budget=budget, changed_data=changed_data, audience=terminal)
+    _tell_end(going, runs)
+
+
+@app.command(
+    help_epilogue=_examples(
+        "sparring sample latest -n 64",
+        "sparring sample 7 -n 10000 --out fakes.npz",
+        "sparring sample 7 --label cat --truncation 0.7 --grid --out cats.png",
+    )
+)
+def sample(
+    run: RunName = "latest",
+    /,
+    *,
+    n: Annotated[int, Parameter(name=["-n", "--number"], help="how many")] = 64,
+    seed: Annotated[int, Parameter(help="same seed, same samples, whatever -n")] = 0,
+    label: Annotated[str | None, Parameter(help="a class's name or number")] = None,
+    truncation: Annotated[float, Parameter(help="below 1: more typical, less various")] = 1.0,
+    grid: Annotated[bool, Parameter(help="one picture of all instead of a file each")] = False,
+    out: Annotated[Path | None, Parameter(help="a folder, or a .npz or .png file")] = None,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Draw new samples from a run's newest checkpoint; the path of what was written is printed."""
+    from sparring import api
+    from sparring.terminal import Terminal
+
+    trained = api.load(run, runs)
+    with Terminal() as terminal:
+        samples = trained.sample(
+            n, seed=seed, label=label, truncation=truncation, progress=terminal.reading
+        )
+    target = out or trained.folder.samples / f"seed-{seed}{f'-{label}' if label else ''}"
+    if grid and target.suffix.lower() != ".png":
+        target = target.with_suffix(".png") if out is None else target / "grid.png"
+    print(trained.save(samples, target))  # noqa: T201
+
+
+@app.command(
+    help_epilogue=_examples(
+        "sparring data photos/",
+        "sparring data photos.zip --resolution 64 --json",
+    )
+)
+def data(
+    source: str,
+    /,
+    *,
+    options: Annotated[SomeImageOptions, Parameter(name="*")] = SomeImageOptions(),
+    as_json: Annotated[bool, Parameter(name="--json", help="everything, as JSON")] = False,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Tell what is in SOURCE, what is skipped, and why; train nothing."""
+    from sparring import api
+    from sparring.terminal import Terminal
+
+    with Terminal() as terminal:
+        about = api.describe(source, _given(options), runs, terminal)
+    if as_json:
+        print(json.dumps(about.full, indent=2, ensure_ascii=False))  # noqa: T201
+        return
+    for name, value in about.rows:
+        print(f"{name:>13}  {value}")  # noqa: T201
+
+
+@app.command(
+    name="runs",
+    help_epilogue=_examples(
+        "sparring runs",
+    ),
+)
+def list_runs(*, runs: RunsFolder = Path("runs")) -> None:
+    """List the runs, newest last: name, how they ended, how far they came."""
+    from sparring.runs import listed
+
+    for line in listed(runs):
+        print(line)  # noqa: T201
+
+
+def _tell_end(run: Any, root: Path) -> None:
+    """Print the run folder, or how to go on if training was stopped early."""
+    print(run.path)  # noqa: T201
+    if run.status == "finished":
+        _say(f"report: {run.folder.report}")
+        return
+    where = "" if root == Path("runs") else f" --runs {root}"
+    _say(f"saved; go on with: sparring resume {run.path.name}{where}")
+    raise SystemExit(143 if "SIGTERM" in run.folder.read_run()["reason"] else 130)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    _say("sparring: " + " ".join(message.split()))
+    raise SystemExit(code)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; mistakes exit with 1 or 2 and one line on standard error."""
+    # Threads that spin while waiting cost a busy machine more than they gain (set before torch).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given
+    try:
+        app([a for a in given if a != "--debug"], exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        _fail(str(error), 2)
+    except KeyboardInterrupt:
+        _fail("stopped", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except (SparringError, OSError, MemoryError) as error:
+        if debug:
+            raise
+        _fail(str(error) or type(error).__name__, 1)
+
+
+if __name__ == "__main__":
+    main()
