@@ -50,7 +50,7 @@ __all__ = [
     "training",
 ]
 
-_HOME = {name: "sparring.api" for name in ("GAN", "Run", "load", "train")} | {
+_HOME = dict.fromkeys(("GAN", "Run", "load", "train"), "sparring.api") | {
     "SparringError": "sparring.errors"
 }
 

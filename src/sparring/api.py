@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from sparring import session
 from sparring.build import build_game, build_generator, build_state, place
 from sparring.data.image_codec import decode, grid, png_bytes, write_images
-from sparring.data.images import open_images, silent
+from sparring.data.images import open_images
 from sparring.errors import SparringError, nearest
 from sparring.plan import Audience, Plan, Rows, Source, batches, data_rows, make_plan
 from sparring.recipe import Options, Recipe, merge, nested, read_recipe, resolve
@@ -28,6 +28,7 @@ from sparring.spec import ImageSpec
 from sparring.training import checkpoint
 from sparring.training.loop import Progress
 from sparring.training.loop import train as play
+from sparring.training.state import copy_exactly
 
 RUNS = Path("runs")
 MAX_SAMPLES = 10_000_000
@@ -160,12 +161,16 @@ class Run:
         """`running`, `finished`, `interrupted` or `failed`."""
         return str(self.folder.read_run()["status"])
 
-    def generator(self) -> nn.Module:
-        """Return the averaged generator of the newest intact checkpoint, in evaluation mode."""
+    def generator(self, warn: Callable[[str], None] = Silent().say) -> nn.Module:
+        """Return the averaged generator of the newest intact checkpoint, in evaluation mode.
+
+        `warn` is told when the newest is damaged and an older one is used.
+        """
         recipe, spec = self.recipe, self.spec
         torch.set_num_threads(recipe.threads)  # other numbers of threads, other last bits
         generator = build_generator(recipe, spec)
-        generator.load_state_dict(checkpoint.load_model(self.folder.checkpoints))
+        tensors = checkpoint.load_model(self.folder.checkpoints, warn)
+        copy_exactly(generator.state_dict(), tensors, "model")
         return place(generator, "cpu").eval()
 
     def sample(
@@ -175,7 +180,7 @@ class Run:
         seed: int = 0,
         label: str | int | None = None,
         truncation: float = 1.0,
-        progress: Callable[[str, int, int], None] = silent,
+        audience: Audience | None = None,
     ) -> Tensor:
         """Return n new images, uint8 of shape (n, height, width, channels).
 
@@ -184,38 +189,50 @@ class Run:
             seed: image i is a function of the seed, i, the label and the truncation.
             label: of a conditional run, a class's name or number; all in turn unless given.
             truncation: 1 for the whole variety, below it more typical images, 0 for the mean.
-            progress: told what is done, how much of it, and of how much.
+            audience: told how far it is.
         """
         if not 0 < n <= MAX_SAMPLES:
             raise SparringError(f"{n} samples asked for; expected 1 to {MAX_SAMPLES:,}")
         parts: list[Tensor] = []
-        for part in self._sample(n, seed, label, truncation):
+        audience = audience or Silent()
+        for part in self._sample(n, seed, label, truncation, audience):
             parts.append(part)
-            progress("samples", sum(map(len, parts)), n)
+            audience.reading("samples", sum(map(len, parts)), n)
         return torch.cat(parts)
 
     def _sample(
-        self, n: int, seed: int, label: str | int | None, truncation: float
+        self, n: int, seed: int, label: str | int | None, truncation: float, audience: Audience
     ) -> Iterator[Tensor]:
         if not 0 <= seed < 2**63:
             raise SparringError(f"seed {seed}; expected 0 to 2^63 - 1")
         if not 0 <= truncation <= 2:
             raise SparringError(f"truncation {truncation}; expected 0 (the mean) to 2")
-        spec, generator = self.spec, self.generator()
-        labels = class_labels(spec, n, label)
+        labels = self.labels(n, label)
+        spec, generator = self.spec, self.generator(audience.say)
         for fakes in sample(generator, n, seed=seed, labels=labels, truncation=truncation):
             yield decode(fakes, spec)
 
-    def save(self, samples: Tensor | NDArray[np.uint8], out: str | Path | None = None) -> Path:
+    def labels(self, n: int, label: str | int | None = None) -> Tensor | None:
+        """Return the labels of n samples: all classes in turn, or the one named; None if none."""
+        return class_labels(self.spec, n, label)
+
+    def save(
+        self,
+        samples: Tensor | NDArray[np.uint8],
+        out: str | Path | None = None,
+        *,
+        labels: Tensor | None = None,
+    ) -> Path:
         """Write samples where the suffix says: a folder of files, one `.npz`, or one `.png` grid.
 
-        Without `out` they go to the run's own `samples/generated`, beside a grid.
+        Without `out` they go to the run's own `samples/generated`, beside a grid. Only an `.npz`
+        keeps the labels.
         """
         pixels = np.asarray(samples)
         path = Path(out) if out else self.folder.samples / "generated"
         match path.suffix.lower():
             case ".npz":
-                _write_npz(path, pixels)
+                _write_npz(path, pixels, labels)
             case ".png":
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_bytes(path, png_bytes(grid(pixels)))
@@ -244,7 +261,7 @@ def class_labels(spec: ImageSpec, n: int, label: str | int | None) -> Tensor | N
         return torch.arange(n) % len(spec.classes)
     if str(label) in spec.classes:
         return torch.full((n,), spec.classes.index(str(label)))
-    if str(label).isdigit() and int(label) < len(spec.classes):
+    if str(label) in map(str, range(len(spec.classes))):
         return torch.full((n,), int(label))
     hint = nearest(str(label), spec.classes)
     raise SparringError(f"no class '{label}'; classes: {', '.join(spec.classes[:20])}{hint}")
@@ -322,8 +339,11 @@ def _without_length(recipe: Options) -> Options:
     return {key: value for key, value in recipe.items() if key not in ("images", "data")}
 
 
-def _write_npz(path: Path, pixels: NDArray[np.uint8]) -> None:
+def _write_npz(path: Path, pixels: NDArray[np.uint8], labels: Tensor | None) -> None:
     buffer = BytesIO()
-    np.savez_compressed(buffer, images=pixels)
+    if labels is None:
+        np.savez_compressed(buffer, images=pixels)
+    else:
+        np.savez_compressed(buffer, images=pixels, labels=labels.numpy())
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, buffer.getvalue())

@@ -7,6 +7,7 @@ from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
 from sparring import objectives, penalties
+from sparring.networks.blocks import glorot
 from sparring.networks.convolutional import (
     ConvolutionalDiscriminator,
     ConvolutionalGenerator,
@@ -45,6 +46,11 @@ def build_state(recipe: Recipe, spec: ImageSpec) -> State:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         networks = build_generator(recipe, spec), build_discriminator(recipe, spec)
+        for network, init in zip(
+            networks, (recipe.generator.init, recipe.discriminator.init), strict=True
+        ):
+            if init == "glorot":
+                glorot(network)
     generator, discriminator = (place(network, recipe.device) for network in networks)
     return new_state(
         generator,

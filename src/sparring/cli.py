@@ -6,17 +6,21 @@ torch is imported by the commands that need it, never for `--help`.
 import dataclasses
 import json
 import os
+import re
+import shlex
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args, get_type_hints
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from sparring.data.options import ImageOptions
 from sparring.errors import SparringError
 from sparring.recipe import Recipe
 
 SHORT = ("resolution", "crop", "channels", "labels")  # data options with a name of their own
+TABLES = ("", "data", "generator", "discriminator", "optimizer", "penalties", "ema", "checkpoint")
 
 app = App(
     name="sparring",
@@ -24,6 +28,7 @@ app = App(
     help_epilogue="Add --debug to any command for a traceback where there would be one line.",
     version_flags=["--version"],
     default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,
 )
 
 
@@ -49,7 +54,8 @@ def _sparse_field(field: str, hint: Any, prefix: str) -> tuple[str, Any, Any]:
     names = [f"--{prefix}{field}".replace("_", "-")]
     if prefix == "data." and field in SHORT:
         names.append(f"--{field}")
-    group = f"{prefix.split('.')[0].capitalize()} options" if prefix else "Recipe options"
+    table = prefix.split(".")[0]
+    group = Group(f"{table} options".strip().capitalize(), sort_key=TABLES.index(table))
     parameter = Parameter(name=names, help=words, group=group, show_default=False)
     return field, Annotated[base | None, parameter], None
 
@@ -172,12 +178,12 @@ def sample(
     trained = api.load(run, runs)
     with Terminal() as terminal:
         samples = trained.sample(
-            n, seed=seed, label=label, truncation=truncation, progress=terminal.reading
+            n, seed=seed, label=label, truncation=truncation, audience=terminal
         )
-    target = out or trained.folder.samples / f"seed-{seed}{f'-{label}' if label else ''}"
+    target = out or trained.folder.samples / _folder_name(seed, label)
     if grid and target.suffix.lower() != ".png":
-        target = target.with_suffix(".png") if out is None else target / "grid.png"
-    print(trained.save(samples, target))  # noqa: T201
+        target = target / "grid.png"
+    print(trained.save(samples, target, labels=trained.labels(n, label)))  # noqa: T201
 
 
 @app.command(
@@ -221,14 +227,22 @@ def list_runs(*, runs: RunsFolder = Path("runs")) -> None:
         print(line)  # noqa: T201
 
 
+def _folder_name(seed: int, label: str | None) -> str:
+    plain = re.sub(r"[^\w-]+", "-", label or "").strip("-")
+    return f"seed-{seed}-{plain}" if plain else f"seed-{seed}"
+
+
 def _tell_end(run: Any, root: Path) -> None:
     """Print the run folder, or how to go on if training was stopped early."""
     print(run.path)  # noqa: T201
     if run.status == "finished":
         _say(f"report: {run.folder.report}")
         return
-    where = "" if root == Path("runs") else f" --runs {root}"
-    _say(f"saved; go on with: sparring resume {run.path.name}{where}")
+    below = run.path.resolve().parent == root.resolve()
+    command = ["sparring", "resume", run.path.name if below else str(run.path)]
+    if below and root != Path("runs"):
+        command += ["--runs", str(root)]
+    _say(f"saved; go on with: {shlex.join(command)}")
     raise SystemExit(143 if "SIGTERM" in run.folder.read_run()["reason"] else 130)
 
 
@@ -245,10 +259,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; mistakes exit with 1 or 2 and one line on standard error."""
     # Threads that spin while waiting cost a busy machine more than they gain (set before torch).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a path may hold what the locale cannot write
+            stream.reconfigure(errors="backslashreplace")
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
     try:
         app([a for a in given if a != "--debug"], exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except CycloptsError as error:
         _fail(str(error), 2)
     except KeyboardInterrupt:

@@ -29,7 +29,8 @@ class Draw:
 
     def uniform(self, purpose: str, shape: tuple[int, ...], like: Tensor | None = None) -> Tensor:
         """Draw from U(0, 1), ends excluded; row i of the result belongs to sample `start + i`."""
-        return _as(like, self._uniform(purpose, shape))
+        numbers = _as(like, self._uniform(purpose, shape))
+        return numbers.clamp_(max=1 - torch.finfo(numbers.dtype).eps / 2)  # never rounded up to 1
 
     def normal(self, purpose: str, shape: tuple[int, ...], like: Tensor | None = None) -> Tensor:
         """Draw from N(0, 1) by the inverse distribution function; rows as in `uniform`."""
@@ -44,9 +45,11 @@ class Draw:
         width = prod(rest)
         counts = -(-width // WORDS_PER_COUNT)
         bits = Philox(key=_key(self.seed, self.attempt, purpose), counter=self.start * counts)
-        words = bits.random_raw(rows * counts * WORDS_PER_COUNT).reshape(rows, -1)[:, :width]
-        fraction = (words >> np.uint64(11)).astype(np.float64)  # 53 bits
-        return torch.from_numpy(fraction).add_(0.5).mul_(2.0**-53).reshape(shape)
+        words = bits.random_raw(rows * counts * WORDS_PER_COUNT).reshape(
+            rows, counts * WORDS_PER_COUNT
+        )
+        fraction = (words[:, :width] >> np.uint64(12)).astype(np.float64)  # 52 bits
+        return torch.from_numpy(fraction).add_(0.5).mul_(2.0**-52).reshape(shape)
 
 
 def permutation(seed: int, purpose: str, n: int) -> NDArray[np.int64]:

@@ -7,6 +7,14 @@ from difflib import get_close_matches
 class SparringError(Exception):
     """A mistake in what was given to us, told in one line; the command line prints it bare."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(map(_printable, message)))
+
+
+def _printable(character: str) -> str:
+    """Keep line breaks and terminal codes, which a name may hold, from the screen."""
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return `"; did you mean 'x'?"` for the known name closest to `name`, or an empty string."""

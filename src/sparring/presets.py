@@ -9,6 +9,7 @@ from sparring.recipe import Options, Size, merge
 from sparring.spec import ImageSpec
 
 FULLY_CONNECTED_SIDE = 16  # below it an image has too few pixels for convolutions to pay
+THINNEST = 4  # and so has one with a side below this
 
 _CONVOLUTIONAL_WIDTHS: dict[Size, tuple[int, int]] = {  # of generator, discriminator
     "tiny": (16, 8),
@@ -23,8 +24,9 @@ def preset(name: str, size: Size, spec: ImageSpec) -> Options:
     """Return the options of a named recipe for images of this spec."""
     match name:
         case "default":
-            small = max(spec.height, spec.width) < FULLY_CONNECTED_SIDE
-            return _fully_connected(size) if small else _convolutional(size, spec)
+            sides = spec.height, spec.width
+            few_pixels = max(sides) < FULLY_CONNECTED_SIDE or min(sides) < THINNEST
+            return _fully_connected(size) if few_pixels else _convolutional(size, spec)
         case "article":
             return ARTICLE
         case "article-mended":
@@ -81,8 +83,15 @@ ARTICLE: Options = {
         "depth": 2,
         "activation": "relu",
         "norm": "none",
+        "init": "glorot",  # the article's library starts a dense layer so
     },
-    "discriminator": {"network": "mlp", "width": 784, "depth": 2, "activation": "relu"},
+    "discriminator": {
+        "network": "mlp",
+        "width": 784,
+        "depth": 2,
+        "activation": "relu",
+        "init": "glorot",
+    },
     "optimizer": {"lr": "2e-4", "beta1": 0.5, "beta2": 0.999},
     "ema": {"halflife_images": 0},
 }

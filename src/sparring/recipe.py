@@ -11,9 +11,11 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
+import tomli_w
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
@@ -47,6 +49,9 @@ class GeneratorRecipe:
     depth: Annotated[int, Ge(0), Le(64), "hidden layers, or doublings (0: by resolution)"] = 0
     activation: Annotated[Literal["relu", "leaky_relu", "silu"], "of the hidden layers"] = "relu"
     norm: Annotated[Literal["batch", "none"], "normalisation of the hidden layers"] = "batch"
+    init: Annotated[Literal["own", "glorot"], "first weights: the architecture's, or Glorot's"] = (
+        "own"
+    )
     upsampling: Annotated[Literal["transposed", "nearest"], "how maps are doubled"] = "transposed"
 
 
@@ -60,6 +65,9 @@ class DiscriminatorRecipe:
     activation: Annotated[Literal["relu", "leaky_relu", "silu"], "of the hidden layers"] = (
         "leaky_relu"
     )
+    init: Annotated[Literal["own", "glorot"], "first weights: the architecture's, or Glorot's"] = (
+        "own"
+    )
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,9 @@ class OptimizerRecipe:
 
     name: Annotated[Literal["adam", "sgd"], "optimiser of both players"] = "adam"
     lr: Annotated[ScheduleText, "learning rate, a schedule"] = "1e-3 to 0 linear 50%..100%"
-    discriminator_lr_factor: Annotated[float, Gt(0), "its learning rate over the generator's"] = 1.0
+    discriminator_lr_factor: Annotated[
+        float, Gt(0), Lt(1e6), "its learning rate over the generator's"
+    ] = 1.0
     beta1: Annotated[float, Ge(0), Lt(1), "Adam's first decay"] = 0.0
     beta2: Annotated[float, Ge(0), Lt(1), "Adam's second decay"] = 0.99
     momentum: Annotated[float, Ge(0), Lt(1), "SGD's momentum"] = 0.0
@@ -126,7 +136,7 @@ class Recipe:
     discriminator_moves: Annotated[int, Gt(0), Le(1000), "for each move of the generator"] = 1
     label_smoothing: Annotated[float, Ge(0), Lt(1), "one-sided, of the real label"] = 0.0
     threads: Annotated[int, Ge(0), Le(1024), "0: chosen by a probe"] = 0
-    device: Annotated[str, "cpu, cuda, …"] = "cpu"
+    device: Annotated[str, "cpu, cuda, mps"] = "cpu"
     data: ImageOptions = field(default_factory=ImageOptions)
     generator: GeneratorRecipe = field(default_factory=GeneratorRecipe)
     discriminator: DiscriminatorRecipe = field(default_factory=DiscriminatorRecipe)
@@ -182,13 +192,13 @@ def read_recipe(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SparringError(f"recipe '{path}' does not exist") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SparringError(f"recipe '{path}' is not TOML: {error}") from None
 
 
 def to_toml(recipe: Recipe) -> str:
     """Write a recipe as TOML; `read_recipe` and `resolve` give the same recipe back."""
-    return "\n".join(_toml_lines(dataclasses.asdict(recipe))) + "\n"
+    return tomli_w.dumps(dataclasses.asdict(recipe))
 
 
 def keys(table: type = Recipe) -> Iterator[str]:
@@ -208,6 +218,7 @@ class Budget:
     unit: Literal["seconds", "images", "steps"]
 
 
+LONGEST = 1e15  # images; more than anyone will train
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)([kM]?)-?(s|m|h|images?|steps?)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _MULTIPLE = {"": 1, "k": 1_000, "M": 1_000_000}
@@ -220,17 +231,19 @@ def parse_budget(text: str) -> Budget:
         SparringError: it is none of these, or nothing at all.
     """
     match = _BUDGET.fullmatch(text.strip())
-    if match is None or float(match[1]) == 0 or (match[3] in _SECONDS and match[2]):
+    amount = float(match[1]) * _MULTIPLE[match[2]] if match else 0.0
+    seconds = _SECONDS.get(match[3]) if match else None
+    least = 1.0 if seconds is None else 0.1
+    if match is None or not least <= amount <= LONGEST or (seconds and match[2]):
         raise SparringError(
             f"budget '{text}' is no time or amount; write 90s, 10m, 2h, 20k-images or 5k-steps"
         )
-    amount = float(match[1]) * _MULTIPLE[match[2]]
-    if match[3] in _SECONDS:
-        return Budget(amount * _SECONDS[match[3]], "seconds")
+    if seconds:
+        return Budget(amount * seconds, "seconds")
     return Budget(amount, "images" if match[3].startswith("image") else "steps")
 
 
-_NUMBER = r"[-+]?\d+\.?\d*(?:e[-+]?\d+)?"
+_NUMBER = r"\+?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _WHEN = r"\d+(?:\.\d+)?[kM%]?"
 _SCHEDULE = re.compile(
     rf"({_NUMBER})(?:\s+to\s+({_NUMBER})\s+(linear|cosine)(?:\s+({_WHEN})\.\.({_WHEN}))?)?"
@@ -246,7 +259,7 @@ def parse_schedule(text: str) -> Callable[[int], Schedule]:
         SparringError: it is not a schedule.
     """
     match = _SCHEDULE.fullmatch(text.strip())
-    if match is None:
+    if match is None or not _in_order(match):
         raise SparringError(
             f"'{text}' is not a schedule; write 1e-3, or '1e-3 to 0 linear 50%..100%', "
             "or '0.05 to 0.005 cosine 0..20M'"
@@ -260,7 +273,15 @@ def parse_schedule(text: str) -> Callable[[int], Schedule]:
     )
 
 
-def _when(text: str, images: int) -> int:
+def _in_order(match: re.Match[str]) -> bool:
+    """Tell whether a schedule's values are finite and its range does not run backwards."""
+    start, end, _, begin, until = match.groups()
+    both = begin is not None and begin.endswith("%") == until.endswith("%")
+    backwards = both and _when(begin, LONGEST) > _when(until, LONGEST)
+    return isfinite(float(start)) and isfinite(float(end or 0)) and not backwards
+
+
+def _when(text: str, images: float) -> int:
     if text.endswith("%"):
         return round(float(text[:-1]) / 100 * images)
     multiple = _MULTIPLE.get(text[-1], 1)
@@ -271,7 +292,7 @@ def _refuse_unknown_keys(options: Options, table: type, prefix: str = "") -> Non
     hints = get_type_hints(table)
     for key, value in options.items():
         if key not in hints:
-            near = nearest(prefix + key, keys())
+            near = _nearest_key(prefix, key)
             raise SparringError(f"unknown option '{prefix}{key}'{near}")
         hint = hints[key]
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
@@ -281,6 +302,11 @@ def _refuse_unknown_keys(options: Options, table: type, prefix: str = "") -> Non
                     f"'{prefix}{key}' is a table, not a value; write {prefix}{key}.{inner}=…"
                 )
             _refuse_unknown_keys(value, hint, f"{prefix}{key}.")
+
+
+def _nearest_key(prefix: str, key: str) -> str:
+    leaves = [known for known in keys() if known.split(".")[-1] == key]
+    return f"; did you mean '{leaves[0]}'?" if leaves else nearest(prefix + key, keys())
 
 
 def _first_fault(error: ValidationError) -> str:
@@ -299,6 +325,10 @@ def _refuse_contradictions(recipe: Recipe) -> None:
             "order 'simultaneous' allows one discriminator move for each generator move; "
             "use --order alternating, or --discriminator-moves 1"
         )
+    if recipe.batch == 1 and recipe.generator.norm == "batch":
+        raise SparringError(
+            "batch 1 has no batch statistics; use a larger --batch, or --generator.norm none"
+        )
     if recipe.label_smoothing and recipe.objective not in (
         "minimax",
         "non-saturating",
@@ -312,25 +342,3 @@ def _refuse_contradictions(recipe: Recipe) -> None:
 
 def _penalties(recipe: Recipe) -> dict[str, PenaltyRecipe]:
     return {f.name: getattr(recipe.penalties, f.name) for f in dataclasses.fields(PenaltiesRecipe)}
-
-
-def _toml_lines(table: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    values = {k: v for k, v in table.items() if not isinstance(v, Mapping)}
-    if path and values:
-        yield f"\n[{path}]"
-    for key, value in values.items():
-        yield f"{key} = {_toml_value(value)}"
-    for key, inner in table.items():
-        if isinstance(inner, Mapping):
-            yield from _toml_lines(inner, f"{path}.{key}" if path else key)
-
-
-def _toml_value(value: str | bool | float) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case str():
-            quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-            return f'"{quoted}"'
-        case _:
-            return repr(value)

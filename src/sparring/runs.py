@@ -10,6 +10,7 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class RunFolder:
         """
         events: list[Json] = []
         for event in _lines(self.events):
-            if event["event"] == "resumed":
+            if event["event"] == "resumed" and isinstance(event.get("images"), int):
                 events = [e for e in events if e.get("images", 0) <= event["images"]]
             events.append(event)
         yield from events
@@ -65,13 +66,16 @@ class EventLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.failure: OSError | None = None
-        self._mend_last_line()
+        try:
+            self._mend_last_line()
+        except OSError as error:
+            self.failure = error
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Append one event with the time of day."""
         if self.failure:
             return
-        line = json.dumps({"event": event, "time": round(time.time(), 3), **fields})
+        line = json.dumps(_plain({"event": event, "time": round(time.time(), 3), **fields}))
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
@@ -88,18 +92,21 @@ class EventLog:
 def claim(root: Path, name: str) -> RunFolder:
     """Create the next numbered folder `NNNN-name` below `root`; safe against other writers."""
     root.mkdir(parents=True, exist_ok=True)
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "run"
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:100].strip("-") or "run"
     while True:
-        number = 1 + max(_numbered(root), default=0)
+        number = 1 + max(_numbered(root, reserved=True), default=0)
+        reservation = root / f".{number:04d}"  # two runs of other names never share a number
         try:
-            # The number alone is reserved first: two runs of other names never share one.
-            (root / f".{number:04d}").mkdir()
+            reservation.mkdir()
         except FileExistsError:
             continue
-        path = root / f"{number:04d}-{slug}"
-        path.mkdir()
-        (root / f".{number:04d}").rmdir()
-        folder = RunFolder(path)
+        try:
+            if number in _numbered(root):
+                continue  # a rival came between looking and reserving
+            folder = RunFolder(root / f"{number:04d}-{slug}")
+            folder.path.mkdir()
+        finally:
+            reservation.rmdir()
         folder.samples.mkdir()
         folder.checkpoints.mkdir()
         return folder
@@ -107,13 +114,8 @@ def claim(root: Path, name: str) -> RunFolder:
 
 def find(run: str | Path, root: Path) -> RunFolder:
     """Return the run that a folder, a number or `latest` names."""
-    path = Path(run)
-    if (path / "run.json").is_file():
-        return RunFolder(path)
-    if path.is_dir():
-        raise SparringError(f"'{run}' is a folder but not a run: it has no run.json")
-    if path.is_file():
-        raise SparringError(f"'{run}' is a file; a run is a folder, a number or 'latest'")
+    if (given := _given_folder(run)) is not None:
+        return given
     known = _numbered(root)
     if not known:
         raise SparringError(
@@ -121,13 +123,28 @@ def find(run: str | Path, root: Path) -> RunFolder:
         )
     if str(run) == "latest":
         return RunFolder(known[max(known)])
-    if str(run).isdigit() and int(str(run)) in known:
-        return RunFolder(known[int(str(run))])
-    named = {p.name: p for p in known.values()}
+    named = {name: p for number, p in known.items() for name in (str(number), p.name)}
+    named |= {f"{number:04d}": p for number, p in known.items()}
     if str(run) in named:
         return RunFolder(named[str(run)])
     listed = ", ".join(path.name for _, path in sorted(known.items())[-5:])
     raise SparringError(f"no run '{run}' in '{root}'; the newest there: {listed}")
+
+
+def _given_folder(run: str | Path) -> RunFolder | None:
+    """Return the run that a path leads to, None when it leads nowhere."""
+    try:
+        path = Path(run)
+        if (path / "run.json").is_file():
+            return RunFolder(path)
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except (OSError, ValueError):  # no path at all: too long, or with a NUL
+        return None
+    if is_folder and str(run):
+        raise SparringError(f"'{run}' is a folder but not a run: it has no run.json")
+    if is_file:
+        raise SparringError(f"'{run}' is a file; a run is a folder, a number or 'latest'")
+    return None
 
 
 def listed(root: Path) -> Iterator[str]:
@@ -140,8 +157,8 @@ def listed(root: Path) -> Iterator[str]:
             yield f"{path.name:32} {status:12} {events[-1] if events else 0:>14,} images"
 
 
-def _numbered(root: Path) -> dict[int, Path]:
-    found = re.compile(r"\.?(\d{4,})(-.*)?")
+def _numbered(root: Path, *, reserved: bool = False) -> dict[int, Path]:
+    found = re.compile(r"\.?([0-9]{4,})(-.*)?" if reserved else r"([0-9]{4,})(-.*)?")
     paths = root.iterdir() if root.is_dir() else ()
     return {int(m[1]): p for p in paths if (m := found.fullmatch(p.name)) and p.is_dir()}
 
@@ -152,7 +169,7 @@ def read_json(path: Path) -> Json:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SparringError(f"'{path}' is missing; is '{path.parent}' a complete run?") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SparringError(f"'{path}' cannot be read: {error}") from None
     if not isinstance(value, dict):
         raise SparringError(f"'{path}' holds a {type(value).__name__}, expected an object")
@@ -184,6 +201,13 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise
 
 
+def _plain(value: Any) -> Any:
+    """Replace what JSON cannot say, NaN and infinity, by null."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
 def _lines(path: Path) -> Iterator[Json]:
     if not path.exists():
         return
@@ -191,7 +215,7 @@ def _lines(path: Path) -> Iterator[Json]:
         for line in file:
             try:
                 event = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue  # cut short by a kill
             if isinstance(event, dict) and "event" in event:
                 yield event

@@ -26,10 +26,13 @@ def sample(
         generator: maps latents and labels to samples; put into evaluation mode.
         n: how many.
         seed: sample i is a function of the seed, i, its label and the truncation alone.
-        labels: shape (n,), int64, or None for an unconditional generator.
+        labels: shape (n,), int64, or None for an unconditional generator; `ValueError` if they
+            are not n.
         truncation: ψ scales the latents towards their mean, 0; below 1, less various and
             more typical samples (after Karras 2019, section B).
     """
+    if labels is not None and len(labels) != n:
+        raise ValueError(f"{len(labels)} labels for {n} samples; expected one for each")
     generator.eval()
     device = next(generator.parameters()).device
     for start in range(0, n, MICRO_BATCH):

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from fcntl import LOCK_EX, LOCK_NB, flock
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 
 import numpy as np
 import torch
 
-import sparring
 from sparring import gallery, report
 from sparring.build import build_game, build_state
 from sparring.data.images import ImageData, open_images
@@ -59,6 +59,7 @@ def start(
     with _locked(folder):
         _write_beginning(folder, plan, command)
         checkpoint.save(state, folder.checkpoints, plan.recipe.checkpoint.keep)
+        gallery.write_fake(folder.samples, state.ema, plan.data.spec, images=0)
         log = EventLog(folder.events)
         log("started", images=0, target_images=plan.recipe.images)
         audience.say(f"run folder: {folder.path}")
@@ -94,8 +95,9 @@ def resume(
         log = EventLog(folder.events)
         log("resumed", images=state.images, target_images=recipe.images, path=path.name)
         audience.say(f"resuming '{folder.name}' at {state.images:,} of {recipe.images:,} images")
-        write_text(folder.recipe, to_toml(recipe))
+        # In this order: killed in between, the run is a running one, at worst not yet extended.
         folder.update_run(status="running", reason="", pid=os.getpid())
+        write_text(folder.recipe, to_toml(recipe))
         _play(folder, data, recipe, state, log, audience)
     return folder
 
@@ -110,7 +112,8 @@ def _play(
 ) -> None:
     """Train to the end of the budget or an interruption, and write down how it ended."""
     torch.set_num_threads(recipe.threads)
-    scribe = Scribe(folder, data, recipe, log, audience, _seconds_so_far(folder))
+    seconds = _seconds_so_far(folder)
+    scribe = Scribe(folder, data, recipe, log, audience, seconds, saved_images=state.images)
     fetch = batches(data, recipe)
     ahead = Prefetcher(fetch, recipe.data.workers) if recipe.data.workers else None
     try:
@@ -131,6 +134,11 @@ def _play(
                 snapshot_ticks=recipe.checkpoint.every_ticks,
                 stop=stop,
                 on_rollback=scribe.rollback,
+            )
+        if scribe.saved_images < state.images:
+            raise SparringError(
+                f"the last checkpoint could not be written; '{folder.name}' can be resumed from "
+                f"{scribe.saved_images:,} images once there is room"
             )
         if reached:
             scribe.end(state, "finished", "the budget is used up")
@@ -161,7 +169,8 @@ class Scribe:
     log: EventLog
     audience: Audience
     seconds_before: float
-    saved_images: int = -1
+    saved_images: int
+    told_of_log: bool = False
 
     def callbacks(self) -> tuple[Callback, ...]:
         """Return what the loop calls, in order."""
@@ -185,6 +194,9 @@ class Scribe:
             metrics=progress.metrics,
         )
         self.audience.tick(progress, self.recipe.images)
+        if self.log.failure and not self.told_of_log:
+            self.told_of_log = True
+            self.audience.say(f"the log is no longer written: {self.log.failure.strerror}")
 
     def samples(self, state: State, progress: Progress) -> None:
         """Draw the fixed latents."""
@@ -337,7 +349,7 @@ def data_json(data: ImageData) -> Json:
 def versions() -> dict[str, str]:
     """Return the versions that decide the last bits."""
     return {
-        "sparring": sparring.__version__,
+        "sparring": version("sparring"),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),

@@ -3,6 +3,7 @@
 Everything goes to standard error; standard output is for data.
 """
 
+import sys
 import time
 from types import TracebackType
 from typing import Self
@@ -49,7 +50,10 @@ class Terminal:
 
     def say(self, message: str) -> None:
         """Print a line, above the bars if there are any."""
-        self.console.print(Text(message), soft_wrap=True)
+        if self.console.is_terminal:
+            self.console.print(Text(message), soft_wrap=True)
+        else:
+            print(message, file=sys.stderr, flush=True)  # noqa: T201
 
     def plan(self, rows: Rows) -> None:
         """Print the plan as two columns."""

@@ -39,7 +39,7 @@ def encode(pixels: Tensor, spec: ImageSpec) -> Tensor:
 
 def decode(samples: Tensor, spec: ImageSpec) -> Tensor:
     """Turn samples (n, c, h, w) into uint8 pixels (n, h, w, c), clamped and rounded."""
-    samples = samples.detach().to(torch.float32)
+    samples = samples.to(torch.float32)
     scaled = (samples + 1) * 127.5 if spec.value_range == "-1..1" else samples * 255
     pixels = scaled.clamp(0, 255).round().to(torch.uint8)
     return pixels.permute(0, 2, 3, 1).contiguous()

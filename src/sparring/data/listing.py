@@ -64,7 +64,7 @@ class Listing:
 
     def sort(self) -> None:
         """Put everything into the order of names."""
-        self.entries.sort(key=lambda entry: (entry.name, entry.stamp))
+        self.entries.sort(key=lambda entry: entry.name)
         self.skipped.sort(key=lambda one: one.path)
         self.others.sort()
 

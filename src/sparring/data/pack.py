@@ -7,6 +7,7 @@ A pack is a folder `packs/<key>` with `pixels.npy`, `labels.npy` (when labelled)
 It appears under its name only when it is complete.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -99,10 +100,8 @@ class PackStore:
         _write_told(self._temporary / "pack.json", gathered)
         for path in (*self._temporary.iterdir(), self._temporary):
             _flush_to_disk(path)
-        if reopen(self._folder) is None:  # else another run has just finished the same pack
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._temporary.rename(self._folder)
-            _flush_to_disk(self._folder.parent)
+        self._take_name()
+        _flush_to_disk(self._folder.parent)
         published = reopen(self._folder)
         if published is None:
             raise SparringError(
@@ -113,6 +112,19 @@ class PackStore:
     def close(self) -> None:
         """Close the file, finished or not."""
         self._writer.close()
+
+    def _take_name(self) -> None:
+        """Rename the temporary folder, unless another run has just finished the same pack."""
+        for _ in range(3):
+            try:
+                self._temporary.rename(self._folder)
+                return
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            if reopen(self._folder):
+                return
+            shutil.rmtree(self._folder, ignore_errors=True)  # damaged
 
 
 @contextmanager

@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 def positions(items: int, seed: int, start: int, count: int) -> NDArray[np.int64]:
     """Return which items stand at positions `start` … `start + count − 1` of the stream."""
+    if count == 0:
+        return np.empty(0, np.int64)
     first, last = start // items, (start + count - 1) // items
     order = np.concatenate([_epoch(items, seed, epoch) for epoch in range(first, last + 1)])
     return order[start - first * items :][:count]

@@ -29,6 +29,15 @@ def output_range(spec: ImageSpec) -> nn.Module:
     return nn.Sigmoid() if spec.value_range == "0..1" else nn.Tanh()
 
 
+def glorot(network: nn.Module) -> None:
+    """Start all weights at U(±√(6/(fan_in + fan_out))), biases at 0 (Glorot 2010, eq. 16)."""
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
 class Conditioning(nn.Module):
     """Joins an embedding of the label to the latent; the identity when there are no classes."""
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from sparring.errors import SparringError
 from sparring.networks.blocks import (
     LEAK,
     Activation,
@@ -47,6 +48,11 @@ class ConvolutionalGenerator(nn.Module):
         max_width: int = 512,
     ) -> None:
         super().__init__()
+        if 2 ** (depth - 1) >= max(spec.height, spec.width):
+            raise SparringError(
+                f"{depth} doublings overshoot an image of {spec.height}x{spec.width}; "
+                "use a lower --generator.depth"
+            )
         self.latent = latent
         self.crop = spec.height, spec.width
         channels = [min(width * 2**k, max_width) for k in reversed(range(depth))]
@@ -93,13 +99,18 @@ class ConvolutionalDiscriminator(nn.Module):
         max_width: int = 512,
     ) -> None:
         super().__init__()
+        if min(spec.height, spec.width) < 2**depth:
+            raise SparringError(
+                f"an image of {spec.height}x{spec.width} cannot be halved {depth} times; "
+                "use a lower --discriminator.depth, or --discriminator.network mlp"
+            )
         channels = [min(width * 2**k, max_width) for k in range(depth + 1)]
         layers: list[nn.Module] = []
         for below, above in zip([spec.channels, *channels[:-2]], channels[:-1], strict=True):
             layers += [nn.Conv2d(below, above, 4, stride=2, padding=1), activation(act)]
         layers += [nn.Conv2d(channels[-2], channels[-1], 3, padding=1), activation(act)]
         self.features = nn.Sequential(*layers, ChannelsLast(), nn.Flatten())
-        height, side = _halved(spec.height, depth), _halved(spec.width, depth)
+        height, side = spec.height // 2**depth, spec.width // 2**depth
         self.head = Projection(channels[-1] * height * side, len(spec.classes))
         for module in self.features:
             if isinstance(module, nn.Conv2d):
@@ -138,9 +149,3 @@ def _double(inputs: int, outputs: int, upsampling: Upsampling, bias: bool) -> nn
     return nn.Sequential(
         nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)
     )
-
-
-def _halved(side: int, times: int) -> int:
-    for _ in range(times):
-        side //= 2
-    return max(side, 1)

@@ -9,6 +9,7 @@ what a manifest vouches for is loaded, and a damaged newest one gives way to the
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,8 @@ from sparring.training.state import (
 )
 
 FORMAT = 1
+ASIDE = "~"
+NAME = re.compile(rf"([0-9]+)({ASIDE}?)")
 MANIFEST = "manifest.json"
 FILES = ("model.safetensors", "train.safetensors", "state.json")
 COUNTERS = ("seed", "step", "images", "attempt")
@@ -39,23 +42,32 @@ class Damaged(SparringError):
 
 
 def save(state: State, folder: Path, keep: int = 3) -> Path:
-    """Write a checkpoint below `folder`, point `latest` at it, and drop all but the last `keep`."""
+    """Write a checkpoint below `folder`, point `latest` at it, and drop all but the last `keep`.
+
+    Whatever lies beyond it is dropped too: a damaged one, or one from before a rewind.
+    """
     target = folder / f"{state.images:09d}"
     temporary = folder / f".{target.name}.{os.getpid()}"
     _remove_leftovers(folder)
     temporary.mkdir(parents=True)
     try:
         _fill(temporary, state)
-        if target.exists():  # saved before a rewind, or damaged since
-            shutil.rmtree(target)
+        if target.exists():  # kept under a name that still counts until the new one is there
+            aside = target.with_name(target.name + ASIDE)
+            shutil.rmtree(aside, ignore_errors=True)
+            target.rename(aside)
         temporary.rename(target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     _sync(folder)
     _point(folder / "latest", target.name)
-    for old in _stored(folder)[:-keep]:
-        shutil.rmtree(old)
+    stored = _stored(folder)
+    now = stored.index(target)
+    for other in stored[: max(now + 1 - keep, 0)] + stored[now + 1 :]:
+        shutil.rmtree(other)
+    for aside in folder.glob(f"*{ASIDE}"):
+        shutil.rmtree(aside)
     return target
 
 
@@ -97,7 +109,7 @@ def verify(path: Path) -> None:
         stated = {name: manifest["files"][name] for name in FILES}
         known = manifest["format"] == FORMAT
         entries = {name: (entry["bytes"], entry["sha256"]) for name, entry in stated.items()}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise Damaged(f"checkpoint '{path}' has no readable manifest") from None
     if not known:
         raise SparringError(
@@ -146,8 +158,10 @@ def _point(latest: Path, name: str) -> None:
 
 
 def _stored(folder: Path) -> list[Path]:
+    """Return the checkpoints, oldest first; of two with as many images, the one aside is older."""
     paths = folder.iterdir() if folder.is_dir() else ()
-    return sorted((p for p in paths if p.name.isdigit()), key=lambda p: int(p.name))
+    found = {p: m for p in paths if (m := NAME.fullmatch(p.name)) and p.is_dir()}
+    return sorted(found, key=lambda path: (int(found[path][1]), not found[path][2]))
 
 
 def _remove_leftovers(folder: Path) -> None:
@@ -171,5 +185,5 @@ def _read_counters(path: Path) -> Counters:
     try:
         stored = json.loads((path / FILES[2]).read_bytes())
         return {name: int(stored[name]) for name in COUNTERS}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise SparringError(f"'{path / FILES[2]}' is not a state: {error!r}") from None

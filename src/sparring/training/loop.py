@@ -74,19 +74,18 @@ def train(
     called = [state.images] * len(callbacks)
     while state.images < until_images and not stop(state):
         before = state.images
-        tick = _tick(before, before + count, tick_images)
         try:
             meter.add(train_step(state, game, batches(before, count)))
-            if tick and tick % snapshot_ticks == 0:
+            if _crosses(before, state.images, tick_images * snapshot_ticks):
                 good = _finite_snapshot(state)
         except NonFinite as failure:
             _recover(state, good, before, str(failure), on_rollback)
-            meter = Meter(state)
+            meter.drop(state)
             continue
-        if tick:
+        if _crosses(before, state.images, tick_images):
             progress = meter.read(state)
             for i, callback in enumerate(callbacks):
-                if tick % callback.every_ticks == 0:
+                if _crosses(before, state.images, tick_images * callback.every_ticks):
                     callback.act(state, progress)
                     called[i] = state.images
     progress = meter.read(state)
@@ -96,9 +95,9 @@ def train(
     return state.images >= until_images
 
 
-def _tick(before: int, after: int, tick_images: int) -> int:
-    """Return the number of the tick that lies in (before, after], 0 if none does."""
-    return after // tick_images if before // tick_images < after // tick_images else 0
+def _crosses(before: int, after: int, every: int) -> bool:
+    """Tell whether a multiple of `every` lies in (before, after]."""
+    return before // every < after // every
 
 
 def _finite_snapshot(state: State) -> Snapshot:
@@ -127,11 +126,17 @@ class Meter:
 
     def __init__(self, state: State) -> None:
         self.began = time.monotonic()
-        self.images_at_start = state.images
-        self.last = self.began, state.images
+        self.latest = Progress(state.step, state.images, 0.0, 0.0, {})
+        self._begin_anew(self.began, state)
+
+    def drop(self, state: State) -> None:
+        """Forget what was added since the last reading."""
+        self._begin_anew(time.monotonic(), state)
+
+    def _begin_anew(self, now: float, state: State) -> None:
+        self.since = now, state.images
         self.sums: dict[str, Tensor] = {}
         self.steps = 0
-        self.latest: dict[str, float] = {}
 
     def add(self, logs: dict[str, Tensor]) -> None:
         """Take in one step's scalars, without waiting for the device."""
@@ -140,10 +145,12 @@ class Meter:
         self.steps += 1
 
     def read(self, state: State) -> Progress:
-        """Return the means since the last reading and begin anew."""
-        now, (then, images) = time.monotonic(), self.last
+        """Return the means since the last reading and begin anew; the last ones if none came."""
+        now, (then, images) = time.monotonic(), self.since
+        speed, metrics = self.latest.images_per_second, self.latest.metrics
         if self.steps:
-            self.latest = {name: float(v) / self.steps for name, v in self.sums.items()}
-            self.sums, self.steps, self.last = {}, 0, (now, state.images)
-        speed = (state.images - images) / max(now - then, 1e-9)
-        return Progress(state.step, state.images, now - self.began, speed, self.latest)
+            speed = (state.images - images) / max(now - then, 1e-9)
+            metrics = {name: float(value) / self.steps for name, value in self.sums.items()}
+        self.latest = Progress(state.step, state.images, now - self.began, speed, metrics)
+        self._begin_anew(now, state)
+        return self.latest

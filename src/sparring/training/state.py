@@ -90,8 +90,11 @@ def restore(state: State, model: Tensors, train: Tensors, counts: Counters) -> N
     Raises:
         SparringError: tensors are missing, superfluous or of another shape or type.
     """
-    _copy_exactly(state.ema.state_dict(), model, "model")
-    _copy_exactly(_live(state), train, "training state")
+    ema, live = state.ema.state_dict(), _live(state)
+    _check_same(ema, model, "model")
+    _check_same(live, train, "training state")
+    copy_exactly(ema, model, "model")
+    copy_exactly(live, train, "training state")
     state.seed, state.step = counts["seed"], counts["step"]
     state.images, state.attempt = counts["images"], counts["attempt"]
 
@@ -159,7 +162,14 @@ def _allocate_moments(optimizer: Optimizer) -> None:
 
 
 @torch.no_grad()
-def _copy_exactly(target: Tensors, source: Tensors, what: str) -> None:
+def copy_exactly(target: Tensors, source: Tensors, what: str) -> None:
+    """Overwrite tensors in place by others of the same names, shapes and types, or raise."""
+    _check_same(target, source, what)
+    for name, tensor in target.items():
+        tensor.copy_(source[name])
+
+
+def _check_same(target: Tensors, source: Tensors, what: str) -> None:
     if missing := sorted(target.keys() - source.keys()):
         raise SparringError(f"the {what} lacks '{missing[0]}' ({len(missing)} missing in all)")
     if extra := sorted(source.keys() - target.keys()):
@@ -171,5 +181,3 @@ def _copy_exactly(target: Tensors, source: Tensors, what: str) -> None:
                 f"the {what}'s '{name}' is {came.dtype} {tuple(came.shape)}, "
                 f"expected {expected.dtype} {tuple(expected.shape)}: another architecture?"
             )
-    for name, tensor in target.items():
-        tensor.copy_(source[name])

@@ -117,6 +117,7 @@ def simultaneous_step(state: State, game: Game, real: Batch) -> Logs:
         pull = ratio.view(-1, *[1] * (fake.ndim - 1)) * fake.grad
     pulled = (made * pull).sum()  # a scalar whose gradient in the generator is dL_G
     pulled_norm = differentiate(pulled, state.generator, "generator")
+    refuse_non_finite("generator", loss, pulled_norm)
 
     apply(state.discriminator_optimizer)
     apply(state.generator_optimizer)
@@ -182,10 +183,15 @@ def differentiate(
         parameter.grad = None
     loss.backward(inputs=parameters if also is None else [*parameters, also])  # type: ignore[no-untyped-call]
     norm = get_total_norm(p.grad for p in parameters if p.grad is not None)
-    if not (loss.isfinite() & norm.isfinite()):
+    refuse_non_finite(player, loss, norm)
+    return norm
+
+
+def refuse_non_finite(player: str, loss: Tensor, gradient_norm: Tensor) -> None:
+    """Raise `NonFinite` unless both are finite."""
+    if not (loss.isfinite() & gradient_norm.isfinite()):
         what = "gradient" if loss.isfinite() else "loss"
         raise NonFinite(f"the {player}'s {what} is not finite")
-    return norm
 
 
 def apply(optimizer: Optimizer) -> None:
@@ -210,8 +216,10 @@ def update_ema(state: State, images: int, halflife: float) -> None:
     weight = 1 - 0.5 ** (images / halflife) if halflife > 0 else 1.0
     fast = list(state.generator.state_dict().values())
     slow = list(state.ema.state_dict().values())
-    real = [i for i, tensor in enumerate(fast) if tensor.is_floating_point()]  # no counters
+    real = [i for i, tensor in enumerate(fast) if tensor.is_floating_point()]
     torch._foreach_lerp_([slow[i] for i in real], [fast[i] for i in real], weight)
+    for i in set(range(len(fast))) - set(real):
+        slow[i].copy_(fast[i])
 
 
 def _parts(batch: Batch, n: int) -> list[Batch]:

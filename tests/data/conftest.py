@@ -1,0 +1,52 @@
+"""Small real files for the tests of data, and the one way these tests open them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sparring.data.images import ImageData, open_images
+from sparring.data.options import ImageOptions
+
+Opened = Callable[..., ImageData]
+Saved = Callable[..., Path]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Opened:
+    """Open a source with these options; the cache lies beside the data."""
+
+    def open_with(source: Any, **options: Any) -> ImageData:
+        return open_images(source, ImageOptions(**options), cache=tmp_path / "cache")
+
+    return open_with
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Saved:
+    """Save noise of a size (width, height) and mode under a name below `tmp_path / "set"`."""
+
+    def save(name: str, size: tuple[int, int] = (16, 16), mode: str = "RGB", seed: int = 0) -> Path:
+        path = tmp_path / "set" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise(size, mode, seed).save(path)
+        return path
+
+    return save
+
+
+@pytest.fixture
+def folder(tmp_path: Path, saved: Saved) -> Path:
+    """Three different colour images of 16x16."""
+    for i in range(3):
+        saved(f"{i}.png", seed=i)
+    return tmp_path / "set"
+
+
+def noise(size: tuple[int, int], mode: str = "RGB", seed: int = 0) -> Image.Image:
+    """Return an image of random pixels; the same seed gives the same pixels."""
+    random = np.random.default_rng([seed, *size])
+    return Image.fromarray(random.integers(0, 256, (*size[::-1], 3), np.uint8)).convert(mode)

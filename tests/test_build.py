@@ -1,0 +1,254 @@
+"""Build: every name becomes the right object, by the recipe's seed and nothing else."""
+
+import math
+from typing import Any, get_args
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import SGD, Adam
+
+from sparring import objectives, penalties
+from sparring.build import (
+    build_discriminator,
+    build_game,
+    build_generator,
+    build_objective,
+    build_state,
+    with_depths,
+)
+from sparring.errors import SparringError
+from sparring.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
+from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
+from sparring.recipe import Objective, Recipe, nested, resolve
+from sparring.spec import ImageSpec
+from sparring.training.step import Batch, train_step
+
+SPEC = ImageSpec(8, 8, 1)
+SMALL = {"generator.width": 4, "discriminator.width": 4, "generator.latent": 5, "images": 1000}
+
+
+def asked(spec: ImageSpec = SPEC, /, **options: Any) -> Recipe:
+    dotted = {key.replace("__", "."): value for key, value in options.items()}
+    return with_depths(resolve(nested(SMALL | dotted)), spec)
+
+
+def test_the_same_seed_gives_the_same_start_and_another_seed_another(
+    everything: Any, differing: Any
+) -> None:
+    states = []
+    for noise, seed in ((1, 7), (2, 7), (3, 8)):
+        torch.manual_seed(noise)
+        states.append(everything(build_state(asked(seed=seed), SPEC)))
+    assert differing(states[0], states[1]) == []
+    assert "generator.head.weight" in differing(states[0], states[2])
+
+
+def test_building_leaves_torchs_own_random_numbers_alone() -> None:
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    build_state(asked(), SPEC)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    ("network", "generator", "discriminator"),
+    [
+        ("mlp", MLPGenerator, MLPDiscriminator),
+        ("convolutional", ConvolutionalGenerator, ConvolutionalDiscriminator),
+    ],
+)
+def test_a_network_is_what_its_name_says(
+    network: str, generator: type, discriminator: type
+) -> None:
+    state = build_state(asked(generator__network=network, discriminator__network=network), SPEC)
+    assert isinstance(state.generator, generator)
+    assert isinstance(state.discriminator, discriminator)
+    assert state.generator.latent == 5
+
+
+def test_the_two_networks_need_not_be_of_one_kind() -> None:
+    state = build_state(asked(generator__network="mlp"), SPEC)
+    train_step(state, build_game(asked(generator__network="mlp")), Batch(torch.rand(4, 1, 8, 8)))
+    assert isinstance(state.discriminator, ConvolutionalDiscriminator)
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "silu"])
+@pytest.mark.parametrize("network", ["mlp", "convolutional"])
+def test_hidden_layers_have_the_activation_asked_for(network: str, name: str) -> None:
+    kinds = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "silu": nn.SiLU}
+    options = {
+        f"{player}__{key}": value
+        for player in ("generator", "discriminator")
+        for key, value in (("network", network), ("activation", name))
+    }
+    state = build_state(asked(**options), SPEC)
+    for player in (state.generator, state.discriminator):
+        present = {
+            kind for kind in kinds.values() if any(type(m) is kind for m in player.modules())
+        }
+        assert present == {kinds[name]}
+
+
+@pytest.mark.parametrize("network", ["mlp", "convolutional"])
+@pytest.mark.parametrize(("norm", "expected"), [("batch", True), ("none", False)])
+def test_the_generator_is_normalised_if_asked_and_the_discriminator_never(
+    network: str, norm: str, expected: bool
+) -> None:
+    state = build_state(asked(generator__network=network, generator__norm=norm), SPEC)
+    batch_norm = nn.modules.batchnorm._BatchNorm
+    assert any(isinstance(m, batch_norm) for m in state.generator.modules()) == expected
+    assert not any(isinstance(m, batch_norm) for m in state.discriminator.modules())
+
+
+@pytest.mark.parametrize("upsampling", ["transposed", "nearest"])
+def test_maps_are_doubled_as_asked(upsampling: str) -> None:
+    state = build_state(asked(generator__upsampling=upsampling), SPEC)
+    kind = nn.ConvTranspose2d if upsampling == "transposed" else nn.Upsample
+    assert any(isinstance(m, kind) for m in state.generator.modules())
+
+
+def test_depths_are_filled_in_by_resolution_and_left_where_given() -> None:
+    spec = ImageSpec(32, 32, 1)
+    auto = asked(spec)
+    assert (auto.generator.depth, auto.discriminator.depth) == (3, 3)
+    given = asked(spec, generator__depth=2)
+    assert (given.generator.depth, given.discriminator.depth) == (2, 3)
+    fully = asked(spec, generator__network="mlp")
+    assert (fully.generator.depth, fully.discriminator.depth) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("player", "depth"), [("discriminator", 4), ("discriminator", 60), ("generator", 60)]
+)
+def test_a_depth_that_the_resolution_does_not_bear_is_refused_in_one_line(
+    player: str, depth: int
+) -> None:
+    def build() -> None:
+        recipe = asked(**{f"{player}__depth": depth})
+        build_generator(recipe, SPEC)
+        build_discriminator(recipe, SPEC)
+
+    with torch.device("meta"), pytest.raises(SparringError, match="depth") as caught:
+        build()
+    assert "\n" not in str(caught.value)
+
+
+def test_adam_and_sgd_take_their_settings() -> None:
+    state = build_state(asked(optimizer__beta1=0.3, optimizer__beta2=0.8), SPEC)
+    for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
+        assert isinstance(optimizer, Adam)
+        assert optimizer.defaults["betas"] == (0.3, 0.8)
+    state = build_state(asked(optimizer__name="sgd", optimizer__momentum=0.7), SPEC)
+    for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
+        assert isinstance(optimizer, SGD)
+        assert optimizer.defaults["momentum"] == 0.7
+
+
+def test_each_optimiser_holds_the_parameters_of_its_own_player() -> None:
+    state = build_state(asked(), SPEC)
+    for network, optimizer in (
+        (state.generator, state.generator_optimizer),
+        (state.discriminator, state.discriminator_optimizer),
+    ):
+        (group,) = optimizer.param_groups
+        assert [id(p) for p in group["params"]] == [id(p) for p in network.parameters()]
+
+
+NAMED = {
+    "minimax": objectives.minimax,
+    "non-saturating": objectives.non_saturating,
+    "mean-squared": objectives.mean_squared,
+    "least-squares": objectives.least_squares,
+    "hinge": objectives.hinge,
+    "wasserstein": objectives.wasserstein,
+    "relativistic": objectives.relativistic,
+}
+
+
+def test_every_objective_has_its_name() -> None:
+    assert set(get_args(Objective)) == set(NAMED)
+    for name, objective in NAMED.items():
+        assert build_objective(asked(objective=name)) is objective
+
+
+@pytest.mark.parametrize("name", ["minimax", "non-saturating", "mean-squared"])
+def test_smoothing_changes_the_discriminators_loss_alone(name: str) -> None:
+    smoothed = build_objective(asked(objective=name, label_smoothing=0.1))
+    r, f = torch.randn(5), torch.randn(5)
+    expected = objectives.cross_entropy(0.9)(r, f)
+    torch.testing.assert_close(smoothed.discriminator(r, f), expected)
+    assert smoothed.generator is NAMED[name].generator
+    assert smoothed.ratio is NAMED[name].ratio
+
+
+@pytest.mark.parametrize(
+    ("key", "fn"),
+    [
+        ("r1", penalties.r1),
+        ("r2", penalties.r2),
+        ("gradient", penalties.gradient_penalty),
+        ("finite_difference_r1", penalties.finite_difference_r1),
+        ("finite_difference_r2", penalties.finite_difference_r2),
+    ],
+)
+def test_a_penalty_is_what_its_name_says(key: str, fn: penalties.PenaltyFn) -> None:
+    game = build_game(
+        asked(**{f"penalties__{key}__weight": "4 to 0 linear", f"penalties__{key}__every": 3})
+    )
+    (penalty,) = game.penalties
+    assert penalty.fn is fn
+    assert penalty.every == 3
+    assert [penalty.weight(images) for images in (0, 500, 1000)] == [4.0, 2.0, 0.0]
+
+
+@pytest.mark.parametrize("zero", ["0", "0.0", 0, 0.0, "0e0", "00"])
+def test_a_penalty_of_no_weight_is_left_out_or_never_acts(zero: Any) -> None:
+    game = build_game(asked(penalties__r1__weight=zero))
+    assert all(p.at(update, 0) == 0 for p in game.penalties for update in range(4))
+
+
+def test_the_games_schedules_span_the_budget() -> None:
+    game = build_game(
+        asked(
+            optimizer__lr="1 to 0 linear 50%..100%",
+            optimizer__discriminator_lr_factor=0.25,
+            ema__halflife_images=50,
+            ema__ramp=0.1,
+        )
+    )
+    assert [game.generator_lr(images) for images in (0, 500, 750, 1000)] == [1, 1, 0.5, 0]
+    assert [game.discriminator_lr(images) for images in (0, 750, 1000)] == [0.25, 0.125, 0]
+    assert [game.ema_halflife(images) for images in (0, 100, 500, 900)] == [0, 10, 50, 50]
+
+
+def test_the_order_and_the_moves_are_the_recipes() -> None:
+    game = build_game(asked(order="alternating", discriminator_moves=4))
+    assert (game.order, game.discriminator_moves) == ("alternating", 4)
+
+
+@pytest.mark.parametrize("network", ["mlp", "convolutional"])
+def test_glorot_weights_are_uniform_within_their_limit(network: str) -> None:
+    options = {
+        f"{player}__{key}": value
+        for player in ("generator", "discriminator")
+        for key, value in (("network", network), ("init", "glorot"), ("width", 32))
+    }
+    state = build_state(asked(**options), SPEC)
+    for player in (state.generator, state.discriminator):
+        for module in player.modules():
+            if not isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                continue
+            outputs, inputs, *kernel = module.weight.shape
+            limit = (6 / ((inputs + outputs) * math.prod(kernel))) ** 0.5
+            assert float(module.weight.detach().abs().max()) <= limit
+            assert float(module.weight.detach().std()) == pytest.approx(limit / 3**0.5, rel=0.25)
+            assert module.bias is None or not module.bias.any()
+
+
+def test_convolutions_are_laid_out_for_a_cpu() -> None:
+    state = build_state(asked(), SPEC)
+    for network in (state.generator, state.discriminator, state.ema):
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.in_channels > 1:
+                assert module.weight.is_contiguous(memory_format=torch.channels_last)

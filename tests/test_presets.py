@@ -1,0 +1,163 @@
+"""Presets: every one resolves, builds and plays a step, on images of any shape."""
+
+from itertools import product
+
+import pytest
+import torch
+from torch import nn
+
+from sparring.build import (
+    build_discriminator,
+    build_game,
+    build_generator,
+    build_state,
+    with_depths,
+)
+from sparring.errors import SparringError
+from sparring.presets import data_options, preset
+from sparring.recipe import SIZES, Options, Recipe, resolve
+from sparring.spec import ImageSpec
+from sparring.training.state import State
+from sparring.training.step import Batch, train_step
+
+PRESETS = ("default", "article", "article-mended")
+SPECS = [
+    ImageSpec(8, 8, 1),
+    ImageSpec(28, 28, 1),
+    ImageSpec(32, 48, 3),
+    ImageSpec(17, 23, 4),
+    ImageSpec(64, 64, 3),
+]
+CLASSES = ("cat", "dog", "eel")
+ARTICLE_SPEC = ImageSpec(28, 28, 1, value_range="0..1")
+
+
+def conditional(spec: ImageSpec) -> ImageSpec:
+    return ImageSpec(spec.height, spec.width, spec.channels, CLASSES, spec.value_range)
+
+
+def recipe_of(name: str, size: str, spec: ImageSpec, **options: object) -> Recipe:
+    base: Options = {"preset": name, "size": size, "images": 1000}
+    chosen = preset(name, size, spec)  # type: ignore[arg-type]
+    return with_depths(resolve(base, chosen, options), spec)
+
+
+def batch_of(spec: ImageSpec, n: int = 4) -> Batch:
+    x = torch.rand(n, *spec.shape)
+    label = torch.arange(n) % len(spec.classes) if spec.classes else None
+    return Batch(x if spec.value_range == "0..1" else 2 * x - 1, label)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("spec", [*SPECS, *map(conditional, SPECS)], ids=str)
+def test_a_preset_builds_and_plays_on_images_of_any_shape(name: str, spec: ImageSpec) -> None:
+    recipe = recipe_of(name, "tiny", spec)
+    state = build_state(recipe, spec)
+    logs = train_step(state, build_game(recipe), batch_of(spec))
+    assert all(bool(value.isfinite()) for value in logs.values())
+    assert (state.step, state.images) == (1, 4)
+    label = torch.zeros(2, dtype=torch.int64) if spec.classes else None
+    with torch.no_grad():
+        sample = state.ema(torch.randn(2, recipe.generator.latent), label)
+    assert sample.shape == (2, *spec.shape)
+    low = 0.0 if spec.value_range == "0..1" else -1.0
+    assert low <= float(sample.min()) <= float(sample.max()) <= 1.0
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+@pytest.mark.parametrize(("name", "size"), list(product(PRESETS, SIZES)))
+def test_a_preset_resolves_in_every_size(name: str, size: str, spec: ImageSpec) -> None:
+    recipe = recipe_of(name, size, spec)
+    assert recipe.size == size
+    assert recipe.generator.depth > 0
+    assert recipe.discriminator.depth > 0
+
+
+@pytest.mark.parametrize("spec", [ImageSpec(8, 8, 1), ImageSpec(16, 16, 3, CLASSES)], ids=str)
+@pytest.mark.parametrize("size", SIZES)
+def test_every_size_builds_and_has_no_batch_statistics_in_its_discriminator(
+    size: str, spec: ImageSpec
+) -> None:
+    state = build_state(recipe_of("default", size, spec), spec)
+    norms = nn.modules.batchnorm._NormBase
+    assert not any(isinstance(m, norms) for m in state.discriminator.modules())
+
+
+@pytest.mark.parametrize("spec", [SPECS[0], SPECS[1], SPECS[4]], ids=str)
+def test_a_larger_size_has_more_parameters(spec: ImageSpec) -> None:
+    def parameters(size: str) -> int:
+        with torch.device("meta"):
+            recipe = recipe_of("default", size, spec)
+            networks = build_generator(recipe, spec), build_discriminator(recipe, spec)
+        return sum(p.numel() for network in networks for p in network.parameters())
+
+    counts = [parameters(size) for size in SIZES]
+    assert counts == sorted(set(counts))
+
+
+def test_small_images_get_fully_connected_networks_and_larger_ones_convolutions() -> None:
+    kinds = {
+        side: recipe_of("default", "small", ImageSpec(side, side, 1)).generator.network
+        for side in (4, 8, 15, 16, 28, 64)
+    }
+    assert list(kinds.values()) == ["mlp"] * 3 + ["convolutional"] * 3
+
+
+def test_the_weight_of_r1_grows_with_the_pixels_beyond_32_by_32() -> None:
+    weights = {
+        side: float(recipe_of("default", "small", ImageSpec(side, side, 3)).penalties.r1.weight)
+        for side in (16, 32, 64, 128)
+    }
+    assert weights == {16: 1.0, 32: 1.0, 64: 4.0, 128: 16.0}
+
+
+def linears(network: nn.Module) -> list[tuple[int, int]]:
+    return [(m.in_features, m.out_features) for m in network.modules() if isinstance(m, nn.Linear)]
+
+
+@pytest.mark.parametrize("name", ["article", "article-mended"])
+def test_the_article_has_its_printed_networks(name: str) -> None:
+    state: State = build_state(recipe_of(name, "small", ARTICLE_SPEC), ARTICLE_SPEC)
+    assert linears(state.generator) == [(100, 784), (784, 784), (784, 784)]
+    assert linears(state.discriminator) == [(784, 784), (784, 784), (784, 1)]
+    with torch.no_grad():
+        sample = state.generator(50 * torch.randn(64, 100))
+    assert sample.shape == (64, 1, 28, 28)
+    assert 0 <= float(sample.min()) < 0.4
+    assert 0.6 < float(sample.max()) <= 1
+    kinds = {type(m) for m in state.generator.modules()}
+    assert kinds >= {nn.Sigmoid, nn.ReLU}
+    assert not kinds & {nn.Tanh, nn.BatchNorm1d, nn.LeakyReLU}
+
+
+def test_the_article_asks_for_its_images_before_the_data_is_read() -> None:
+    for name in ("article", "article-mended"):
+        data = resolve(data_options(name)).data
+        assert (data.resolution, data.channels, data.value_range) == ("28x28", "1", "0..1")
+    assert data_options("default") == {}
+
+
+def test_the_mended_article_changes_the_game_and_not_the_networks() -> None:
+    printed, mended = (
+        recipe_of(name, "small", ARTICLE_SPEC) for name in ("article", "article-mended")
+    )
+    assert printed.generator == mended.generator
+    assert printed.discriminator == mended.discriminator
+    assert printed.data == mended.data
+    assert printed.objective == "mean-squared"
+    assert mended.objective == "relativistic"
+    assert mended.penalties.r1.weight == mended.penalties.r2.weight == "1"
+
+
+@pytest.mark.parametrize("name", ["articel", "", "Default", "article\nmended"])
+def test_an_unknown_preset_is_refused_with_the_known_ones(name: str) -> None:
+    with pytest.raises(SparringError, match="article-mended") as caught:
+        preset(name, "small", SPECS[0])
+    assert "\n" not in str(caught.value)
+    if name == "articel":
+        assert "did you mean 'article'" in str(caught.value)
+
+
+def test_a_preset_is_laid_under_what_the_user_says() -> None:
+    recipe = recipe_of("default", "tiny", SPECS[1], penalties={"r1": {"weight": "0.3"}})
+    assert (recipe.penalties.r1.weight, recipe.penalties.r1.every) == ("0.3", 8)
