@@ -108,6 +108,7 @@ def build_game(recipe: Recipe) -> Game:
         penalties=build_penalties(recipe),
         order=recipe.order,
         discriminator_moves=recipe.discriminator_moves,
+        joint_scoring=recipe.discriminator.network == "mlp",
         generator_lr=rate,
         discriminator_lr=lambda images: factor * rate(images),
         ema_halflife=ramped(recipe.ema.halflife_images, recipe.ema.ramp),

@@ -9,7 +9,7 @@ import torch
 from sparring.errors import SparringError
 
 PROBE_SECONDS = 0.4
-WORTH_IT = 1.1  # more threads must bring this much, or fewer are taken
+WORTH_IT = 1.4  # more threads must bring this much: beside other work they lose more than that
 
 
 def check_device(name: str) -> None:

@@ -11,14 +11,17 @@ from torch import Tensor, nn
 
 from sparring import objectives, penalties
 from sparring.draws import Draw
+from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.objectives import Objective
 from sparring.penalties import STEP, Penalty
 from sparring.schedules import constant, linear
-from sparring.training.state import State
+from sparring.spec import ImageSpec
+from sparring.training.state import State, new_state
 from sparring.training.step import (
     Batch,
     Game,
     NonFinite,
+    Order,
     discriminator_step,
     generator_step,
     simultaneous_step,
@@ -663,3 +666,25 @@ def test_a_frozen_layer_stays_as_it_is(make_state: Any, make_batch: Any) -> None
     for order in ORDERS:
         train_step(state, game_of(objectives.hinge, order=order), make_batch(4))  # type: ignore[arg-type]
     assert torch.equal(frozen, before)
+
+
+@pytest.mark.parametrize("order", ["alternating", "simultaneous"])
+@pytest.mark.parametrize("classes", [0, 3])
+def test_scoring_reals_and_fakes_together_changes_nothing(order: Order, classes: int) -> None:
+    spec = ImageSpec(6, 5, 1, tuple("abc"[:classes]))
+    logs = []
+    gradients = []
+    for joint in (False, True):
+        torch.manual_seed(0)
+        pair = MLPGenerator(spec, 4, 8, 1).double(), MLPDiscriminator(spec, 8, 1).double()
+        descents = [torch.optim.SGD(network.parameters(), lr=0.0) for network in pair]
+        state = new_state(*pair, descents[0], descents[1])
+        x = torch.randn(6, *spec.shape, dtype=torch.float64)
+        label = torch.arange(6) % classes if classes else None
+        game = Game(objectives.relativistic, order=order, joint_scoring=joint)
+        logs.append(train_step(state, game, Batch(x, label)))
+        gradients.append([p.grad for network in pair for p in network.parameters()])
+    for name, value in logs[0].items():
+        torch.testing.assert_close(value, logs[1][name], rtol=1e-12, atol=1e-14)
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)

@@ -20,6 +20,7 @@ from sparring.networks.blocks import (
     activation,
     output_range,
 )
+from sparring.networks.dense import Dense
 from sparring.spec import ImageSpec
 
 Upsampling = Literal["transposed", "nearest"]
@@ -59,7 +60,7 @@ class ConvolutionalGenerator(nn.Module):
         base = (ceil(spec.height / 2**depth), ceil(spec.width / 2**depth), channels[0])
         self.conditioning = Conditioning(latent, len(spec.classes))
         self.start = nn.Sequential(
-            nn.Linear(self.conditioning.width, prod(base), bias=norm == "none"),
+            Dense(self.conditioning.width, prod(base), bias=norm == "none"),
             nn.Unflatten(1, base),
             ChannelsFirst(),
             *_normalised(channels[0], act, norm),

@@ -10,6 +10,7 @@ from sparring.networks.blocks import (
     activation,
     output_range,
 )
+from sparring.networks.dense import Dense
 from sparring.spec import ImageSpec
 
 
@@ -30,7 +31,7 @@ class MLPGenerator(nn.Module):
         self.shape = spec.shape
         self.conditioning = Conditioning(latent, len(spec.classes))
         self.hidden = _hidden(self.conditioning.width, width, depth, act, norm)
-        self.head = nn.Sequential(nn.Linear(width, spec.size), output_range(spec))
+        self.head = nn.Sequential(Dense(width, spec.size), output_range(spec))
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         hidden = self.hidden(self.conditioning(latent, label))
@@ -56,7 +57,7 @@ class MLPDiscriminator(nn.Module):
 def _hidden(inputs: int, width: int, depth: int, act: Activation, norm: Norm) -> nn.Sequential:
     layers: list[nn.Module] = []
     for fan_in in [inputs] + [width] * (depth - 1):
-        layers.append(nn.Linear(fan_in, width, bias=norm == "none"))
+        layers.append(Dense(fan_in, width, bias=norm == "none"))
         if norm == "batch":
             layers.append(nn.BatchNorm1d(width))
         layers.append(activation(act))
