@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from pydantic import TypeAdapter, ValidationError
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
@@ -153,8 +154,11 @@ class Run:
     @property
     def spec(self) -> ImageSpec:
         """What one sample is."""
-        fields = read_json(self.folder.data)["spec"]
-        return ImageSpec(**fields | {"classes": tuple(fields["classes"])})
+        try:
+            fields = read_json(self.folder.data).get("spec")
+            return TypeAdapter(ImageSpec).validate_python(fields)
+        except ValidationError:
+            raise SparringError(f"'{self.folder.data}' is damaged: it has no proper spec") from None
 
     @property
     def status(self) -> str:
@@ -168,7 +172,8 @@ class Run:
         """
         recipe, spec = self.recipe, self.spec
         torch.set_num_threads(recipe.threads)  # other numbers of threads, other last bits
-        generator = build_generator(recipe, spec)
+        with torch.random.fork_rng(devices=[]):
+            generator = build_generator(recipe, spec)
         tensors = checkpoint.load_model(self.folder.checkpoints, warn)
         copy_exactly(generator.state_dict(), tensors, "model")
         return place(generator, "cpu").eval()
@@ -191,8 +196,7 @@ class Run:
             truncation: 1 for the whole variety, below it more typical images, 0 for the mean.
             audience: told how far it is.
         """
-        if not 0 < n <= MAX_SAMPLES:
-            raise SparringError(f"{n} samples asked for; expected 1 to {MAX_SAMPLES:,}")
+        _check_request(n, seed, truncation)
         parts: list[Tensor] = []
         audience = audience or Silent()
         for part in self._sample(n, seed, label, truncation, audience):
@@ -203,10 +207,6 @@ class Run:
     def _sample(
         self, n: int, seed: int, label: str | int | None, truncation: float, audience: Audience
     ) -> Iterator[Tensor]:
-        if not 0 <= seed < 2**63:
-            raise SparringError(f"seed {seed}; expected 0 to 2^63 - 1")
-        if not 0 <= truncation <= 2:
-            raise SparringError(f"truncation {truncation}; expected 0 (the mean) to 2")
         labels = self.labels(n, label)
         spec, generator = self.spec, self.generator(audience.say)
         for fakes in sample(generator, n, seed=seed, labels=labels, truncation=truncation):
@@ -251,6 +251,15 @@ class Run:
         return self
 
 
+def _check_request(n: int, seed: int, truncation: float = 1.0) -> None:
+    if not 0 < n <= MAX_SAMPLES:
+        raise SparringError(f"{n} samples asked for; expected 1 to {MAX_SAMPLES:,}")
+    if not 0 <= seed < 2**63:
+        raise SparringError(f"seed {seed}; expected 0 to 2^63 - 1")
+    if not 0 <= truncation <= 2:
+        raise SparringError(f"truncation {truncation}; expected 0 (the mean) to 2")
+
+
 def class_labels(spec: ImageSpec, n: int, label: str | int | None) -> Tensor | None:
     """Return the labels of n samples: all classes in turn, or the one that is named."""
     if not spec.classes:
@@ -264,7 +273,9 @@ def class_labels(spec: ImageSpec, n: int, label: str | int | None) -> Tensor | N
     if str(label) in map(str, range(len(spec.classes))):
         return torch.full((n,), int(label))
     hint = nearest(str(label), spec.classes)
-    raise SparringError(f"no class '{label}'; classes: {', '.join(spec.classes[:20])}{hint}")
+    raise SparringError(
+        f"no class '{str(label)[:80]}'; classes: {', '.join(spec.classes[:20])}{hint}"
+    )
 
 
 class GAN(BaseEstimator):  # type: ignore[misc]
@@ -320,6 +331,7 @@ class GAN(BaseEstimator):  # type: ignore[misc]
     def sample(self, n_samples: int = 1, *, seed: int = 0) -> NDArray[np.uint8]:
         """Return new images, uint8 of shape (n, height, width, channels)."""
         check_is_fitted(self)
+        _check_request(n_samples, seed)
         fakes = torch.cat(list(sample(self.generator_, n_samples, seed=seed)))
         return decode(fakes, self.spec_).numpy()
 

@@ -9,11 +9,12 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args, get_type_hints
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter, Token
 
 from sparring.data.options import ImageOptions
 from sparring.errors import SparringError
@@ -50,14 +51,22 @@ def _sparse_field(field: str, hint: Any, prefix: str) -> tuple[str, Any, Any]:
         inner = _sparse(hint, f"{prefix}{field}.")
         return field, inner, dataclasses.field(default_factory=inner)
     base, *extras = get_args(hint)
+    converter = _whole_number if base is int else None
     words = next(extra for extra in reversed(extras) if isinstance(extra, str))
     names = [f"--{prefix}{field}".replace("_", "-")]
     if prefix == "data." and field in SHORT:
         names.append(f"--{field}")
     table = prefix.split(".")[0]
     group = Group(f"{table} options".strip().capitalize(), sort_key=TABLES.index(table))
-    parameter = Parameter(name=names, help=words, group=group, show_default=False)
+    parameter = Parameter(
+        name=names, help=words, group=group, show_default=False, converter=converter
+    )
     return field, Annotated[base | None, parameter], None
+
+
+def _whole_number(kind: Any, tokens: Sequence[Token]) -> int:
+    """Read an integer as it stands; cyclopts would round 1.5."""
+    return int(tokens[0].value)
 
 
 def _examples(*commands: str) -> str:
@@ -163,8 +172,12 @@ def sample(
     run: RunName = "latest",
     /,
     *,
-    n: Annotated[int, Parameter(name=["-n", "--number"], help="how many")] = 64,
-    seed: Annotated[int, Parameter(help="same seed, same samples, whatever -n")] = 0,
+    n: Annotated[
+        int, Parameter(name=["-n", "--number"], help="how many", converter=_whole_number)
+    ] = 64,
+    seed: Annotated[
+        int, Parameter(help="same seed, same samples, whatever -n", converter=_whole_number)
+    ] = 0,
     label: Annotated[str | None, Parameter(help="a class's name or number")] = None,
     truncation: Annotated[float, Parameter(help="below 1: more typical, less various")] = 1.0,
     grid: Annotated[bool, Parameter(help="one picture of all instead of a file each")] = False,
@@ -255,6 +268,12 @@ def _fail(message: str, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: '{error.filename}'" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; mistakes exit with 1 or 2 and one line on standard error."""
     # Threads that spin while waiting cost a busy machine more than they gain (set before torch).
@@ -265,8 +284,10 @@ def main(arguments: list[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
     try:
-        app([a for a in given if a != "--debug"], exit_on_error=False, print_error=False)
-        sys.stdout.flush()
+        try:
+            app([a for a in given if a != "--debug"], exit_on_error=False, print_error=False)
+        finally:
+            sys.stdout.flush()
     except CycloptsError as error:
         _fail(str(error), 2)
     except KeyboardInterrupt:
@@ -277,7 +298,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (SparringError, OSError, MemoryError) as error:
         if debug:
             raise
-        _fail(str(error) or type(error).__name__, 1)
+        _fail(_told(error), 1)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -15,10 +16,23 @@ WORTH_IT = 1.4  # more threads must bring this much: beside other work they lose
 def check_device(name: str) -> None:
     """Raise unless tensors can live on the device of this name."""
     try:
-        torch.empty(1, device=name)
+        float(torch.ones(1, device=name))
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise SparringError(f"device '{name}' cannot be used: {reason}; try --device cpu") from None
+
+
+@contextmanager
+def memory_guard() -> Iterator[None]:
+    """Turn an allocation that fails into one line."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        raise SparringError(
+            "the networks do not fit into memory; use a smaller --size, --batch or --resolution"
+        ) from None
 
 
 def cores() -> int:

@@ -21,6 +21,7 @@ from sparring.data.images import ImageData, open_images
 from sparring.data.stream import positions
 from sparring.presets import data_options, preset
 from sparring.recipe import Budget, Options, Recipe, parse_budget, resolve
+from sparring.schedules import constant
 from sparring.spec import ImageSpec
 from sparring.training.loop import Batches, Progress
 from sparring.training.step import Batch, train_step
@@ -81,7 +82,8 @@ def make_plan(source: Source, options: Options, root: Path, audience: Audience) 
     data = open_images(source, asked.data, cache=root, progress=audience.reading)
     chosen = preset(asked.preset, asked.size, data.spec)
     recipe = with_depths(resolve(chosen, options), data.spec)
-    recipe, speed = _timed(recipe, data)
+    with engine.memory_guard():
+        recipe, speed = _timed(recipe, data)
     return Plan(source, data, recipe, speed, _rows(data, recipe, speed))
 
 
@@ -112,7 +114,8 @@ def _timed(recipe: Recipe, data: ImageData) -> tuple[Recipe, float]:
 
 def _probe_step(recipe: Recipe, data: ImageData) -> Callable[[], int]:
     state = build_state(recipe, data.spec)
-    game = build_game(replace(recipe, images=1_000_000))
+    still = constant(0.0)  # a rate of zero costs as much and cannot diverge
+    game = replace(build_game(recipe), generator_lr=still, discriminator_lr=still)
     fetch, count = batches(data, recipe), round_images(recipe)
 
     def step() -> int:

@@ -18,6 +18,13 @@ from sparring.errors import SparringError
 
 Json = dict[str, Any]
 FORMAT = 1
+RUN_KEYS = {
+    "status": str,
+    "reason": str,
+    "data": dict,
+    "versions": dict,
+    "images_per_second": int | float,
+}
 
 
 class RunFolder:
@@ -40,8 +47,12 @@ class RunFolder:
         return self.path.name
 
     def read_run(self) -> Json:
-        """Return `run.json`."""
-        return read_json(self.run)
+        """Return `run.json`, refused unless it has what other commands rely on."""
+        about = read_json(self.run)
+        for key, kind in RUN_KEYS.items():
+            if not isinstance(about.get(key), kind):
+                raise SparringError(f"'{self.run}' is damaged: it has no proper '{key}'")
+        return about
 
     def update_run(self, **changes: Any) -> None:
         """Rewrite `run.json` with these keys changed."""

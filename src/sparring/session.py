@@ -81,23 +81,23 @@ def resume(
     about, recipe = folder.read_run(), resolve(read_recipe(folder.recipe))
     if budget:
         recipe = _extended(recipe, budget, float(about["images_per_second"]))
-    elif about["status"] == "finished":
-        raise SparringError(
-            f"run '{folder.name}' is finished; "
-            f"extend it: sparring resume {folder.name} --budget +5m"
-        )
     with _locked(folder):
         data = _same_data(folder, about, recipe, audience, changed_data)
         torch.set_num_threads(recipe.threads)
         state = build_state(recipe, data.spec)
         path = checkpoint.load_latest(state, folder.checkpoints, audience.say)
+        if state.images >= recipe.images:
+            raise SparringError(
+                f"run '{folder.name}' is finished; "
+                f"extend it: sparring resume {folder.name} --budget +5m"
+            )
         _warn_of_other_versions(about["versions"], audience)
+        # The recipe goes first: once it says more images, every resume goes on to them.
+        write_text(folder.recipe, to_toml(recipe))
+        folder.update_run(status="running", reason="", pid=os.getpid())
         log = EventLog(folder.events)
         log("resumed", images=state.images, target_images=recipe.images, path=path.name)
         audience.say(f"resuming '{folder.name}' at {state.images:,} of {recipe.images:,} images")
-        # In this order: killed in between, the run is a running one, at worst not yet extended.
-        folder.update_run(status="running", reason="", pid=os.getpid())
-        write_text(folder.recipe, to_toml(recipe))
         _play(folder, data, recipe, state, log, audience)
     return folder
 
