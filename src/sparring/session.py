@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from fcntl import LOCK_EX, LOCK_NB, flock
 from importlib.metadata import version
+from math import ceil
 from pathlib import Path
 from types import FrameType
 
@@ -156,7 +157,7 @@ def _play(
 
 def tick_images(recipe: Recipe) -> int:
     """Return how many images lie between two looks at the metrics."""
-    return max(recipe.images // recipe.checkpoint.ticks, round_images(recipe))
+    return max(ceil(recipe.images / recipe.checkpoint.ticks), round_images(recipe))
 
 
 @dataclass
