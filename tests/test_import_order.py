@@ -30,6 +30,7 @@ ORDER = (
     ("networks", "built from a spec; know no data and no game"),
     ("training", "the game: objectives and penalties on networks that come in as values"),
     ("sampling", "a trained generator; reads a state's networks"),
+    ("export", "a generator as one file; reads its networks and spec"),
     ("gallery", "sample grids: a sampler's output through a codec into a run folder"),
     ("report", "pages from what lies in a run folder; touches no tensor"),
     ("recipe", "every decision as plain values; needs the data's options"),

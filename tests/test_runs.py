@@ -329,7 +329,7 @@ def test_run_json_is_changed_key_by_key(tmp_path: Path) -> None:
     run = claim(tmp_path, "cats")
     run.update_run(status="running", data="猫")
     run.update_run(status="finished")
-    assert run.read_run() == {"status": "finished", "data": "猫"}
+    assert read_json(run.run) == {"status": "finished", "data": "猫"}
     assert "猫" in run.run.read_text(encoding="utf-8")
 
 

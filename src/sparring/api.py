@@ -21,6 +21,7 @@ from sparring.build import build_game, build_generator, build_state, place
 from sparring.data.image_codec import decode, grid, png_bytes, write_images
 from sparring.data.images import open_images
 from sparring.errors import SparringError, nearest
+from sparring.export import to_onnx, to_safetensors
 from sparring.plan import Audience, Plan, Rows, Source, batches, data_rows, make_plan
 from sparring.recipe import Options, Recipe, merge, nested, read_recipe, resolve
 from sparring.runs import Json, RunFolder, find, read_json, write_bytes
@@ -241,6 +242,20 @@ class Run:
                 write_bytes(path / "grid.png", png_bytes(grid(pixels[:100])))
             case other:
                 raise SparringError(f"cannot write '{other}' files; use .npz, .png or a folder")
+        return path
+
+    def export(self, to: str = "onnx", out: str | Path | None = None) -> Path:
+        """Write the averaged generator as one file, `onnx` or `safetensors`; return its path."""
+        match to:
+            case "onnx":
+                content = to_onnx(self.generator(), self.spec)
+            case "safetensors":
+                content = to_safetensors(self.generator(), self.spec)
+            case _:
+                raise SparringError(f"cannot export to '{to}'; use onnx or safetensors")
+        path = Path(out) if out else self.path / f"generator.{to}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, content)
         return path
 
     def resume(

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, get_args, get_type_hints
 
 from cyclopts import App, CycloptsError, Group, Parameter, Token
 
@@ -197,6 +197,26 @@ def sample(
     if grid and target.suffix.lower() != ".png":
         target = target / "grid.png"
     print(trained.save(samples, target, labels=trained.labels(n, label)))  # noqa: T201
+
+
+@app.command(
+    help_epilogue=_examples(
+        "sparring export latest --to onnx",
+        "sparring export 7 --to safetensors --out digits.safetensors",
+    )
+)
+def export(
+    run: RunName = "latest",
+    /,
+    *,
+    to: Annotated[Literal["onnx", "safetensors"], Parameter(help="the format")] = "onnx",
+    out: Annotated[Path | None, Parameter(help="the file; default: in the run's folder")] = None,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Write a run's generator as one file for use elsewhere; its path is printed."""
+    from sparring import api
+
+    print(api.load(run, runs).export(to, out))  # noqa: T201
 
 
 @app.command(

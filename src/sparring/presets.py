@@ -62,10 +62,10 @@ def _fully_connected(size: Size) -> Options:
         "batch": 64,
         "generator": {"network": "mlp", "latent": 32, "width": width, "depth": 2},
         "discriminator": {"network": "mlp", "width": width, "depth": 2},
-        "optimizer": {"beta1": 0.5},
+        "optimizer": {"lr": "2e-3 to 0 linear"},
         "penalties": {
-            "r1": {"weight": "0.1", "every": 4},
-            "r2": {"weight": "0.1", "every": 4},
+            "r1": {"weight": "0.3", "every": 4},
+            "r2": {"weight": "0.3", "every": 4},
         },
     }
 

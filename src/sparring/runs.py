@@ -56,7 +56,7 @@ class RunFolder:
 
     def update_run(self, **changes: Any) -> None:
         """Rewrite `run.json` with these keys changed."""
-        write_json(self.run, (self.read_run() if self.run.exists() else {}) | changes)
+        write_json(self.run, (read_json(self.run) if self.run.exists() else {}) | changes)
 
     def read_events(self) -> Iterator[Json]:
         """Yield the events that stand; a partial last line and superseded events are left out.
@@ -210,6 +210,15 @@ def write_bytes(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def flush_to_disk(path: Path) -> None:
+    """Have the system write out a file, or a folder's names, before going on."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from fcntl import LOCK_EX, LOCK_NB, flock
 from importlib.metadata import version
 from math import ceil
@@ -171,7 +171,7 @@ class Scribe:
     audience: Audience
     seconds_before: float
     saved_images: int
-    told_of_log: bool = False
+    unwritten: set[str] = field(default_factory=set)  # said once, until it works again
 
     def callbacks(self) -> tuple[Callback, ...]:
         """Return what the loop calls, in order."""
@@ -195,8 +195,8 @@ class Scribe:
             metrics=progress.metrics,
         )
         self.audience.tick(progress, self.recipe.images)
-        if self.log.failure and not self.told_of_log:
-            self.told_of_log = True
+        if self.log.failure and "log" not in self.unwritten:
+            self.unwritten.add("log")
             self.audience.say(f"the log is no longer written: {self.log.failure.strerror}")
 
     def samples(self, state: State, progress: Progress) -> None:
@@ -245,9 +245,12 @@ class Scribe:
     def _survive(self, what: str, write: Callable[[], None]) -> None:
         try:
             write()
+            self.unwritten.discard(what)
         except OSError as error:
-            self.audience.say(f"could not write the {what}: {error.strerror}; training goes on")
             self.log("unwritten", what=what, reason=str(error))
+            if what not in self.unwritten:
+                self.unwritten.add(what)
+                self.audience.say(f"could not write the {what}: {error.strerror}; training goes on")
 
 
 def write_report(folder: RunFolder) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
+from noise import noise
 
 from sparring.data.images import ImageData, open_images
 from sparring.data.options import ImageOptions
@@ -44,9 +43,3 @@ def folder(tmp_path: Path, saved: Saved) -> Path:
     for i in range(3):
         saved(f"{i}.png", seed=i)
     return tmp_path / "set"
-
-
-def noise(size: tuple[int, int], mode: str = "RGB", seed: int = 0) -> Image.Image:
-    """Return an image of random pixels; the same seed gives the same pixels."""
-    random = np.random.default_rng([seed, *size])
-    return Image.fromarray(random.integers(0, 256, (*size[::-1], 3), np.uint8)).convert(mode)

@@ -3,9 +3,9 @@ import zipfile
 
 import numpy as np
 import pytest
+from noise import noise
 from PIL import Image
 
-from conftest import noise
 from sparring.data.images import open_images, silent, write_images
 from sparring.data.listing import Entry
 from sparring.data.options import ImageOptions

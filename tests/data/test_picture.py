@@ -5,9 +5,9 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from noise import noise
 from PIL import Image, UnidentifiedImageError
 
-from conftest import noise
 from sparring.data.picture import (
     adapt,
     is_transparent,

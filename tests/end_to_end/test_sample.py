@@ -166,3 +166,11 @@ def test_a_file_in_the_place_of_the_folder_is_not_overwritten(run: Path, cli: Co
     (cli.folder / "taken").write_text("mine")
     assert "taken" in cli("sample", run, "-n", "2", "--out", "taken").complaint
     assert (cli.folder / "taken").read_text() == "mine"
+
+
+@pytest.mark.parametrize("to", ["onnx", "safetensors"])
+def test_a_run_is_exported_as_one_file(to: str, run: Path, cli: CommandLine) -> None:
+    ended = cli("export", "latest", "--to", to)
+    assert ended.code == 0, ended.err
+    assert Path(ended.out.strip()).name == f"generator.{to}"
+    assert (cli.folder / ended.out.strip()).stat().st_size > 1000

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from sparring.data.options import ImageOptions
 from sparring.errors import SparringError
+from sparring.runs import flush_to_disk
 
 Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 Shape = tuple[int, int, int]  # height, width, channels
@@ -99,9 +100,9 @@ class PackStore:
             np.save(self._temporary / "labels.npy", gathered.labels)
         _write_told(self._temporary / "pack.json", gathered)
         for path in (*self._temporary.iterdir(), self._temporary):
-            _flush_to_disk(path)
+            flush_to_disk(path)
         self._take_name()
-        _flush_to_disk(self._folder.parent)
+        flush_to_disk(self._folder.parent)
         published = reopen(self._folder)
         if published is None:
             raise SparringError(
@@ -242,11 +243,3 @@ def _write_told(path: Path, gathered: Gathered) -> None:
         "test_from": gathered.test_from,
     }
     path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _flush_to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -19,6 +19,7 @@ from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
 
 from sparring.errors import SparringError
+from sparring.runs import flush_to_disk
 from sparring.training.state import (
     Counters,
     State,
@@ -60,7 +61,7 @@ def save(state: State, folder: Path, keep: int = 3) -> Path:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    _sync(folder)
+    flush_to_disk(folder)
     _point(folder / "latest", target.name)
     stored = _stored(folder)
     now = stored.index(target)
@@ -133,7 +134,7 @@ def _fill(folder: Path, state: State) -> None:
         _write(folder / name, content)
         files[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     _write(folder / MANIFEST, json.dumps({"format": FORMAT, "files": files}, indent=2).encode())
-    _sync(folder)
+    flush_to_disk(folder)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -141,14 +142,6 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _point(latest: Path, name: str) -> None:

@@ -66,6 +66,9 @@ def train(
 ) -> bool:
     """Play until `until_images`, or until `stop` says so; tell whether the end was reached.
 
+    The state to go back to is the one at the last snapshot tick, or at the beginning: a run that
+    was stopped between two ticks goes back no further than to where it was resumed.
+
     Raises:
         Diverged: a step was not finite, and `MAX_ATTEMPTS` recoveries did not help.
     """

@@ -1,0 +1,69 @@
+"""A trained generator for use elsewhere: ONNX for any runtime, safetensors for PyTorch.
+
+The ONNX model maps `latent` (n, width) float32, and `label` (n,) int64 when there are classes, to
+`sample` (n, channels, height, width) in the spec's range of values; n is free.
+"""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.util import find_spec
+
+import torch
+from safetensors.torch import save as serialise
+from torch import nn
+
+from sparring.errors import SparringError
+from sparring.spec import ImageSpec
+from sparring.training.state import latent_width
+
+
+def to_onnx(generator: nn.Module, spec: ImageSpec) -> bytes:
+    """Return the generator as an ONNX model; its metadata holds the spec as JSON.
+
+    Raises:
+        SparringError: the packages of the extra `export` are not installed.
+    """
+    for package in ("onnx", "onnxscript"):
+        if find_spec(package) is None:
+            raise SparringError(
+                f"ONNX needs the package '{package}'; install: pip install 'sparring[export]'"
+            )
+    latent = torch.zeros(2, latent_width(generator))
+    inputs = (latent, torch.zeros(2, dtype=torch.int64)) if spec.classes else (latent,)
+    free = {0: torch.export.Dim("n", min=1)}
+    with warnings.catch_warnings(), _quiet("torch.onnx"):
+        warnings.simplefilter("ignore")  # about packages that are not needed
+        program = torch.onnx.export(
+            generator.eval(),
+            inputs,
+            input_names=["latent", "label"][: len(inputs)],
+            output_names=["sample"],
+            dynamic_shapes=(free, free)[: len(inputs)],
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    program.model.metadata_props["sparring"] = json.dumps(asdict(spec))
+    return bytes(program.model_proto.SerializeToString())
+
+
+def to_safetensors(generator: nn.Module, spec: ImageSpec) -> bytes:
+    """Return the generator's tensors; the header's metadata holds the spec as JSON."""
+    tensors = {name: tensor.contiguous() for name, tensor in generator.state_dict().items()}
+    return serialise(tensors, {"sparring": json.dumps(asdict(spec))})
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Silence a logger's warnings for a while."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
