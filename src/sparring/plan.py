@@ -116,7 +116,7 @@ def _probe_step(recipe: Recipe, data: ImageData) -> Callable[[], int]:
     state = build_state(recipe, data.spec)
     still = constant(0.0)  # a rate of zero costs as much and cannot diverge
     game = replace(build_game(recipe), generator_lr=still, discriminator_lr=still)
-    fetch, count = batches(data, recipe), round_images(recipe)
+    fetch, count = batches(data, recipe), images_per_round(recipe)
 
     def step() -> int:
         train_step(state, game, fetch(state.images, count))
@@ -125,14 +125,14 @@ def _probe_step(recipe: Recipe, data: ImageData) -> Callable[[], int]:
     return step
 
 
-def round_images(recipe: Recipe) -> int:
+def images_per_round(recipe: Recipe) -> int:
     """Return the images that one generator move uses up."""
     return recipe.batch * recipe.discriminator_moves
 
 
 def images_in(budget: Budget, recipe: Recipe, images_per_second: float) -> int:
     """Return a budget in images, a whole number of rounds and at least one."""
-    per_round = round_images(recipe)
+    per_round = images_per_round(recipe)
     rounds = {
         "seconds": budget.amount * TIME_FOR_STEPS * images_per_second / per_round,
         "images": budget.amount / per_round,

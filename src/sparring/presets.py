@@ -47,9 +47,11 @@ def _convolutional(size: Size, spec: ImageSpec) -> Options:
     """
     generator, discriminator = _CONVOLUTIONAL_WIDTHS[size]
     gamma = max(1.0, spec.height * spec.width / 1024)
+    rate = "2e-3" if size in ("tiny", "small") else "1e-3"
     return {
-        "generator": {"width": generator},
+        "generator": {"width": generator, "latent": 64, "upsampling": "nearest"},
         "discriminator": {"width": discriminator},
+        "optimizer": {"lr": f"{rate} to 0 linear 50%..100%"},
         "penalties": {"r1": {"weight": f"{gamma:g}", "every": 8}},
     }
 

@@ -27,7 +27,7 @@ from sparring.data.images import ImageData, open_images
 from sparring.data.named import NAMES
 from sparring.data.stream import Prefetcher, positions
 from sparring.errors import SparringError
-from sparring.plan import Audience, Plan, Source, batches, images_in, round_images
+from sparring.plan import Audience, Plan, Source, batches, images_in, images_per_round
 from sparring.recipe import Recipe, parse_budget, read_recipe, resolve, to_toml
 from sparring.runs import EventLog, Json, RunFolder, claim, write_json, write_text
 from sparring.training import checkpoint
@@ -157,7 +157,7 @@ def _play(
 
 def tick_images(recipe: Recipe) -> int:
     """Return how many images lie between two looks at the metrics."""
-    return max(ceil(recipe.images / recipe.checkpoint.ticks), round_images(recipe))
+    return max(ceil(recipe.images / recipe.checkpoint.ticks), images_per_round(recipe))
 
 
 @dataclass
