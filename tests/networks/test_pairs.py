@@ -13,6 +13,7 @@ from sparring.networks.convolutional import (
     ChannelsLast,
     ConvolutionalDiscriminator,
     ConvolutionalGenerator,
+    ResizeConvolution,
     default_depth,
 )
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
@@ -227,3 +228,12 @@ def test_a_fully_connected_pair_has_the_hidden_layers_asked_for(depth: int) -> N
 
     assert shapes(generator) == [(LATENT, 9)] + [(9, 9)] * (depth - 1) + [(9, 16)]
     assert shapes(discriminator) == [(16, 9)] + [(9, 9)] * (depth - 1) + [(9, 1)]
+
+
+def test_doubling_and_convolving_in_one_is_the_same_as_one_after_the_other() -> None:
+    torch.manual_seed(0)
+    both = ResizeConvolution(3, 5, 3).double()
+    x = torch.randn(2, 3, 4, 7, dtype=torch.float64)
+    doubled = nn.functional.interpolate(x, scale_factor=2, mode="nearest")
+    expected = nn.functional.conv2d(doubled, both.weight, both.bias, padding=1)
+    torch.testing.assert_close(both(x), expected, rtol=1e-12, atol=1e-12)

@@ -9,6 +9,7 @@ from math import ceil, prod
 from typing import Literal
 
 from torch import Tensor, nn
+from torch.nn.functional import conv_transpose2d, pad
 
 from sparring.errors import SparringError
 from sparring.networks.blocks import (
@@ -123,6 +124,21 @@ class ConvolutionalDiscriminator(nn.Module):
         return logits
 
 
+class ResizeConvolution(nn.Conv2d):
+    """Doubles a map by repeating its pixels, then convolves 3×3 (Odena 2016): no checkerboard.
+
+    Each pixel of the result sees 2×2 pixels of the small map, so that both steps together are one
+    transposed convolution, whose 4×4 kernel is the 3×3 kernel spread by a 2×2 box: the same
+    numbers for 16 multiplications where there would be 36.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = self.weight.flip(2, 3).transpose(0, 1)
+        shifts = ((0, 1, 0, 1), (1, 0, 0, 1), (0, 1, 1, 0), (1, 0, 1, 0))
+        spread = sum((pad(kernel, shift) for shift in shifts[1:]), pad(kernel, shifts[0]))
+        return conv_transpose2d(x, spread, self.bias, stride=2, padding=1)
+
+
 class ChannelsFirst(nn.Module):
     """Reads (n, height, width, channels) as (n, channels, height, width) without moving a number.
 
@@ -147,6 +163,4 @@ def _normalised(channels: int, act: Activation, norm: Norm) -> list[nn.Module]:
 def _double(inputs: int, outputs: int, upsampling: Upsampling, bias: bool) -> nn.Module:
     if upsampling == "transposed":
         return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)
-    return nn.Sequential(
-        nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)
-    )
+    return ResizeConvolution(inputs, outputs, 3, bias=bias)
