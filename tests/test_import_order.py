@@ -38,6 +38,7 @@ ORDER = (
     ("build", "the one place where names become objects"),
     ("engine", "the machine it runs on"),
     ("plan", "all decisions, made before the first step"),
+    ("scribe", "what is written while a run trains"),
     ("session", "a run from its claim to its report"),
     ("api", "what Python users call"),
     ("terminal", "how it is shown"),

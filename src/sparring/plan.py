@@ -29,6 +29,7 @@ from sparring.training.step import Batch, train_step
 Source = str | Path | NDArray[np.generic]
 Rows = tuple[tuple[str, str], ...]
 
+TICKS, TICK_SECONDS = 100, 30  # in a short run; at most so far apart in a long one
 TIME_FOR_STEPS = 0.93  # of a time budget; the rest goes to samples, checkpoints and the report
 
 
@@ -101,7 +102,7 @@ def batches(data: ImageData, recipe: Recipe) -> Batches:
 
 
 def _timed(recipe: Recipe, data: ImageData) -> tuple[Recipe, float]:
-    """Fill in threads and images: a probe of real steps on a state that is then thrown away."""
+    """Fill in threads, images and ticks: a probe of real steps on a state then thrown away."""
     step = _probe_step(recipe, data)
     if recipe.threads:
         speed = engine.speed_with(step, recipe.threads)
@@ -109,7 +110,9 @@ def _timed(recipe: Recipe, data: ImageData) -> tuple[Recipe, float]:
         threads, speed = engine.fastest_threads(step)
         recipe = replace(recipe, threads=threads)
     images = recipe.images or images_in(parse_budget(recipe.budget), recipe, speed)
-    return replace(recipe, images=images), speed
+    ticks = recipe.checkpoint.ticks or max(TICKS, round(images / speed / TICK_SECONDS))
+    often = replace(recipe.checkpoint, ticks=ticks)
+    return replace(recipe, images=images, checkpoint=often), speed
 
 
 def _probe_step(recipe: Recipe, data: ImageData) -> Callable[[], int]:

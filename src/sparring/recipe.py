@@ -115,7 +115,9 @@ class EmaRecipe:
 class CheckpointRecipe:
     """What is written while training, and how often."""
 
-    ticks: Annotated[int, Gt(0), "looks at the metrics in the whole budget"] = 100
+    ticks: Annotated[
+        int, Ge(0), "looks at the metrics in the whole budget (0: 100, or each half minute)"
+    ] = 0
     every_ticks: Annotated[int, Gt(0), "ticks between checkpoints"] = 10
     samples_every_ticks: Annotated[int, Gt(0), "ticks between sample grids"] = 10
     keep: Annotated[int, Gt(0), "checkpoints kept"] = 3

@@ -1,7 +1,7 @@
-"""A plan becomes a run folder, and a run folder goes on: start, resume, and what is written when.
+"""A plan becomes a run folder, and a run folder goes on: start, resume, stop.
 
-Every file lands atomically and a failed write (a full disk) is told and survived: training goes
-on from memory, and what was saved before stays.
+Inside: who may write a run, what is written before the first step, and how a run ends.
+Not inside: what is written on the way (`scribe`).
 """
 
 import os
@@ -9,9 +9,9 @@ import platform
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from fcntl import LOCK_EX, LOCK_NB, flock
 from importlib.metadata import version
 from math import ceil
@@ -21,7 +21,7 @@ from types import FrameType
 import numpy as np
 import torch
 
-from sparring import gallery, report
+from sparring import gallery
 from sparring.build import build_game, build_state
 from sparring.data.images import ImageData, open_images
 from sparring.data.named import NAMES
@@ -30,8 +30,9 @@ from sparring.errors import SparringError
 from sparring.plan import Audience, Plan, Source, batches, images_in, images_per_round
 from sparring.recipe import Recipe, parse_budget, read_recipe, resolve, to_toml
 from sparring.runs import EventLog, Json, RunFolder, claim, write_json, write_text
+from sparring.scribe import Scribe, seconds_so_far
 from sparring.training import checkpoint
-from sparring.training.loop import Callback, Progress, Rollback, train
+from sparring.training.loop import train
 from sparring.training.state import State
 
 
@@ -113,7 +114,7 @@ def _play(
 ) -> None:
     """Train to the end of the budget or an interruption, and write down how it ended."""
     torch.set_num_threads(recipe.threads)
-    seconds = _seconds_so_far(folder)
+    seconds = seconds_so_far(folder)
     scribe = Scribe(folder, data, recipe, log, audience, seconds, saved_images=state.images)
     fetch = batches(data, recipe)
     ahead = Prefetcher(fetch, recipe.data.workers) if recipe.data.workers else None
@@ -158,105 +159,6 @@ def _play(
 def tick_images(recipe: Recipe) -> int:
     """Return how many images lie between two looks at the metrics."""
     return max(ceil(recipe.images / recipe.checkpoint.ticks), images_per_round(recipe))
-
-
-@dataclass
-class Scribe:
-    """Writes down what happens while a run trains."""
-
-    folder: RunFolder
-    data: ImageData
-    recipe: Recipe
-    log: EventLog
-    audience: Audience
-    seconds_before: float
-    saved_images: int
-    unwritten: set[str] = field(default_factory=set)  # said once, until it works again
-
-    def callbacks(self) -> tuple[Callback, ...]:
-        """Return what the loop calls, in order."""
-        often = self.recipe.checkpoint
-        return (
-            Callback(1, self.tick),
-            Callback(often.samples_every_ticks, self.samples),
-            Callback(often.every_ticks, self.checkpoint),
-            Callback(often.every_ticks, self.report),
-        )
-
-    def tick(self, state: State, progress: Progress) -> None:
-        """Log the means of the step's scalars."""
-        self.log(
-            "tick",
-            step=progress.step,
-            images=progress.images,
-            seconds=round(self.seconds_before + progress.seconds, 3),
-            images_per_second=round(progress.images_per_second, 1),
-            learning_rate=state.generator_optimizer.param_groups[0]["lr"],
-            metrics=progress.metrics,
-        )
-        self.audience.tick(progress, self.recipe.images)
-        if self.log.failure and "log" not in self.unwritten:
-            self.unwritten.add("log")
-            self.audience.say(f"the log is no longer written: {self.log.failure.strerror}")
-
-    def samples(self, state: State, progress: Progress) -> None:
-        """Draw the fixed latents."""
-
-        def draw() -> None:
-            spec = self.data.spec
-            path = gallery.write_fake(self.folder.samples, state.ema, spec, state.images)
-            self.log("samples", images=progress.images, path=path.name)
-
-        self._survive("samples", draw)
-
-    def checkpoint(self, state: State, progress: Progress) -> None:
-        """Save the state."""
-
-        def save() -> None:
-            path = checkpoint.save(state, self.folder.checkpoints, self.recipe.checkpoint.keep)
-            self.saved_images = state.images
-            self.log("checkpoint", images=progress.images, path=path.name)
-
-        self._survive("checkpoint", save)
-
-    def report(self, state: State, progress: Progress) -> None:
-        """Write the report and the card from the files so far."""
-        self._survive("report", lambda: write_report(self.folder))
-
-    def rollback(self, rollback: Rollback) -> None:
-        """Say that a step was refused."""
-        self.log("rollback", **asdict(rollback))
-        self.audience.say(
-            f"{rollback.reason} at {rollback.failed_at:,} images: back to {rollback.images:,}, "
-            f"learning rate halved (attempt {rollback.attempt} of 3)"
-        )
-
-    def end(self, state: State, status: str, reason: str) -> None:
-        """Write down how it ended; what was not saved yet, is not claimed to be."""
-        self.log(status, images=state.images, reason=reason)
-        ticked = _seconds_so_far(self.folder)
-
-        def write() -> None:
-            self.folder.update_run(status=status, reason=reason, ended=time.time(), seconds=ticked)
-            write_report(self.folder)
-
-        self._survive("run.json", write)
-
-    def _survive(self, what: str, write: Callable[[], None]) -> None:
-        try:
-            write()
-            self.unwritten.discard(what)
-        except OSError as error:
-            self.log("unwritten", what=what, reason=str(error))
-            if what not in self.unwritten:
-                self.unwritten.add(what)
-                self.audience.say(f"could not write the {what}: {error.strerror}; training goes on")
-
-
-def write_report(folder: RunFolder) -> None:
-    """Write `report.html` and `README.md` from the files of a run."""
-    report.write_report(folder)
-    report.write_card(folder)
 
 
 @contextmanager
@@ -401,8 +303,3 @@ def _fine_tuned(state: State, run: RunFolder, plan: Plan, audience: Audience) ->
     for player in ("generator", "discriminator", "ema"):
         getattr(fresh, player).load_state_dict(getattr(state, player).state_dict())
     return fresh
-
-
-def _seconds_so_far(folder: RunFolder) -> float:
-    ticks = [event for event in folder.read_events() if event["event"] == "tick"]
-    return float(ticks[-1]["seconds"]) if ticks else 0.0
