@@ -18,7 +18,11 @@ from sparring.build import (
     with_depths,
 )
 from sparring.errors import SparringError
-from sparring.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
+from sparring.networks.convolutional import (
+    ConvolutionalDiscriminator,
+    ConvolutionalGenerator,
+    ResizeConvolution,
+)
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.recipe import Objective, Recipe, nested, resolve
 from sparring.spec import ImageSpec
@@ -104,7 +108,7 @@ def test_the_generator_is_normalised_if_asked_and_the_discriminator_never(
 @pytest.mark.parametrize("upsampling", ["transposed", "nearest"])
 def test_maps_are_doubled_as_asked(upsampling: str) -> None:
     state = build_state(asked(generator__upsampling=upsampling), SPEC)
-    kind = nn.ConvTranspose2d if upsampling == "transposed" else nn.Upsample
+    kind = nn.ConvTranspose2d if upsampling == "transposed" else ResizeConvolution
     assert any(isinstance(m, kind) for m in state.generator.modules())
 
 

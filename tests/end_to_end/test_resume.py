@@ -21,9 +21,9 @@ SLOW = (*THIRTY, "1")
 LONG = (
     *TINY,
     "--budget",
-    "120-steps",
+    "240-steps",
     "--checkpoint.ticks",
-    "120",
+    "240",
     "--checkpoint.every-ticks",
     "1",
 )
