@@ -100,7 +100,7 @@ def relativistic_pairing(h: Callable[[Tensor], Tensor], ratio: PairLoss | None =
     )
 
 
-# Huang 2024, eq. 2: h = softplus.
+# Huang 2024 (R3GAN): h = softplus.
 relativistic = relativistic_pairing(
     softplus, ratio=lambda r, f: -torch.sigmoid(r - f) / torch.sigmoid(f - r)
 )

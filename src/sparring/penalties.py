@@ -69,7 +69,7 @@ def gradient_penalty(
 def finite_difference_r1(
     discriminator: Discriminator, real: Scored, fake: Scored, draw: Draw
 ) -> Tensor:
-    """Return ½((D(x + σε) − D(x))/σ)² at the reals, ε ~ N(0, I) (Lin 2025, section 3.3).
+    """Return ½((D(x + σε) − D(x))/σ)² at the reals, ε ~ N(0, I) (Lin 2025, APT).
 
     Its expectation is ½‖∇D‖² + O(σ²), without differentiating twice.
     """

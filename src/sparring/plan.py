@@ -5,6 +5,7 @@ comes out with nothing left open, so that a resume or a rerun decides nothing an
 """
 
 import resource
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -224,5 +225,6 @@ def _threads(threads: int) -> str:
 
 def _memory() -> str:
     """Return the peak memory of this process, the probe's steps included."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kB on Linux
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kB on Linux
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     return f"{peak / 2**20:,.0f} MB of memory"

@@ -218,7 +218,7 @@ def set_learning_rates(state: State, game: Game) -> None:
 
 @torch.no_grad()
 def update_ema(state: State, images: int, halflife: float) -> None:
-    """Let the average forget half of itself in `halflife` images (Karras 2020, ADA, app. D)."""
+    """Let the average forget half of itself in `halflife` images (Yazıcı 2019)."""
     weight = 1 - 0.5 ** (images / halflife) if halflife > 0 else 1.0
     fast = list(state.generator.state_dict().values())
     slow = list(state.ema.state_dict().values())
