@@ -146,7 +146,12 @@ def test_labels_change_samples_and_logits(pair: Callable[..., Pair]) -> None:
     a, b = torch.zeros(4, dtype=torch.int64), torch.ones(4, dtype=torch.int64)
     assert not torch.allclose(generator(latent, a), generator(latent, b))
     x = generator(latent, a)
-    assert not torch.allclose(discriminator(x, a), discriminator(x, b))
+    assert torch.equal(discriminator(x, a), discriminator(x, b))  # it starts unconditional
+    (by_embedding,) = torch.autograd.grad(
+        discriminator(x, b).sum(), discriminator.get_parameter("head.embed.weight")
+    )
+    assert float(by_embedding[1].abs().sum()) > 0  # and learns the label at its first step
+    assert float(by_embedding[0].abs().sum()) == 0
 
 
 @pairs

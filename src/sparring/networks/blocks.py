@@ -11,6 +11,7 @@ Activation = Literal["relu", "leaky_relu", "silu"]
 Norm = Literal["batch", "none"]
 
 LEAK = 0.2
+LABEL_STD = 0.3  # beside a latent of 1: a louder label drowns the variety within its class
 
 
 def activation(name: Activation) -> nn.Module:
@@ -44,6 +45,8 @@ class Conditioning(nn.Module):
     def __init__(self, latent: int, classes: int) -> None:
         super().__init__()
         self.embed = nn.Embedding(classes, latent) if classes else None
+        if self.embed is not None:
+            nn.init.normal_(self.embed.weight, std=LABEL_STD)
         self.width = 2 * latent if classes else latent
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
@@ -60,7 +63,7 @@ class Projection(nn.Module):
         self.linear = nn.Linear(width, 1)
         self.embed = nn.Embedding(classes, width) if classes else None
         if self.embed is not None:
-            nn.init.normal_(self.embed.weight, std=width**-0.5)
+            nn.init.zeros_(self.embed.weight)  # unconditional at first: classes keep their variety
 
     def forward(self, features: Tensor, label: Tensor | None) -> Tensor:
         logits: Tensor = self.linear(features).squeeze(1)
