@@ -146,7 +146,7 @@ def test_the_mended_article_changes_the_game_and_not_the_networks() -> None:
     assert printed.data == mended.data
     assert printed.objective == "mean-squared"
     assert mended.objective == "relativistic"
-    assert mended.penalties.r1.weight == mended.penalties.r2.weight == "0.1"
+    assert mended.penalties.r1.weight == mended.penalties.r2.weight == "0.3"
     assert printed.penalties.r1.weight == printed.penalties.r2.weight == "0"
 
 

@@ -107,8 +107,8 @@ ARTICLE_MENDED: Options = merge(
         "batch": 64,
         "optimizer": {"lr": "5e-4 to 0 linear 50%..100%", "beta1": 0.0, "beta2": 0.99},
         "penalties": {
-            "r1": {"weight": "0.1", "every": 8},
-            "r2": {"weight": "0.1", "every": 8},
+            "r1": {"weight": "0.3", "every": 4},
+            "r2": {"weight": "0.3", "every": 4},
         },
         "ema": {"halflife_images": 10_000},
     },
