@@ -43,8 +43,8 @@ def cores() -> int:
 def fastest_threads(step: Callable[[], int]) -> tuple[int, float]:
     """Try a step with more and more threads; return the number to use and its images per second."""
     threads = 1
-    best = _speed(step, threads)
-    while threads * 2 <= cores() and (speed := _speed(step, threads * 2)) > WORTH_IT * best:
+    best = speed_with(step, threads)
+    while threads * 2 <= cores() and (speed := speed_with(step, threads * 2)) > WORTH_IT * best:
         threads, best = threads * 2, speed
     torch.set_num_threads(threads)
     return threads, best
@@ -52,10 +52,6 @@ def fastest_threads(step: Callable[[], int]) -> tuple[int, float]:
 
 def speed_with(step: Callable[[], int], threads: int) -> float:
     """Return the images per second of a step with this many threads, which stay set."""
-    return _speed(step, threads)
-
-
-def _speed(step: Callable[[], int], threads: int) -> float:
     torch.set_num_threads(threads)
     step()
     step()

@@ -14,7 +14,6 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
-from torch.optim import Optimizer
 
 from sparring.draws import Draw
 from sparring.objectives import Objective
@@ -80,7 +79,7 @@ def discriminator_step(state: State, game: Game, real: Batch, move: int = 0) -> 
         fake = generate(state, draw, "discriminator/latent", real)
     turn = judge(state, game, real, fake, draw, move)
     norm = differentiate(turn.loss + turn.penalty, state.discriminator, "discriminator")
-    apply(state.discriminator_optimizer)
+    state.discriminator_optimizer.step()
     return turn.logs(norm)
 
 
@@ -91,7 +90,7 @@ def generator_step(state: State, game: Game, real: Batch) -> Logs:
         r = state.discriminator(*real) if game.objective.generator_sees_real else f
     loss = game.objective.generator(r, f).mean()
     norm = differentiate(loss, state.generator, "generator")
-    apply(state.generator_optimizer)
+    state.generator_optimizer.step()
     return {"generator/loss": loss.detach(), "generator/gradient_norm": norm}
 
 
@@ -120,8 +119,8 @@ def simultaneous_step(state: State, game: Game, real: Batch) -> Logs:
     pulled_norm = differentiate(pulled, state.generator, "generator")
     refuse_non_finite("generator", loss, pulled_norm)
 
-    apply(state.discriminator_optimizer)
-    apply(state.generator_optimizer)
+    state.discriminator_optimizer.step()
+    state.generator_optimizer.step()
     own = {"generator/loss": loss.detach(), "generator/gradient_norm": pulled_norm}
     return turn.logs(norm) | own
 
@@ -198,11 +197,6 @@ def refuse_non_finite(player: str, loss: Tensor, gradient_norm: Tensor) -> None:
     if not (loss.isfinite() & gradient_norm.isfinite()):
         what = "gradient" if loss.isfinite() else "loss"
         raise NonFinite(f"the {player}'s {what} is not finite")
-
-
-def apply(optimizer: Optimizer) -> None:
-    """Move the parameters by the gradients they hold."""
-    optimizer.step()
 
 
 def set_learning_rates(state: State, game: Game) -> None:
