@@ -24,7 +24,7 @@ from sparring.networks.convolutional import (
     ResizeConvolution,
 )
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
-from sparring.recipe import Objective, Recipe, nested, resolve
+from sparring.recipe import ObjectiveName, Recipe, nested, resolve
 from sparring.spec import ImageSpec
 from sparring.training.step import Batch, train_step
 
@@ -167,11 +167,19 @@ NAMED = {
     "hinge": objectives.hinge,
     "wasserstein": objectives.wasserstein,
     "relativistic": objectives.relativistic,
+    "total-variation": objectives.total_variation,
+    "kl": objectives.kl,
+    "reverse-kl": objectives.reverse_kl,
+    "pearson": objectives.pearson,
+    "neyman": objectives.neyman,
+    "squared-hellinger": objectives.squared_hellinger,
+    "jensen-shannon": objectives.jensen_shannon,
+    "gan": objectives.gan,
 }
 
 
 def test_every_objective_has_its_name() -> None:
-    assert set(get_args(Objective)) == set(NAMED)
+    assert set(get_args(ObjectiveName)) == set(NAMED)
     for name, objective in NAMED.items():
         assert build_objective(asked(objective=name)) is objective
 

@@ -16,7 +16,13 @@ from sparring.networks.convolutional import (
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.objectives import Objective
 from sparring.penalties import Penalty
-from sparring.recipe import OptimizerRecipe, PenaltyRecipe, Recipe, parse_schedule
+from sparring.recipe import (
+    ObjectiveName,
+    OptimizerRecipe,
+    PenaltyRecipe,
+    Recipe,
+    parse_schedule,
+)
 from sparring.schedules import ramped
 from sparring.spec import ImageSpec
 from sparring.training.state import State, new_state
@@ -117,15 +123,16 @@ def build_game(recipe: Recipe) -> Game:
 
 def build_objective(recipe: Recipe) -> Objective:
     """Return the objective, with the real label smoothed if asked."""
-    objective = _objective(recipe)
+    chosen = objective(recipe.objective)
     if recipe.label_smoothing:
         target = 1 - recipe.label_smoothing
-        return replace(objective, discriminator=objectives.cross_entropy(target))
-    return objective
+        return replace(chosen, discriminator=objectives.cross_entropy(target), log_ratio=None)
+    return chosen
 
 
-def _objective(recipe: Recipe) -> Objective:
-    match recipe.objective:
+def objective(name: ObjectiveName) -> Objective:
+    """Return the objective of this name."""
+    match name:
         case "minimax":
             return objectives.minimax
         case "non-saturating":
@@ -140,6 +147,22 @@ def _objective(recipe: Recipe) -> Objective:
             return objectives.wasserstein
         case "relativistic":
             return objectives.relativistic
+        case "total-variation":
+            return objectives.total_variation
+        case "kl":
+            return objectives.kl
+        case "reverse-kl":
+            return objectives.reverse_kl
+        case "pearson":
+            return objectives.pearson
+        case "neyman":
+            return objectives.neyman
+        case "squared-hellinger":
+            return objectives.squared_hellinger
+        case "jensen-shannon":
+            return objectives.jensen_shannon
+        case "gan":
+            return objectives.gan
 
 
 def build_penalties(recipe: Recipe) -> tuple[Penalty, ...]:

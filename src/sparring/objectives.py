@@ -16,6 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from sparring import divergences
+from sparring.divergences import Divergence
+
 PairLoss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -25,12 +28,16 @@ class Objective:
 
     `ratio` is (dL_G/df) / (dL_D/df), given where it is finite for all finite logits: then one
     backward pass through a shared forward serves both players (see `training.step`).
+
+    `log_ratio` is ln(p/q) as a function of the best discriminator's logit, given where that logit
+    determines it; for a relativistic game, up to a constant that is the same for all samples.
     """
 
     discriminator: PairLoss
     generator: PairLoss
     generator_sees_real: bool = False  # does L_G read r at all?
     ratio: PairLoss | None = None
+    log_ratio: Callable[[Tensor], Tensor] | None = None
 
 
 def cross_entropy(target: float = 1.0) -> PairLoss:
@@ -53,6 +60,7 @@ minimax = Objective(
     cross_entropy(),
     lambda r, f: -softplus(f),
     ratio=lambda r, f: -torch.ones_like(f),
+    log_ratio=lambda v: v,
 )
 
 # ibid., section 3: the generator maximises ln D(G(z)) instead.
@@ -60,6 +68,7 @@ non_saturating = Objective(
     cross_entropy(),
     lambda r, f: softplus(-f),
     ratio=lambda r, f: -torch.sigmoid(-f) / torch.sigmoid(f),
+    log_ratio=lambda v: v,
 )
 
 # The article: cross-entropy against a mean-squared generator on probabilities.
@@ -68,12 +77,14 @@ mean_squared = Objective(
     cross_entropy(),
     lambda r, f: (torch.sigmoid(f) - 1).square(),
     ratio=lambda r, f: -2 * torch.sigmoid(-f).square(),
+    log_ratio=lambda v: v,
 )
 
 # Mao 2017, eq. 9 (a = 0, b = c = 1).
 least_squares = Objective(
     lambda r, f: ((r - 1).square() + f.square()) / 2,
     lambda r, f: (f - 1).square() / 2,
+    log_ratio=torch.logit,  # its best output is p/(p + q) itself
 )
 
 # Lim & Ye 2017; Miyato 2018, eq. 16 and 17.
@@ -90,17 +101,49 @@ wasserstein = Objective(
 )
 
 
-def relativistic_pairing(h: Callable[[Tensor], Tensor], ratio: PairLoss | None = None) -> Objective:
+def relativistic_pairing(
+    h: Callable[[Tensor], Tensor],
+    ratio: PairLoss | None = None,
+    log_ratio: Callable[[Tensor], Tensor] | None = None,
+) -> Objective:
     """Return the game in which only differences of logits matter (Jolicoeur-Martineau 2019)."""
     return Objective(
         lambda r, f: h(f - r),
         lambda r, f: h(r - f),
         generator_sees_real=True,
         ratio=ratio,
+        log_ratio=log_ratio,
     )
 
 
 # Huang 2024 (R3GAN): h = softplus.
 relativistic = relativistic_pairing(
-    softplus, ratio=lambda r, f: -torch.sigmoid(r - f) / torch.sigmoid(f - r)
+    softplus,
+    ratio=lambda r, f: -torch.sigmoid(r - f) / torch.sigmoid(f - r),
+    log_ratio=lambda v: v,
 )
+
+
+def f_gan(divergence: Divergence) -> Objective:
+    """Return the game whose value is an f-divergence (Nowozin 2016, eq. 4 and 6).
+
+    The discriminator raises E_p T − E_q f*(T), T = activation(v), to D_f(p‖q); the generator
+    descends the same bound.
+    """
+    activation, conjugate = divergence.activation, divergence.conjugate_of_activation
+    return Objective(
+        lambda r, f: conjugate(f) - activation(r),
+        lambda r, f: -conjugate(f),
+        ratio=lambda r, f: -torch.ones_like(f),
+        log_ratio=divergence.log_ratio,
+    )
+
+
+total_variation = f_gan(divergences.total_variation)
+kl = f_gan(divergences.kl)
+reverse_kl = f_gan(divergences.reverse_kl)
+pearson = f_gan(divergences.pearson)
+neyman = f_gan(divergences.neyman)
+squared_hellinger = f_gan(divergences.squared_hellinger)
+jensen_shannon = f_gan(divergences.jensen_shannon)
+gan = f_gan(divergences.gan)

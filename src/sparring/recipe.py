@@ -28,7 +28,7 @@ Options = Mapping[str, Any]  # nested: {"optimizer": {"lr": "1e-3"}}
 
 SIZES = ("tiny", "small", "base", "large")
 Size = Literal["tiny", "small", "base", "large"]
-Objective = Literal[
+ObjectiveName = Literal[
     "minimax",
     "non-saturating",
     "mean-squared",
@@ -36,6 +36,14 @@ Objective = Literal[
     "hinge",
     "wasserstein",
     "relativistic",
+    "total-variation",
+    "kl",
+    "reverse-kl",
+    "pearson",
+    "neyman",
+    "squared-hellinger",
+    "jensen-shannon",
+    "gan",
 ]
 
 
@@ -133,7 +141,7 @@ class Recipe:
     images: Annotated[int, Ge(0), "the budget in images (0: from the budget)"] = 0
     seed: Annotated[int, Ge(0), Lt(2**63), "of all random numbers"] = 0
     batch: Annotated[int, Gt(0), Le(65536), "reals and fakes in one update"] = 32
-    objective: Annotated[Objective, "what the players minimise"] = "non-saturating"
+    objective: Annotated[ObjectiveName, "what the players minimise"] = "non-saturating"
     order: Annotated[Literal["alternating", "simultaneous"], "order of play"] = "simultaneous"
     discriminator_moves: Annotated[int, Gt(0), Le(1000), "for each move of the generator"] = 1
     label_smoothing: Annotated[float, Ge(0), Lt(1), "one-sided, of the real label"] = 0.0

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from sklearn.datasets import load_digits
 
 import sparring
-from sparring.recipe import Objective, read_recipe
+from sparring.recipe import ObjectiveName, read_recipe
 
 RUN_FILES = {
     "recipe.toml",
@@ -264,7 +264,7 @@ def short_probe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("short_probe")
 @pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("objective", get_args(Objective))
+@pytest.mark.parametrize("objective", get_args(ObjectiveName))
 def test_every_objective_trains_with_every_penalty(
     objective: str, penalty: str, tmp_path: Path
 ) -> None:

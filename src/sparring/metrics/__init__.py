@@ -1,0 +1,1 @@
+"""How good samples are: pure functions on feature arrays (n × d), real first, each an Estimate."""

@@ -1,0 +1,1 @@
+"""The statements of the theory, each checked on the functions that training and metrics use."""

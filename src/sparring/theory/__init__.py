@@ -1,0 +1,1 @@
+"""What the theory of GANs says, as pure functions; `sparring.statements` checks it."""
