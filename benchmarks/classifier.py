@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
-from sparring.data.images import ImageData
+from sparring.data.dataset import Dataset
 
 FEATURES = 64
 BATCH, LR = 64, 1e-3
@@ -51,7 +51,7 @@ class Classifier(nn.Module):
         return self.head(self.features(pixels))
 
 
-def load_classifier(data: ImageData, cache: Path, updates: int = UPDATES) -> Classifier:
+def load_classifier(data: Dataset, cache: Path, updates: int = UPDATES) -> Classifier:
     """Return the classifier of this labelled data, trained now unless the cache has it."""
     spec = data.spec
     path = cache / f"classifier-{data.name}-{data.fingerprint[:8]}-{updates}.safetensors"
@@ -67,13 +67,13 @@ def load_classifier(data: ImageData, cache: Path, updates: int = UPDATES) -> Cla
     return network.eval().requires_grad_(False)
 
 
-def _fit(network: Classifier, data: ImageData, updates: int) -> None:
+def _fit(network: Classifier, data: Dataset, updates: int) -> None:
     assert data.labels is not None
     optimizer = AdamW(network.parameters(), LR, weight_decay=0.01)
     schedule = OneCycleLR(optimizer, LR, total_steps=updates)
     for _ in range(updates):
         index = data.train[torch.randint(len(data.train), (BATCH,)).numpy()]
-        logits = network(torch.from_numpy(data.pixels[index]))
+        logits = network(torch.from_numpy(data.items[index]))
         optimizer.zero_grad()
         cross_entropy(logits, torch.from_numpy(data.labels[index])).backward()
         optimizer.step()

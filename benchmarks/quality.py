@@ -31,8 +31,10 @@ from benchmarks.classifier import (
     weights_hash,
 )
 from sparring.build import build_game, build_state, with_depths
-from sparring.data.images import ImageData, decode, encode, grid, open_images
-from sparring.data.options import ImageOptions
+from sparring.data.dataset import Dataset
+from sparring.data.image_codec import decode, encode, grid
+from sparring.data.images import open_images
+from sparring.data.options import DataOptions
 from sparring.plan import batches
 from sparring.presets import data_options, preset
 from sparring.recipe import Options, nested, resolve
@@ -108,7 +110,7 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
     """Yield the table's lines as they become known; write the sheets of samples."""
     labelled = read(asked.dataset, asked.cache, "yes")
     classifier = load_classifier(labelled, asked.cache, asked.classifier_updates)
-    real = features_of(classifier, labelled.pixels)
+    real = features_of(classifier, labelled.items)
     yield from caption(asked, labelled, classifier, real)
     data = read(asked.dataset, asked.cache, "none")
     options = nested(dict(one.split("=", 1) for one in asked.option))
@@ -127,19 +129,19 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
     yield f"sheets of samples: {asked.cache}"
 
 
-def read(name: str, cache: Path, labels: str) -> ImageData:
+def read(name: str, cache: Path, labels: str) -> Dataset:
     """Return the named data set; with labels, a GAN on it would be class-conditional."""
-    return open_images(name, ImageOptions(labels=labels), cache=cache)
+    return open_images(name, DataOptions(labels=labels), cache=cache)
 
 
 def caption(
-    asked: argparse.Namespace, data: ImageData, classifier: Classifier, real: Features
+    asked: argparse.Namespace, data: Dataset, classifier: Classifier, real: Features
 ) -> Iterator[str]:
     """Yield what the numbers mean, the anchors of their scale, and the table's head."""
     assert data.labels is not None
     held_out, noise = data.held_out, np.random.default_rng(0)
-    right = accuracy(classifier, data.pixels[held_out], data.labels[held_out])
-    shape = (asked.samples, *data.pixels.shape[1:])
+    right = accuracy(classifier, data.items[held_out], data.labels[held_out])
+    shape = (asked.samples, *data.items.shape[1:])
     apart = frechet(real[held_out], real[data.train])
     static = frechet(features_of(classifier, noise.integers(0, 256, shape, np.uint8)), real)
     yield (
@@ -161,14 +163,14 @@ def row(name: str, results: Sequence[Result]) -> str:
     return f"{name:16}{middle:8.4g}  {each:24}{images:9,.0f}{seconds:7.1f}{images / seconds:14,.0f}"
 
 
-def starter(name: str, data: ImageData, options: Options) -> Start:
+def starter(name: str, data: Dataset, options: Options) -> Start:
     """Return how to start a run of this recipe."""
     return _textbook(data) if name == "textbook" else _sparring(name, data, options)
 
 
-def _textbook(data: ImageData) -> Start:
+def _textbook(data: Dataset) -> Start:
     """Play the tutorial's loop: a DCGAN, or a fully connected pair where images are tiny."""
-    floats = encode(torch.from_numpy(data.pixels[data.train]), data.spec).contiguous()
+    floats = encode(torch.from_numpy(data.items[data.train]), data.spec).contiguous()
     side = data.spec.height
 
     def start(seed: int, images: int) -> Run:
@@ -189,7 +191,7 @@ def _textbook(data: ImageData) -> Start:
     return start
 
 
-def _sparring(name: str, data: ImageData, options: Options) -> Start:
+def _sparring(name: str, data: Dataset, options: Options) -> Start:
     named = "default" if name == "ours" else name
     asked = resolve(data_options(named)).data
     data = replace(data, spec=replace(data.spec, value_range=asked.value_range))

@@ -21,8 +21,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks import textbook
 from sparring.build import build_game, build_state, with_depths
-from sparring.data.images import ImageData, open_images
-from sparring.data.options import ImageOptions
+from sparring.data.dataset import Dataset
+from sparring.data.images import open_images
+from sparring.data.options import DataOptions
 from sparring.plan import batches
 from sparring.presets import preset
 from sparring.recipe import Options, Recipe, nested, resolve
@@ -76,13 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         torch.set_num_threads(threads)
 
 
-def random_images() -> ImageData:
+def random_images() -> Dataset:
     """Return as many images as the article's data set has, of noise."""
     pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, SIDE, SIDE), np.uint8)
-    return open_images(pixels, ImageOptions(held_out=0), cache=Path("build"))
+    return open_images(pixels, DataOptions(held_out=0), cache=Path("build"))
 
 
-def convolutional(data: ImageData, batch: int) -> Contest:
+def convolutional(data: Dataset, batch: int) -> Contest:
     """Set our small convolutional pair against a DCGAN of the same layers."""
     loop = textbook.convolutional(SIDE)
     base = {
@@ -99,7 +100,7 @@ def convolutional(data: ImageData, batch: int) -> Contest:
     )
 
 
-def fully_connected(data: ImageData, batch: int) -> Contest:
+def fully_connected(data: Dataset, batch: int) -> Contest:
     """Set the article's sizes, played our way, against a plain loop of the same sizes."""
     loop = textbook.fully_connected(SIDE)
     base = {"batch": batch, "objective": "non-saturating"}
@@ -112,10 +113,10 @@ def fully_connected(data: ImageData, batch: int) -> Contest:
 
 
 def _contenders(
-    loop: textbook.Loop, data: ImageData, name: str, base: Options, lazy: Options
+    loop: textbook.Loop, data: Dataset, name: str, base: Options, lazy: Options
 ) -> tuple[Contender, ...]:
     batch = int(base["batch"])
-    floats = torch.from_numpy(data.pixels).permute(0, 3, 1, 2).contiguous() / 127.5 - 1
+    floats = torch.from_numpy(data.items).permute(0, 3, 1, 2).contiguous() / 127.5 - 1
     bare = cycle(floats.split(batch)[:-1])
     piped = textbook.endless(floats, batch)
     rows = [
@@ -131,7 +132,7 @@ def _contenders(
     return tuple(rows)
 
 
-def _ours(name: str, recipe: Recipe, data: ImageData, *, piped: bool) -> Contender:
+def _ours(name: str, recipe: Recipe, data: Dataset, *, piped: bool) -> Contender:
     state, game = build_state(recipe, data.spec), build_game(recipe)
     fetch = batches(data, recipe)
     ready = cycle(

@@ -69,7 +69,7 @@ def test_a_classifier_from_the_cache_measures_like_the_one_just_trained(
     data = quality.read("digits", tmp_path, "yes")
     trained, cached = (classifier.load_classifier(data, tmp_path, updates=5) for _ in range(2))
     assert classifier.weights_hash(trained) == classifier.weights_hash(cached)
-    pixels = data.pixels[:50]
+    pixels = data.items[:50]
     assert np.array_equal(
         classifier.features_of(trained, pixels), classifier.features_of(cached, pixels)
     )

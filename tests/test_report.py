@@ -374,7 +374,7 @@ def test_no_half_report_replaces_a_whole_one(
 
 
 def titles(objective: str, *events: dict[str, Any]) -> dict[str, str]:
-    return {c.title: c.svg for c in draw_curves(read_ticks(events), objective)}
+    return {c.title: c.svg for c in draw_curves(read_ticks(events), objective, "image")}
 
 
 @pytest.mark.parametrize(

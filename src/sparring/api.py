@@ -4,7 +4,6 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,15 +17,15 @@ from torch import Tensor, nn
 
 from sparring import session
 from sparring.build import build_game, build_generator, build_state, place
-from sparring.data.image_codec import decode, grid, png_bytes, write_images
-from sparring.data.images import open_images
+from sparring.data.kinds import decode, open_data
 from sparring.errors import SparringError, nearest
 from sparring.export import to_onnx, to_safetensors
 from sparring.plan import Audience, Plan, Rows, Source, batches, data_rows, make_plan
 from sparring.recipe import Options, Recipe, merge, nested, read_recipe, resolve
 from sparring.runs import Json, RunFolder, find, read_json, write_bytes
 from sparring.sampling import sample
-from sparring.spec import ImageSpec
+from sparring.saving import save_samples
+from sparring.spec import Spec
 from sparring.training import checkpoint
 from sparring.training.loop import Progress
 from sparring.training.loop import train as play
@@ -74,11 +73,11 @@ def train(
     audience: Audience | None = None,
     **options: Any,
 ) -> "Run":
-    """Train on a folder, file, named set or array of images, in a new run folder.
+    """Train on a folder, file, named set or array, in a new run folder.
 
     Args:
-        data: a folder, zip, .npy, .npz or idx file, a named set, or an array of shape
-            (n, height, width) or (n, height, width, channels).
+        data: a folder, zip, .npy, .npz or idx file, a named set, an array of images, (n, height,
+            width) or (n, height, width, channels), or of vectors, (n, d).
         recipe: a TOML recipe that the options are laid over.
         root: the folder of runs.
         run_name: of the folder, after its number; from the data's name unless given.
@@ -124,7 +123,7 @@ def describe(
 ) -> Description:
     """Return what is in a source of data, what is skipped, and why; see `sparring data`."""
     asked = resolve({"data": options}).data
-    found = open_images(source, asked, cache=root, progress=(audience or Silent()).reading)
+    found = open_data(source, asked, cache=root, progress=(audience or Silent()).reading)
     return Description(data_rows(found), session.data_json(found))
 
 
@@ -153,11 +152,11 @@ class Run:
         return resolve(read_recipe(self.folder.recipe))
 
     @property
-    def spec(self) -> ImageSpec:
+    def spec(self) -> Spec:
         """What one sample is."""
         try:
             fields = read_json(self.folder.data).get("spec")
-            return TypeAdapter(ImageSpec).validate_python(fields)
+            return TypeAdapter(Spec).validate_python(fields)
         except ValidationError:
             raise SparringError(f"'{self.folder.data}' is damaged: it has no proper spec") from None
 
@@ -188,7 +187,7 @@ class Run:
         truncation: float = 1.0,
         audience: Audience | None = None,
     ) -> Tensor:
-        """Return n new images, uint8 of shape (n, height, width, channels).
+        """Return n new items: images, uint8 (n, height, width, channels), or points, float32.
 
         Args:
             n: how many.
@@ -219,29 +218,17 @@ class Run:
 
     def save(
         self,
-        samples: Tensor | NDArray[np.uint8],
+        samples: Tensor | NDArray[Any],
         out: str | Path | None = None,
         *,
         labels: Tensor | None = None,
     ) -> Path:
-        """Write samples where the suffix says: a folder of files, one `.npz`, or one `.png` grid.
+        """Write samples where the suffix says; see `saving.save_samples`.
 
-        Without `out` they go to the run's own `samples/generated`, beside a grid. Only an `.npz`
-        keeps the labels.
+        Without `out` they go to the run's own `samples/generated`, beside a picture.
         """
-        pixels = np.asarray(samples)
         path = Path(out) if out else self.folder.samples / "generated"
-        match path.suffix.lower():
-            case ".npz":
-                _write_npz(path, pixels, labels)
-            case ".png":
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_bytes(path, png_bytes(grid(pixels)))
-            case "":
-                write_images(pixels, path)
-                write_bytes(path / "grid.png", png_bytes(grid(pixels[:100])))
-            case other:
-                raise SparringError(f"cannot write '{other}' files; use .npz, .png or a folder")
+        save_samples(samples, self.spec, path, labels)
         return path
 
     def export(self, to: str = "onnx", out: str | Path | None = None) -> Path:
@@ -275,7 +262,7 @@ def _check_request(n: int, seed: int, truncation: float = 1.0) -> None:
         raise SparringError(f"truncation {truncation}; expected 0 (the mean) to 2")
 
 
-def class_labels(spec: ImageSpec, n: int, label: str | int | None) -> Tensor | None:
+def class_labels(spec: Spec, n: int, label: str | int | None) -> Tensor | None:
     """Return the labels of n samples: all classes in turn, or the one that is named."""
     if not spec.classes:
         if label is not None:
@@ -294,7 +281,7 @@ def class_labels(spec: ImageSpec, n: int, label: str | int | None) -> Tensor | N
 
 
 class GAN(BaseEstimator):  # type: ignore[misc]
-    """A GAN on an array of images, with scikit-learn's habits; nothing is written to disk.
+    """A GAN on an array of images or vectors, with scikit-learn's habits; it writes no files.
 
     Args:
         size, budget, objective, preset: as in `sparring train`; `None` leaves it to the preset.
@@ -322,14 +309,15 @@ class GAN(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:  # noqa: N803
-        """Train on images of shape (n, height, width) or (n, height, width, channels)."""
-        images = np.asarray(X)
-        if images.ndim not in (3, 4):
+        """Train on vectors (n, d) or images (n, height, width) or (n, height, width, channels)."""
+        items = np.asarray(X)
+        if items.ndim not in (2, 3, 4):
             raise SparringError(
-                f"X has shape {images.shape}; expected images: (n, height, width[, channels])"
+                f"X has shape {items.shape}; expected vectors, (n, d), or images, (n, height, "
+                "width[, channels])"
             )
         self.seed_ = secrets.randbits(32) if self.random_state is None else self.random_state
-        made = make_plan(images, self._asked(), RUNS, Silent())
+        made = make_plan(items, self._asked(), RUNS, Silent())
         state = build_state(made.recipe, made.data.spec)
         play(
             state,
@@ -343,12 +331,13 @@ class GAN(BaseEstimator):  # type: ignore[misc]
         self.n_images_ = state.images
         return self
 
-    def sample(self, n_samples: int = 1, *, seed: int = 0) -> NDArray[np.uint8]:
-        """Return new images, uint8 of shape (n, height, width, channels)."""
+    def sample(self, n_samples: int = 1, *, seed: int = 0) -> NDArray[Any]:
+        """Return new items: images, uint8 (n, height, width, channels), or vectors, float32."""
         check_is_fitted(self)
         _check_request(n_samples, seed)
         fakes = torch.cat(list(sample(self.generator_, n_samples, seed=seed)))
-        return decode(fakes, self.spec_).numpy()
+        items: NDArray[Any] = decode(fakes, self.spec_).numpy()
+        return items
 
     def _asked(self) -> Options:
         chosen = {
@@ -364,13 +353,3 @@ class GAN(BaseEstimator):  # type: ignore[misc]
 
 def _without_length(recipe: Options) -> Options:
     return {key: value for key, value in recipe.items() if key not in ("images", "data")}
-
-
-def _write_npz(path: Path, pixels: NDArray[np.uint8], labels: Tensor | None) -> None:
-    buffer = BytesIO()
-    if labels is None:
-        np.savez_compressed(buffer, images=pixels)
-    else:
-        np.savez_compressed(buffer, images=pixels, labels=labels.numpy())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, buffer.getvalue())

@@ -7,6 +7,7 @@ from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
 from sparring import objectives, penalties
+from sparring.errors import SparringError
 from sparring.networks.blocks import glorot
 from sparring.networks.convolutional import (
     ConvolutionalDiscriminator,
@@ -24,18 +25,18 @@ from sparring.recipe import (
     parse_schedule,
 )
 from sparring.schedules import ramped
-from sparring.spec import ImageSpec
+from sparring.spec import ImageSpec, Spec
 from sparring.training.state import State, new_state
 from sparring.training.step import Game
 
 MLP_DEPTH = 2
 
 
-def with_depths(recipe: Recipe, spec: ImageSpec) -> Recipe:
+def with_depths(recipe: Recipe, spec: Spec) -> Recipe:
     """Return the recipe with both depths filled in for this resolution."""
 
     def depth(network: str, given: int) -> int:
-        return given or (MLP_DEPTH if network == "mlp" else default_depth(spec))
+        return given or (MLP_DEPTH if network == "mlp" else default_depth(_image(spec)))
 
     generator, discriminator = recipe.generator, recipe.discriminator
     return replace(
@@ -47,7 +48,7 @@ def with_depths(recipe: Recipe, spec: ImageSpec) -> Recipe:
     )
 
 
-def build_state(recipe: Recipe, spec: ImageSpec) -> State:
+def build_state(recipe: Recipe, spec: Spec) -> State:
     """Return the state before the first step: a function of the recipe, its seed and the spec."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -73,7 +74,7 @@ def place(network: nn.Module, device: str) -> nn.Module:
     return moved
 
 
-def build_generator(recipe: Recipe, spec: ImageSpec) -> nn.Module:
+def build_generator(recipe: Recipe, spec: Spec) -> nn.Module:
     """Return a generator with fresh weights from torch's global random numbers."""
     r = recipe.generator
     match r.network:
@@ -81,18 +82,27 @@ def build_generator(recipe: Recipe, spec: ImageSpec) -> nn.Module:
             return MLPGenerator(spec, r.latent, r.width, r.depth, r.activation, r.norm)
         case "convolutional":
             return ConvolutionalGenerator(
-                spec, r.latent, r.width, r.depth, r.activation, r.norm, r.upsampling
+                _image(spec), r.latent, r.width, r.depth, r.activation, r.norm, r.upsampling
             )
 
 
-def build_discriminator(recipe: Recipe, spec: ImageSpec) -> nn.Module:
+def build_discriminator(recipe: Recipe, spec: Spec) -> nn.Module:
     """Return a discriminator with fresh weights from torch's global random numbers."""
     r = recipe.discriminator
     match r.network:
         case "mlp":
             return MLPDiscriminator(spec, r.width, r.depth, r.activation)
         case "convolutional":
-            return ConvolutionalDiscriminator(spec, r.width, r.depth, r.activation)
+            return ConvolutionalDiscriminator(_image(spec), r.width, r.depth, r.activation)
+
+
+def _image(spec: Spec) -> ImageSpec:
+    if not isinstance(spec, ImageSpec):
+        raise SparringError(
+            "convolutional networks are for images; use --generator.network mlp and "
+            "--discriminator.network mlp"
+        )
+    return spec
 
 
 def build_optimizer(recipe: OptimizerRecipe, network: nn.Module) -> Optimizer:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, get_args, g
 
 from cyclopts import App, CycloptsError, Group, Parameter, Token
 
-from sparring.data.options import ImageOptions
+from sparring.data.options import DataOptions
 from sparring.errors import SparringError
 from sparring.recipe import Recipe
 
@@ -87,10 +87,10 @@ def _given(some: Any) -> dict[str, Any]:
 
 if TYPE_CHECKING:
     SomeRecipe = Recipe
-    SomeImageOptions = ImageOptions
+    SomeDataOptions = DataOptions
 else:
     SomeRecipe = _sparse(Recipe)
-    SomeImageOptions = _sparse(ImageOptions, "data.")
+    SomeDataOptions = _sparse(DataOptions, "data.")
 
 RunsFolder = Annotated[Path, Parameter(name="--runs", help="the folder of runs")]
 RunName = Annotated[str, Parameter(help="a run's folder, number, name, or latest")]
@@ -100,6 +100,7 @@ RunName = Annotated[str, Parameter(help="a run's folder, number, name, or latest
     help_epilogue=_examples(
         "sparring train mnist --budget 2m",
         "sparring train photos/ --size small --resolution 48x64 --budget 30m",
+        "sparring train ring --objective reverse-kl --budget 1m",
         "sparring train photos/ --objective hinge --penalties.r1.weight 0.5 --dry-run",
         "sparring train digits --optimizer.name sgd --optimizer.lr 0.05 --optimizer.momentum 0.9",
     )
@@ -117,10 +118,11 @@ def train(
     dry_run: Annotated[bool, Parameter(help="print the plan and stop")] = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:
-    """Train on DATA: a folder, zip, .npy/.npz or idx file, or mnist, digits, fashion-mnist.
+    """Train on DATA: a folder, zip, .npy/.npz or idx file, or the name of a data set.
 
-    Subfolders are classes. The plan is printed first. Ctrl-C once saves and stops, twice stops
-    at once; `sparring resume` goes on bit for bit.
+    Named are mnist, digits, fashion-mnist, and the known densities ring, grid, spiral, swissroll,
+    gaussian1d. Subfolders are classes. The plan is printed first. Ctrl-C once saves and stops,
+    twice stops at once; `sparring resume` goes on bit for bit.
     """
     from sparring import api
     from sparring.terminal import Terminal
@@ -181,7 +183,7 @@ def sample(
     label: Annotated[str | None, Parameter(help="a class's name or number")] = None,
     truncation: Annotated[float, Parameter(help="below 1: more typical, less various")] = 1.0,
     grid: Annotated[bool, Parameter(help="one picture of all instead of a file each")] = False,
-    out: Annotated[Path | None, Parameter(help="a folder, or a .npz or .png file")] = None,
+    out: Annotated[Path | None, Parameter(help="a folder, or a .npz, .png, .csv file")] = None,
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Draw new samples from a run's newest checkpoint; the path of what was written is printed."""
@@ -229,7 +231,7 @@ def data(
     source: str,
     /,
     *,
-    options: Annotated[SomeImageOptions, Parameter(name="*")] = SomeImageOptions(),
+    options: Annotated[SomeDataOptions, Parameter(name="*")] = SomeDataOptions(),
     as_json: Annotated[bool, Parameter(name="--json", help="everything, as JSON")] = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:

@@ -1,7 +1,7 @@
 """A trained generator for use elsewhere: ONNX for any runtime, safetensors for PyTorch.
 
 The ONNX model maps `latent` (n, width) float32, and `label` (n,) int64 when there are classes, to
-`sample` (n, channels, height, width) in the spec's range of values; n is free.
+`sample`, encoded as the spec says: (n, channels, height, width) or (n, d); n is free.
 """
 
 import json
@@ -17,11 +17,11 @@ from safetensors.torch import save as serialise
 from torch import nn
 
 from sparring.errors import SparringError
-from sparring.spec import ImageSpec
+from sparring.spec import Spec
 from sparring.training.state import latent_width
 
 
-def to_onnx(generator: nn.Module, spec: ImageSpec) -> bytes:
+def to_onnx(generator: nn.Module, spec: Spec) -> bytes:
     """Return the generator as an ONNX model; its metadata holds the spec as JSON.
 
     Raises:
@@ -51,7 +51,7 @@ def to_onnx(generator: nn.Module, spec: ImageSpec) -> bytes:
     return bytes(program.model_proto.SerializeToString())
 
 
-def to_safetensors(generator: nn.Module, spec: ImageSpec) -> bytes:
+def to_safetensors(generator: nn.Module, spec: Spec) -> bytes:
     """Return the generator's tensors; the header's metadata holds the spec as JSON."""
     tensors = {name: tensor.contiguous() for name, tensor in generator.state_dict().items()}
     return serialise(tensors, {"sparring": json.dumps(asdict(spec))})

@@ -1,50 +1,77 @@
-"""The samples folder of a run: real images, fakes of fixed latents over time, a progress strip."""
+"""The samples folder of a run: real items, fakes of fixed latents over time, a progress strip."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from sparring.data.image_codec import GUTTER, decode, grid, png_bytes
+from sparring.data import vectors
+from sparring.data.dataset import Dataset
+from sparring.data.image_codec import GUTTER, grid, png_bytes
+from sparring.data.kinds import decode
+from sparring.data.stream import positions
 from sparring.runs import write_bytes
 from sparring.sampling import sample
-from sparring.spec import ImageSpec
+from sparring.spec import ImageSpec, Spec, VectorSpec
+from sparring.training.state import State
 
 ROWS = 8
 MAX_COLUMNS = 10
 STRIP_ROWS = 12
+POINTS = 2000
 
 
-def write_real(folder: Path, pixels: NDArray[np.uint8], spec: ImageSpec) -> None:
-    """Write a contact sheet of real images (n, height, width, channels) as `real.png`."""
-    columns = _columns(spec)
-    write_bytes(folder / "real.png", png_bytes(grid(pixels[: ROWS * columns], columns)))
+def write_real(folder: Path, data: Dataset, seed: int) -> None:
+    """Write a picture of some real items as `real.png`."""
+    match data.spec:
+        case ImageSpec():
+            columns = _columns(data.spec)
+            sheet = grid(some_real(data, seed, ROWS * columns), columns)
+            write_bytes(folder / "real.png", png_bytes(sheet))
+        case VectorSpec():
+            from sparring.landscapes import draw_points
+
+            real = some_real(data, seed, POINTS)
+            write_bytes(folder / "real.png", draw_points(real, data.spec, "data"))
 
 
-def write_fake(folder: Path, generator: nn.Module, spec: ImageSpec, images: int) -> Path:
-    """Write the same latents' samples as `<images>.png`, and the strip; one column a class."""
-    columns = _columns(spec)
-    labels = grid_labels(spec, ROWS * columns)
-    fakes = torch.cat(list(sample(generator, ROWS * columns, labels=labels)))
-    path = folder / f"{images:09d}.png"
-    write_bytes(path, png_bytes(grid(decode(fakes, spec), columns)))
-    write_strip(folder, images)
+def write_fake(folder: Path, state: State, data: Dataset, seed: int) -> Path:
+    """Write what the same latents have become as `<images>.png`, and the strip of all so far."""
+    path = folder / f"{state.images:09d}.png"
+    match data.spec:
+        case ImageSpec():
+            columns = _columns(data.spec)
+            sheet = grid(_fakes(state, data.spec, ROWS * columns), columns)
+            write_bytes(path, png_bytes(sheet))
+        case VectorSpec():
+            from sparring.landscapes import draw_game
+
+            fake = _fakes(state, data.spec, POINTS).numpy()
+            real = some_real(data, seed, POINTS)
+            write_bytes(path, draw_game(real, fake, state.discriminator, data.spec))
+            vectors.write_points(fake, path.with_suffix(".csv"))
+    write_strip(folder, state.images, data.spec)
     return path
 
 
-def grid_labels(spec: ImageSpec, n: int) -> Tensor | None:
+def some_real(data: Dataset, seed: int, n: int) -> NDArray[Any]:
+    """Return n training items, the same ones each time."""
+    return data.items[data.train[positions(len(data.train), seed, 0, n)]]
+
+
+def grid_labels(spec: Spec, n: int) -> Tensor | None:
     """Return labels that repeat across each row of a grid, None when unconditional."""
     return torch.arange(n) % _columns(spec) if spec.classes else None
 
 
-def write_strip(folder: Path, images: int) -> None:
-    """Stack the first rows of the grids up to `images`, evenly thinned, as `progress.png`."""
-    grids = [p for p in sorted(folder.glob("[0-9]*.png")) if int(p.stem) <= images]
-    rows = [_first_row(path) for path in _thinned(grids)]
+def write_strip(folder: Path, images: int, spec: Spec) -> None:
+    """Stack the tops of the pictures up to `images`, evenly thinned, as `progress.png`."""
+    pictures = [p for p in sorted(folder.glob("[0-9]*.png")) if int(p.stem) <= images]
+    rows = [_top(path, spec) for path in _thinned(pictures)]
     strip = Image.new(rows[0].mode, (rows[0].width, sum(row.height for row in rows)))
     top = 0
     for row in rows:
@@ -53,7 +80,12 @@ def write_strip(folder: Path, images: int) -> None:
     write_bytes(folder / "progress.png", png_bytes(strip))
 
 
-def _columns(spec: ImageSpec) -> int:
+def _fakes(state: State, spec: Spec, n: int) -> Tensor:
+    labels = grid_labels(spec, n)
+    return decode(torch.cat(list(sample(state.ema, n, labels=labels))), spec)
+
+
+def _columns(spec: Spec) -> int:
     return min(len(spec.classes), MAX_COLUMNS) or ROWS
 
 
@@ -64,7 +96,9 @@ def _thinned(paths: Sequence[Path]) -> list[Path]:
     return [paths[round(i * last / (STRIP_ROWS - 1))] for i in range(STRIP_ROWS)]
 
 
-def _first_row(path: Path) -> Image.Image:
+def _top(path: Path, spec: Spec) -> Image.Image:
+    """Return the first row of a grid of images, or a whole picture of points."""
     with Image.open(path) as picture:
-        height = (picture.height - GUTTER) // ROWS
+        rows = ROWS if isinstance(spec, ImageSpec) else 1
+        height = (picture.height - GUTTER) // rows
         return picture.crop((0, 0, picture.width, height))

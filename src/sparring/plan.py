@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from sparring import engine
 from sparring.build import build_game, build_state, with_depths
-from sparring.data.image_codec import encode
-from sparring.data.images import ImageData, open_images
+from sparring.data.dataset import Dataset
+from sparring.data.kinds import describe, encode, open_data, thing
 from sparring.data.stream import positions
 from sparring.presets import data_options, preset
 from sparring.recipe import Budget, Options, Recipe, parse_budget, resolve
 from sparring.schedules import constant
-from sparring.spec import ImageSpec
 from sparring.training.loop import Batches, Progress
 from sparring.training.step import Batch, train_step
 
@@ -58,7 +57,7 @@ class Plan:
     """What will be done; `recipe` has every value filled in."""
 
     source: Source
-    data: ImageData
+    data: Dataset
     recipe: Recipe
     images_per_second: float  # measured by the probe
     rows: Rows  # for people
@@ -73,7 +72,7 @@ def make_plan(source: Source, options: Options, root: Path, audience: Audience) 
     """Read the data, choose what is left open, and measure how fast it will go.
 
     Args:
-        source: see `data.images.open_images`.
+        source: see `data.kinds.open_data`.
         options: nested options, laid over the preset they name.
         root: the folder of runs, where a pack of large data may be kept.
         audience: told about the reading of many files.
@@ -81,7 +80,7 @@ def make_plan(source: Source, options: Options, root: Path, audience: Audience) 
     asked = resolve(options)
     asked = resolve(data_options(asked.preset), options)
     engine.check_device(asked.device)
-    data = open_images(source, asked.data, cache=root, progress=audience.reading)
+    data = open_data(source, asked.data, cache=root, progress=audience.reading)
     chosen = preset(asked.preset, asked.size, data.spec)
     recipe = with_depths(resolve(chosen, options), data.spec)
     with engine.memory_guard():
@@ -89,12 +88,12 @@ def make_plan(source: Source, options: Options, root: Path, audience: Audience) 
     return Plan(source, data, recipe, speed, _rows(data, recipe, speed))
 
 
-def batches(data: ImageData, recipe: Recipe) -> Batches:
+def batches(data: Dataset, recipe: Recipe) -> Batches:
     """Return the endless stream of encoded training batches, a pure function of the position."""
 
     def fetch(start: int, count: int) -> Batch:
         index = data.train[positions(len(data.train), recipe.seed, start, count)]
-        x = encode(torch.from_numpy(data.pixels[index]).to(recipe.device), data.spec)
+        x = encode(torch.from_numpy(data.items[index]).to(recipe.device), data.spec)
         if data.labels is None:
             return Batch(x)
         return Batch(x, torch.from_numpy(data.labels[index]).to(recipe.device))
@@ -102,7 +101,7 @@ def batches(data: ImageData, recipe: Recipe) -> Batches:
     return fetch
 
 
-def _timed(recipe: Recipe, data: ImageData) -> tuple[Recipe, float]:
+def _timed(recipe: Recipe, data: Dataset) -> tuple[Recipe, float]:
     """Fill in threads, images and ticks: a probe of real steps on a state then thrown away."""
     step = _probe_step(recipe, data)
     if recipe.threads:
@@ -116,7 +115,7 @@ def _timed(recipe: Recipe, data: ImageData) -> tuple[Recipe, float]:
     return replace(recipe, images=images, checkpoint=often), speed
 
 
-def _probe_step(recipe: Recipe, data: ImageData) -> Callable[[], int]:
+def _probe_step(recipe: Recipe, data: Dataset) -> Callable[[], int]:
     state = build_state(recipe, data.spec)
     still = constant(0.0)  # a rate of zero costs as much and cannot diverge
     game = replace(build_game(recipe), generator_lr=still, discriminator_lr=still)
@@ -145,25 +144,28 @@ def images_in(budget: Budget, recipe: Recipe, images_per_second: float) -> int:
     return max(round(rounds), 1) * per_round
 
 
-def _rows(data: ImageData, recipe: Recipe, speed: float) -> Rows:
-    spec = data.spec
-    state = build_state(recipe, spec)
+def _rows(data: Dataset, recipe: Recipe, speed: float) -> Rows:
+    state = build_state(recipe, data.spec)
     seconds = recipe.images / speed / TIME_FOR_STEPS
+    things = f"{thing(data.spec)}s"
     return (
         *data_rows(data),
         ("generator", f"{recipe.generator.network}, {_size(state.generator)}, {_shape(recipe)}"),
         ("discriminator", f"{recipe.discriminator.network}, {_size(state.discriminator)}"),
         ("game", _game(recipe)),
         ("descent", _descent(recipe)),
-        ("budget", f"{recipe.images:,} images, about {duration(seconds)} at {speed:,.0f} images/s"),
+        (
+            "budget",
+            f"{recipe.images:,} {things}, about {duration(seconds)} at {speed:,.0f} {things}/s",
+        ),
         ("machine", f"{recipe.device}, {_threads(recipe.threads)}, about {_memory()}"),
     )
 
 
-def data_rows(data: ImageData) -> Rows:
+def data_rows(data: Dataset) -> Rows:
     """Return what a person should know of the data."""
     return (
-        ("data", f"{data.name}: {_counted(data)}, {_described(data.spec)}"),
+        ("data", f"{data.name}: {_counted(data)}, {describe(data.spec)}"),
         *(("", note) for note in data.notes),
         *_skipped(data),
     )
@@ -176,18 +178,12 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _counted(data: ImageData) -> str:
+def _counted(data: Dataset) -> str:
     held_out = f", {len(data.held_out):,} held out" if len(data.held_out) else ""
-    return f"{len(data.train):,} images{held_out}"
+    return f"{len(data.train):,} {thing(data.spec)}s{held_out}"
 
 
-def _described(spec: ImageSpec) -> str:
-    colours = {1: "grey", 2: "grey + alpha", 3: "colour", 4: "colour + alpha"}[spec.channels]
-    classes = f", {len(spec.classes)} classes" if spec.classes else ""
-    return f"{spec.height}x{spec.width} {colours}{classes}"
-
-
-def _skipped(data: ImageData, most: int = 5) -> Rows:
+def _skipped(data: Dataset, most: int = 5) -> Rows:
     named = tuple(("skipped", f"{s.path}: {s.reason}") for s in data.skipped[:most])
     more = len(data.skipped) - most
     return (*named, ("", f"and {more:,} more; data.json names all")) if more > 0 else named

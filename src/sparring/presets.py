@@ -6,7 +6,7 @@ by `benchmarks/quality.py`.
 
 from sparring.errors import SparringError, nearest
 from sparring.recipe import Options, Size, merge
-from sparring.spec import ImageSpec
+from sparring.spec import ImageSpec, Spec, VectorSpec
 
 FULLY_CONNECTED_SIDE = 16  # below it an image has too few pixels for convolutions to pay
 THINNEST = 4  # and so has one with a side below this
@@ -20,10 +20,12 @@ _CONVOLUTIONAL_WIDTHS: dict[Size, tuple[int, int]] = {  # of generator, discrimi
 _FULLY_CONNECTED_WIDTHS: dict[Size, int] = {"tiny": 64, "small": 128, "base": 512, "large": 1024}
 
 
-def preset(name: str, size: Size, spec: ImageSpec) -> Options:
-    """Return the options of a named recipe for images of this spec."""
+def preset(name: str, size: Size, spec: Spec) -> Options:
+    """Return the options of a named recipe for data of this spec."""
     match name:
         case "default":
+            if isinstance(spec, VectorSpec):
+                return _points(size, spec)
             sides = spec.height, spec.width
             few_pixels = max(sides) < FULLY_CONNECTED_SIDE or min(sides) < THINNEST
             return _fully_connected(size) if few_pixels else _convolutional(size, spec)
@@ -54,6 +56,19 @@ def _convolutional(size: Size, spec: ImageSpec) -> Options:
         "optimizer": {"lr": f"{rate} to 0 linear 50%..100%"},
         "penalties": {"r1": {"weight": f"{gamma:g}", "every": 8}},
     }
+
+
+def _points(size: Size, spec: VectorSpec) -> Options:
+    """The fully connected pair, small."""
+    width = _FULLY_CONNECTED_WIDTHS[size]
+    return merge(
+        _fully_connected(size),
+        {
+            "batch": 256,
+            "generator": {"latent": max(2, spec.size), "width": width, "norm": "none"},
+            "optimizer": {"lr": "1e-3 to 0 linear 50%..100%"},
+        },
+    )
 
 
 def _fully_connected(size: Size) -> Options:

@@ -19,7 +19,7 @@ import tomli_w
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
-from sparring.data.options import ImageOptions
+from sparring.data.options import DataOptions
 from sparring.errors import SparringError, nearest
 from sparring.schedules import Schedule, constant, cosine, linear
 
@@ -147,7 +147,7 @@ class Recipe:
     label_smoothing: Annotated[float, Ge(0), Lt(1), "one-sided, of the real label"] = 0.0
     threads: Annotated[int, Ge(0), Le(1024), "0: chosen by a probe"] = 0
     device: Annotated[str, "cpu, cuda, mps"] = "cpu"
-    data: ImageOptions = field(default_factory=ImageOptions)
+    data: DataOptions = field(default_factory=DataOptions)
     generator: GeneratorRecipe = field(default_factory=GeneratorRecipe)
     discriminator: DiscriminatorRecipe = field(default_factory=DiscriminatorRecipe)
     optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)

@@ -9,7 +9,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 from sparring import gallery, report
-from sparring.data.images import ImageData
+from sparring.build import build_objective
+from sparring.data.dataset import Dataset
+from sparring.metrics.estimate import Estimate
+from sparring.observe import observe
 from sparring.plan import Audience
 from sparring.recipe import Recipe
 from sparring.runs import EventLog, RunFolder
@@ -23,12 +26,13 @@ class Scribe:
     """Writes down what happens while a run trains."""
 
     folder: RunFolder
-    data: ImageData
+    data: Dataset
     recipe: Recipe
     log: EventLog
     audience: Audience
     seconds_before: float
     saved_images: int
+    observed: dict[str, float | Estimate] = field(default_factory=dict)
     unwritten: set[str] = field(default_factory=set)  # said once, until it works again
 
     def callbacks(self) -> tuple[Callback, ...]:
@@ -61,11 +65,19 @@ class Scribe:
         """Draw the fixed latents."""
 
         def draw() -> None:
-            spec = self.data.spec
-            path = gallery.write_fake(self.folder.samples, state.ema, spec, state.images)
+            path = gallery.write_fake(self.folder.samples, state, self.data, self.recipe.seed)
             self.log("samples", images=progress.images, path=path.name)
+            self.observe(state)
 
         self._survive("samples", draw)
+
+    def observe(self, state: State) -> None:
+        """Log what can be measured of the generator."""
+        found = observe(state, self.data, build_objective(self.recipe))
+        if found:
+            values = {k: v.value if isinstance(v, Estimate) else v for k, v in found.items()}
+            self.log("observed", images=state.images, metrics=values)
+            self.observed = found
 
     def checkpoint(self, state: State, progress: Progress) -> None:
         """Save the state."""

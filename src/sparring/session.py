@@ -23,9 +23,10 @@ import torch
 
 from sparring import gallery
 from sparring.build import build_game, build_state
-from sparring.data.images import ImageData, open_images
+from sparring.data.dataset import Dataset
+from sparring.data.kinds import kind, open_data
 from sparring.data.named import NAMES
-from sparring.data.stream import Prefetcher, positions
+from sparring.data.stream import Prefetcher
 from sparring.errors import SparringError
 from sparring.plan import Audience, Plan, Source, batches, images_in, images_per_round
 from sparring.recipe import Recipe, parse_budget, read_recipe, resolve, to_toml
@@ -61,7 +62,7 @@ def start(
     with _locked(folder):
         _write_beginning(folder, plan, command)
         checkpoint.save(state, folder.checkpoints, plan.recipe.checkpoint.keep)
-        gallery.write_fake(folder.samples, state.ema, plan.data.spec, images=0)
+        gallery.write_fake(folder.samples, state, plan.data, plan.recipe.seed)
         log = EventLog(folder.events)
         log("started", images=0, target_images=plan.recipe.images)
         audience.say(f"run folder: {folder.path}")
@@ -106,7 +107,7 @@ def resume(
 
 def _play(
     folder: RunFolder,
-    data: ImageData,
+    data: Dataset,
     recipe: Recipe,
     state: State,
     log: EventLog,
@@ -222,8 +223,7 @@ def _write_beginning(folder: RunFolder, plan: Plan, command: Sequence[str]) -> N
             },
         },
     )
-    shown = plan.data.train[positions(len(plan.data.train), plan.recipe.seed, 0, 80)]
-    gallery.write_real(folder.samples, plan.data.pixels[shown], plan.data.spec)
+    gallery.write_real(folder.samples, plan.data, plan.recipe.seed)
 
 
 def _lasting(source: Source, folder: RunFolder) -> str:
@@ -235,13 +235,13 @@ def _lasting(source: Source, folder: RunFolder) -> str:
     return str(source) if source in NAMES else str(Path(source).resolve())
 
 
-def data_json(data: ImageData) -> Json:
+def data_json(data: Dataset) -> Json:
     """Return what is known of the data: counts, classes, what was skipped and decided."""
     labels = [] if data.labels is None else np.bincount(data.labels).tolist()
     return {
-        "kind": "image",
+        "kind": kind(data.spec),
         "name": data.name,
-        "count": len(data.pixels),
+        "count": len(data.items),
         "train": len(data.train),
         "held_out": len(data.held_out),
         "spec": asdict(data.spec),
@@ -271,10 +271,10 @@ def _extended(recipe: Recipe, budget: str, speed: float) -> Recipe:
 
 def _same_data(
     folder: RunFolder, about: Json, recipe: Recipe, audience: Audience, changed_data: bool
-) -> ImageData:
+) -> Dataset:
     """Open the run's data again and refuse it if it is not what the run was trained on."""
     source = about["data"]["source"]
-    data = open_images(source, recipe.data, cache=folder.path.parent, progress=audience.reading)
+    data = open_data(source, recipe.data, cache=folder.path.parent, progress=audience.reading)
     if data.fingerprint == about["data"]["fingerprint"]:
         return data
     if not changed_data:

@@ -76,15 +76,15 @@ class Terminal:
     def advance(self, images: int, total: int) -> None:
         """Move the bar of training, a few times a second."""
         if self.console.is_terminal and self._due(images >= total):
-            self._show("images", images, total, None)
+            self._show("training", images, total, None)
 
     def tick(self, progress: Measured, total: int) -> None:
         """Show speed and logits beside the bar, or print them as one line."""
         if self.console.is_terminal:
-            self._show("images", progress.images, total, _told(progress))
+            self._show("training", progress.images, total, _told(progress))
             return
         left = (total - progress.images) / max(progress.images_per_second, 1e-9)
-        done = f"{progress.images / total:4.0%}  {progress.images:,} images"
+        done = f"{progress.images / total:4.0%}  {progress.images:,} seen"
         self.say(f"{done}  {_told(progress)}  {duration(left)} left")
 
     def _due(self, last: bool) -> bool:

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from noise import noise
 
-from sparring.data.images import ImageData, open_images
-from sparring.data.options import ImageOptions
+from sparring.data.dataset import Dataset
+from sparring.data.images import open_images
+from sparring.data.options import DataOptions
 
-Opened = Callable[..., ImageData]
+Opened = Callable[..., Dataset]
 Saved = Callable[..., Path]
 
 
@@ -18,8 +19,8 @@ Saved = Callable[..., Path]
 def opened(tmp_path: Path) -> Opened:
     """Open a source with these options; the cache lies beside the data."""
 
-    def open_with(source: Any, **options: Any) -> ImageData:
-        return open_images(source, ImageOptions(**options), cache=tmp_path / "cache")
+    def open_with(source: Any, **options: Any) -> Dataset:
+        return open_images(source, DataOptions(**options), cache=tmp_path / "cache")
 
     return open_with
 

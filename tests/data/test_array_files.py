@@ -43,20 +43,20 @@ def mnist(tmp_path):
 def test_an_npy_file_is_read(opened, tmp_path):
     np.save(tmp_path / "cats.v2.npy", IMAGES)
     data = opened(tmp_path / "cats.v2.npy")
-    assert np.array_equal(data.pixels[..., 0], IMAGES)
+    assert np.array_equal(data.items[..., 0], IMAGES)
     assert data.name == "cats"
 
 
 def test_an_npy_file_in_column_order_is_read(opened, tmp_path):
     np.save(tmp_path / "a.npy", np.asfortranarray(IMAGES))
-    assert np.array_equal(opened(tmp_path / "a.npy").pixels[..., 0], IMAGES)
+    assert np.array_equal(opened(tmp_path / "a.npy").items[..., 0], IMAGES)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_an_npz_file_gives_images_and_labels(opened, tmp_path, save):
     save(tmp_path / "a.npz", images=IMAGES, labels=DIGITS)
     data = opened(tmp_path / "a.npz")
-    assert np.array_equal(data.pixels[..., 0], IMAGES)
+    assert np.array_equal(data.items[..., 0], IMAGES)
     assert np.array_equal(data.labels, DIGITS)
     assert data.spec.classes == ("0", "1", "2")
     assert opened(tmp_path / "a.npz", labels="none").labels is None
@@ -64,7 +64,7 @@ def test_an_npz_file_gives_images_and_labels(opened, tmp_path, save):
 
 def test_an_npz_file_may_hold_one_array_of_any_name(opened, tmp_path):
     np.savez(tmp_path / "a.npz", whatever=IMAGES)
-    assert np.array_equal(opened(tmp_path / "a.npz").pixels[..., 0], IMAGES)
+    assert np.array_equal(opened(tmp_path / "a.npz").items[..., 0], IMAGES)
 
 
 @pytest.mark.parametrize(
@@ -154,14 +154,14 @@ def test_an_npz_larger_than_memory_is_refused(opened, tmp_path, monkeypatch):
 def test_an_idx_file_is_read_plain_or_gzipped(opened, tmp_path, pack):
     path = tmp_path / "some.idx"
     path.write_bytes(pack(idx(IMAGES)))
-    assert np.array_equal(opened(path).pixels[..., 0], IMAGES)
+    assert np.array_equal(opened(path).items[..., 0], IMAGES)
 
 
 def test_an_idx_folder_holds_out_its_test_file(opened, mnist):
     data = opened(mnist)
     assert data.name == "mnist-like"
-    assert np.array_equal(data.pixels[:30, ..., 0], IMAGES)
-    assert np.array_equal(data.pixels[30:, ..., 0], IMAGES[:5])
+    assert np.array_equal(data.items[:30, ..., 0], IMAGES)
+    assert np.array_equal(data.items[30:, ..., 0], IMAGES[:5])
     assert data.held_out.tolist() == [30, 31, 32, 33, 34]
     assert data.train.tolist() == list(range(30))
 
@@ -173,7 +173,7 @@ def test_the_images_file_alone_means_the_same_as_its_folder(opened, mnist):
 
 def test_without_a_held_out_part_the_test_file_is_not_read(opened, mnist):
     data = opened(mnist, held_out=0.0)
-    assert (len(data.pixels), len(data.held_out)) == (30, 0)
+    assert (len(data.items), len(data.held_out)) == (30, 0)
 
 
 def test_labels_of_idx_files_are_used_only_when_asked_for(opened, mnist):

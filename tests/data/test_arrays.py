@@ -15,21 +15,21 @@ def has_note(data, words):
 def test_bytes_are_taken_as_they_are(opened):
     images = noise(30, 8, 12, 3)
     data = opened(images)
-    assert np.array_equal(data.pixels, images)
+    assert np.array_equal(data.items, images)
     assert (data.name, data.spec.shape, data.labels) == ("array", (3, 8, 12), None)
 
 
 def test_an_array_without_channels_is_grey(opened):
     images = noise(30, 8, 12)
     data = opened(images)
-    assert np.array_equal(data.pixels[..., 0], images)
+    assert np.array_equal(data.items[..., 0], images)
     assert data.spec.shape == (1, 8, 12)
 
 
 def test_channels_first_are_moved_with_a_note(opened):
     images = noise(30, 3, 8, 12)
     data = opened(images)
-    assert np.array_equal(data.pixels, images.transpose(0, 2, 3, 1))
+    assert np.array_equal(data.items, images.transpose(0, 2, 3, 1))
     assert has_note(data, "channels come first")
     assert not has_note(opened(noise(30, 8, 12, 3)), "channels come first")
 
@@ -49,13 +49,13 @@ def test_channels_first_are_moved_with_a_note(opened):
 )
 def test_the_range_of_the_values_is_found_and_noted(opened, images, note):
     data = opened(images.reshape(4, 8, 8))
-    assert np.array_equal(data.pixels.ravel(), np.arange(256))
+    assert np.array_equal(data.items.ravel(), np.arange(256))
     assert has_note(data, note)
 
 
 def test_booleans_are_black_and_white(opened):
     images = noise(4, 8, 8) > 127
-    assert np.array_equal(opened(images).pixels[..., 0], images * 255)
+    assert np.array_equal(opened(images).items[..., 0], images * 255)
 
 
 @pytest.mark.parametrize(
@@ -116,12 +116,12 @@ def test_images_larger_than_64_are_resized_and_it_is_noted(opened):
 def test_an_asked_resolution_and_channels_are_given(opened, channels):
     for have in (1, 2, 3, 4):
         data = opened(noise(4, 8, 8, have), resolution="16x24", channels=str(channels))
-        assert data.pixels.shape == (4, 16, 24, channels)
+        assert data.items.shape == (4, 16, 24, channels)
 
 
 def test_colour_that_is_grey_everywhere_becomes_one_channel(opened):
     grey = noise(70, 8, 8, 1).repeat(3, axis=3)
-    assert np.array_equal(opened(grey).pixels, grey[..., :1])
+    assert np.array_equal(opened(grey).items, grey[..., :1])
     assert opened(grey, channels="3").spec.channels == 3
     grey[69, 0, 0, 0] ^= 1
     assert opened(grey).spec.channels == 3
@@ -131,10 +131,10 @@ def test_alpha_is_laid_on_white_or_kept(opened):
     images = noise(4, 8, 8, 4)
     images[..., 3] = 0
     data = opened(images)
-    assert (data.pixels == 255).all()
+    assert (data.items == 255).all()
     assert has_note(data, "4 of 4 images: transparency laid on white")
     kept = opened(images, channels="4")
-    assert (kept.pixels == 0).all()
+    assert (kept.items == 0).all()
     assert not has_note(kept, "white")
 
 

@@ -6,9 +6,11 @@ import pytest
 from noise import noise
 from PIL import Image
 
-from sparring.data.images import open_images, silent, write_images
+from sparring.data.dataset import silent
+from sparring.data.image_codec import write_images
+from sparring.data.images import open_images
 from sparring.data.listing import Entry
-from sparring.data.options import ImageOptions
+from sparring.data.options import DataOptions
 from sparring.errors import SparringError
 
 
@@ -31,7 +33,7 @@ def zipped(folder):
 def test_a_folder_becomes_pixels_in_order_of_names(opened, folder):
     data = opened(folder)
     expected = [np.asarray(noise((16, 16), seed=i)) for i in range(3)]
-    assert np.array_equal(data.pixels, expected)
+    assert np.array_equal(data.items, expected)
     assert (data.name, data.spec.shape, data.skipped) == ("set", (3, 16, 16), ())
 
 
@@ -40,7 +42,7 @@ def test_many_files_keep_their_order_through_the_threads(opened, saved, tmp_path
         saved(f"{i:03}.png", (64, 64) if i % 2 else (8, 8), seed=i)
     data = opened(tmp_path / "set", resolution="8")
     small = [np.asarray(noise((8, 8), seed=i)) for i in range(0, 150, 2)]
-    assert np.array_equal(data.pixels[::2], small)
+    assert np.array_equal(data.items[::2], small)
 
 
 def test_a_zip_gives_the_same_data_as_its_folder(opened, folder):
@@ -52,7 +54,7 @@ def test_written_images_open_as_they_were(opened, tmp_path):
         pixels = np.random.default_rng(0).integers(1, 256, (30, 8, 12, channels), np.uint8)
         write_images(pixels, tmp_path / str(channels))
         data = opened(tmp_path / str(channels), channels=str(channels))
-        assert np.array_equal(data.pixels, pixels)
+        assert np.array_equal(data.items, pixels)
 
 
 def test_grey_files_give_one_channel_and_one_colour_gives_three(opened, saved, tmp_path):
@@ -67,7 +69,7 @@ def test_colour_files_that_look_grey_give_one_channel(opened, saved, tmp_path):
     for i in range(3):
         noise((16, 16), "L", i).convert("RGB").save(saved(f"{i}.png"))
     data = opened(tmp_path / "set")
-    assert np.array_equal(data.pixels[1, ..., 0], noise((16, 16), "L", 1))
+    assert np.array_equal(data.items[1, ..., 0], noise((16, 16), "L", 1))
     assert opened(tmp_path / "set", channels="3").spec.channels == 3
     assert opened(tmp_path / "set", memory_share=1e-15).fingerprint == data.fingerprint
 
@@ -78,7 +80,7 @@ def test_mixed_modes_and_sizes_become_one(opened, saved, tmp_path):
     saved("tiny.png", (1, 1))
     saved("long.png", (1, 5000))
     data = opened(tmp_path / "set")
-    assert (len(data.pixels), data.skipped) == (9, ())
+    assert (len(data.items), data.skipped) == (9, ())
     assert data.spec.channels == 3
     assert max(data.spec.height, data.spec.width) == 64
     assert has_note(data, "(median)")
@@ -89,7 +91,7 @@ def test_sets_of_odd_sizes_open(opened, saved, tmp_path, size):
     for i in range(3):
         saved(f"{i}.png", size, seed=i)
     data = opened(tmp_path / "set")
-    assert len(data.pixels) == 3
+    assert len(data.items) == 3
     assert max(data.spec.height, data.spec.width) in (33, 64)
 
 
@@ -118,7 +120,7 @@ def test_files_that_cannot_be_used_are_skipped_by_name(opened, folder):
     (folder / "gone.png").symlink_to("nowhere")
     data = opened(folder)
     found = reasons(data)
-    assert len(data.pixels) == 3
+    assert len(data.items) == 3
     assert list(found) == sorted(found)
     assert found["zero.png"] == "empty file"
     assert found["text.png"] == found["phone.heic"] == "not an image of a known format"
@@ -132,7 +134,7 @@ def test_files_that_cannot_be_used_are_skipped_by_name(opened, folder):
 def test_a_larger_limit_lets_large_images_in_without_a_warning(opened, folder):
     Image.new("1", (9500, 9500)).save(folder / "large.png")
     data = opened(folder, max_megapixels=100.0, resolution="16")
-    assert (len(data.pixels), data.skipped) == (4, ())
+    assert (len(data.items), data.skipped) == (4, ())
 
 
 def test_a_file_without_permission_is_skipped(opened, folder, monkeypatch):
@@ -158,9 +160,9 @@ def test_files_that_vanish_meanwhile_are_skipped(folder, tmp_path, saved, stage)
         if (what, done) == (stage, 64):
             (folder / "79.png").unlink()
 
-    data = open_images(folder, ImageOptions(), cache=tmp_path / "cache", progress=remove)
+    data = open_images(folder, DataOptions(), cache=tmp_path / "cache", progress=remove)
     assert reasons(data) == {"79.png": "not there any more, or a broken link"}
-    assert len(data.pixels) == 79
+    assert len(data.items) == 79
 
 
 def test_other_files_are_counted_in_one_note(opened, folder):
@@ -206,7 +208,7 @@ def test_strange_names_and_duplicates_do_no_harm(opened, saved, tmp_path):
     for name in ("[/x]猫.png", "<img onerror=1>.png", "copy.png"):
         saved(name)
     data = opened(tmp_path / "set")
-    assert len(data.pixels) == 3
+    assert len(data.items) == 3
     assert has_note(data, "2 of 3 images repeat an earlier one exactly")
 
 
@@ -285,7 +287,7 @@ def test_a_damaged_or_encrypted_member_is_skipped(opened, folder):
 def test_data_too_large_for_memory_is_packed_once_and_reused(opened, folder, tmp_path, monkeypatch):
     whole = opened(folder)
     packed = opened(folder, memory_share=1e-15)
-    assert isinstance(packed.pixels, np.memmap)
+    assert isinstance(packed.items, np.memmap)
     assert packed.fingerprint == whole.fingerprint
     assert has_note(packed, "are read from a pack on disk; --data.memory-share decides")
     assert len(list((tmp_path / "cache" / "packs").iterdir())) == 1
@@ -321,7 +323,7 @@ def test_progress_is_reported_for_both_passes(folder, tmp_path, saved):
     seen = []
     open_images(
         folder,
-        ImageOptions(),
+        DataOptions(),
         cache=tmp_path / "cache",
         progress=lambda *report: seen.append(report),
     )

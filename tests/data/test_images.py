@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from sparring.data import images
-from sparring.data.images import decode, encode, open_images
-from sparring.data.options import ImageOptions
+from sparring.data.image_codec import decode, encode
+from sparring.data.images import open_images
+from sparring.data.options import DataOptions
 from sparring.errors import SparringError
 
 
@@ -14,10 +14,6 @@ def refusal(opened, source, **options):
         opened(source, **options)
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-def test_exported_names_exist():
-    assert all(hasattr(images, name) for name in images.__all__)
 
 
 def test_an_unknown_name_gets_the_nearest_named_set_and_what_data_may_be(opened):
@@ -85,7 +81,7 @@ def test_the_split_follows_the_content_of_the_files(opened, saved, tmp_path):
     second = opened(tmp_path / "set", held_out=0.3)
 
     def contents(data):
-        return {data.pixels[i].tobytes() for i in data.held_out}
+        return {data.items[i].tobytes() for i in data.held_out}
 
     assert contents(first) == contents(second)
     assert 0 < len(first.held_out) < 40
@@ -104,7 +100,7 @@ def test_large_arrays_are_packed_too(opened, tmp_path):
     whole = opened(random)
     for source in (random, tmp_path / "a.npy"):
         data = opened(source, memory_share=1e-15)
-        assert isinstance(data.pixels, np.memmap)
+        assert isinstance(data.items, np.memmap)
         assert data.fingerprint == whole.fingerprint
         assert opened(source, memory_share=1e-15).fingerprint == whole.fingerprint
 
@@ -121,11 +117,11 @@ def test_labels_survive_a_pack(opened, tmp_path):
 def test_opened_pixels_can_be_encoded_and_decoded_again(opened, folder):
     for share in (0.4, 1e-15):
         data = opened(folder, memory_share=share)
-        pixels = torch.from_numpy(data.pixels[data.train])
+        pixels = torch.from_numpy(data.items[data.train])
         assert torch.equal(decode(encode(pixels, data.spec), data.spec), pixels)
 
 
 def test_the_value_range_is_passed_on(tmp_path):
-    options = ImageOptions(value_range="0..1")
+    options = DataOptions(value_range="0..1")
     data = open_images(np.zeros((4, 8, 8), np.uint8), options, cache=tmp_path)
     assert data.spec.value_range == "0..1"

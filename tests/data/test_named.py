@@ -6,7 +6,7 @@ import pytest
 
 from sparring.data import named
 from sparring.data.images import open_images
-from sparring.data.options import ImageOptions
+from sparring.data.options import DataOptions
 from sparring.errors import SparringError
 
 needs_mlxtend = pytest.mark.skipif(not find_spec("mlxtend"), reason="no mlxtend")
@@ -17,16 +17,16 @@ needs_fashion = pytest.mark.skipif(
 
 def test_digits_are_8x8_and_use_all_grey_values(opened):
     data = opened("digits")
-    assert data.pixels.shape == (1797, 8, 8, 1)
-    assert (data.pixels.min(), data.pixels.max()) == (0, 255)
-    assert len(np.unique(data.pixels)) == 17
+    assert data.items.shape == (1797, 8, 8, 1)
+    assert (data.items.min(), data.items.max()) == (0, 255)
+    assert len(np.unique(data.items)) == 17
     assert data.name == "digits"
 
 
 @needs_mlxtend
 def test_mnist_is_5000_digits_read_without_importing_the_package(opened):
     data = opened("mnist", labels="yes")
-    assert data.pixels.shape == (5000, 28, 28, 1)
+    assert data.items.shape == (5000, 28, 28, 1)
     assert np.bincount(data.labels).tolist() == [500] * 10
     assert "mlxtend" not in sys.modules
 
@@ -34,7 +34,7 @@ def test_mnist_is_5000_digits_read_without_importing_the_package(opened):
 @needs_fashion
 def test_fashion_mnist_holds_out_its_test_set(opened):
     data = opened("fashion-mnist", labels="yes")
-    assert data.pixels.shape == (70000, 28, 28, 1)
+    assert data.items.shape == (70000, 28, 28, 1)
     assert (data.held_out.min(), len(data.held_out), len(data.train)) == (60000, 10000, 60000)
     assert data.spec.classes[data.labels[0]] == "Ankle boot"
 
@@ -49,7 +49,7 @@ def test_named_sets_have_labels_only_when_asked_for(opened):
 
 
 def test_named_sets_are_resized_when_asked_for(opened):
-    assert opened("digits", resolution="16").pixels.shape == (1797, 16, 16, 1)
+    assert opened("digits", resolution="16").items.shape == (1797, 16, 16, 1)
 
 
 def test_a_missing_package_is_named_with_the_way_to_install_it(opened, monkeypatch):
@@ -67,5 +67,5 @@ def test_a_missing_debian_package_is_named(opened, monkeypatch, tmp_path):
 def test_a_path_called_like_a_named_set_is_noted(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()
-    data = open_images("digits", ImageOptions(), cache=tmp_path / "cache")
+    data = open_images("digits", DataOptions(), cache=tmp_path / "cache")
     assert "the named set is used; './digits' is the path of that name" in data.notes

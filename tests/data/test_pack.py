@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sparring.data import pack
-from sparring.data.options import ImageOptions
+from sparring.data.options import DataOptions
 from sparring.data.pack import Gathered, Skipped, available_memory, open_store, place, reopen
 from sparring.errors import SparringError
 
@@ -111,7 +111,7 @@ def test_two_writers_of_one_pack_do_not_disturb_each_other(tmp_path):
 
 def test_a_place_depends_on_the_source_and_on_what_shapes_the_pixels():
     def at(identity="a", **options):
-        return place(Path("cache"), identity, ImageOptions(**options))
+        return place(Path("cache"), identity, DataOptions(**options))
 
     same = [at(), at(held_out=0.3), at(memory_share=0.1), at(value_range="0..1"), at(workers=4)]
     other = [

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from sparring.data import split as split_module
-from sparring.data.images import silent
-from sparring.data.pack import Gathered
+from sparring.data.dataset import silent
 from sparring.data.split import digests, divide, duplicates, fingerprint
 
 
@@ -94,7 +93,7 @@ def test_the_fingerprint_changes_with_pixels_labels_split_and_shape():
 
     def digest(images, labels=None, share=0.1):
         hashes = digests(images, silent)
-        return fingerprint(hashes, Gathered(images, labels), divide(hashes, share, None))
+        return fingerprint(hashes, images.shape, labels, divide(hashes, share, None))
 
     variants = [
         digest(images),

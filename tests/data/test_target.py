@@ -1,6 +1,6 @@
 import pytest
 
-from sparring.data.options import ImageOptions
+from sparring.data.options import DataOptions
 from sparring.data.target import choose_target, parse_resolution
 from sparring.errors import SparringError
 
@@ -25,7 +25,7 @@ def test_nonsense_as_resolution_is_refused_with_the_allowed_range(text):
 
 @pytest.mark.parametrize("size", [(8, 8), (28, 28), (64, 64), (45, 61), (4, 64)])
 def test_small_images_of_one_size_keep_it_without_a_note(size):
-    target, notes = choose_target([size] * 5, grey=True, options=ImageOptions())
+    target, notes = choose_target([size] * 5, grey=True, options=DataOptions())
     assert (target.height, target.width) == size
     assert notes == []
 
@@ -44,19 +44,19 @@ def test_small_images_of_one_size_keep_it_without_a_note(size):
     ],
 )
 def test_other_sizes_get_the_median_aspect_ratio_with_the_longer_side_64(sizes, expected):
-    target, _ = choose_target(sizes, grey=True, options=ImageOptions())
+    target, _ = choose_target(sizes, grey=True, options=DataOptions())
     assert (target.height, target.width) == expected
 
 
 def test_resizing_is_noted_with_the_median_size_and_the_key_that_changes_it():
-    _, notes = choose_target([(480, 640), (482, 642)], grey=False, options=ImageOptions())
+    _, notes = choose_target([(480, 640), (482, 642)], grey=False, options=DataOptions())
     assert notes[0] == (
         "resized from 481x641 (median) to 48x64 (height x width); --data.resolution changes it"
     )
 
 
 def test_enlarging_is_noted():
-    _, notes = choose_target([(10, 10), (90, 90)], grey=False, options=ImageOptions())
+    _, notes = choose_target([(10, 10), (90, 90)], grey=False, options=DataOptions())
     assert "1 of 2 images are smaller than that and enlarged" in notes
 
 
@@ -70,7 +70,7 @@ def test_enlarging_is_noted():
     ],
 )
 def test_the_fate_of_other_aspect_ratios_is_noted(crop, channels, words):
-    options = ImageOptions(resolution="16", crop=crop, channels=channels)
+    options = DataOptions(resolution="16", crop=crop, channels=channels)
     _, notes = choose_target([(16, 16), (16, 32)], grey=False, options=options)
     assert any("1 of 2" in note and words in note for note in notes)
 
@@ -80,5 +80,5 @@ def test_the_fate_of_other_aspect_ratios_is_noted(crop, channels, words):
     [("auto", True, 1), ("auto", False, 3), ("1", False, 1), ("4", True, 4)],
 )
 def test_channels_follow_the_wish_or_the_colour_of_the_images(asked, grey, channels):
-    target, _ = choose_target([(8, 8)], grey=grey, options=ImageOptions(channels=asked))
+    target, _ = choose_target([(8, 8)], grey=grey, options=DataOptions(channels=asked))
     assert target.shape == (8, 8, channels)

@@ -580,7 +580,7 @@ def test_a_disk_that_fills_up_costs_only_what_did_not_fit(
     fill(small_disk / "filler")
     ended = command.wait()
     assert "No space left on device; training goes on" in ended.err
-    assert "100%  2,560 images" in ended.err
+    assert "100%  2,560 seen" in ended.err
     assert "can be resumed from" in ended.complaint  # not all that was trained is saved
     assert cli("sample", "latest", "-n", "1", "--runs", small_disk, "--out", "x.npz").code == 0
     (small_disk / "filler").unlink()

@@ -44,7 +44,7 @@ os.fsync = fsync
 
 def ticks(count: int) -> Callable[[str], bool]:
     """Tell when so many ticks have been printed."""
-    return lambda said: said.count(" images  ") >= count
+    return lambda said: said.count(" seen  ") >= count
 
 
 def never_warns_of_damage(ended: Ended) -> bool:

@@ -91,7 +91,7 @@ def test_behind_a_pipe_each_tick_is_one_plain_line(cli: CommandLine) -> None:
     ended = cli("train", "digits", *QUICK)
     lines = [line for line in ended.err.splitlines() if "D(real)" in line]
     assert len(lines) == 5
-    assert all(re.match(r" *\d+%  [\d,]+ images  [\d,]+/s  D\(real\) [-+]", line) for line in lines)
+    assert all(re.match(r" *\d+%  [\d,]+ seen  [\d,]+/s  D\(real\) [-+]", line) for line in lines)
     assert "\x1b" not in ended.err
     assert "\r" not in ended.err
 
@@ -101,10 +101,10 @@ def test_on_a_terminal_a_bar_shows_images_time_left_and_logits(cli: CommandLine)
         command = cli.start("train", "digits", *SLOW, TERM="xterm", **on(terminal))
         assert command.wait().code == 0
     assert "━" in terminal.text
-    assert re.search(r"images .*1920/1920", terminal.text)
+    assert re.search(r"training .*1920/1920", terminal.text)
     assert "D(real)" in terminal.text
     assert re.search(r"\d:\d\d", terminal.text)
-    assert "100%  1,920 images" not in terminal.text
+    assert "100%  1,920 seen" not in terminal.text
 
 
 def test_ctrl_c_once_saves_and_prints_the_command_to_go_on(cli: CommandLine) -> None:
@@ -152,7 +152,7 @@ def test_ctrl_c_twice_stops_at_once(cli: CommandLine) -> None:
 
 
 def test_ctrl_c_before_training_stops_at_once_and_leaves_no_run(cli: CommandLine) -> None:
-    reading = "import time, sparring.plan as p; p.open_images = lambda *a, **k: time.sleep(20)"
+    reading = "import time, sparring.plan as p; p.open_data = lambda *a, **k: time.sleep(20)"
     command = cli.start("train", "digits", *SLOW, prelude=reading)
     time.sleep(0.3)
     command.send(signal.SIGINT)

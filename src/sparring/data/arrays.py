@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sparring.data import labels as label_names
 from sparring.data.image_codec import to_image
-from sparring.data.options import ImageOptions
+from sparring.data.options import DataOptions
 from sparring.data.pack import CHUNK, Gathered, Progress, open_store, place, reopen
 from sparring.data.picture import adapt
 from sparring.data.target import MODES, Target, choose_target
@@ -46,7 +46,7 @@ class _Scale:
     note: str = ""
 
 
-def gather(source: Arrays, options: ImageOptions, cache: Path, progress: Progress) -> Gathered:
+def gather(source: Arrays, options: DataOptions, cache: Path, progress: Progress) -> Gathered:
     """Return the pixels of arrays at one size."""
     images, layout = _channels_last(source)
     folder = place(cache, _identity(source), options)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sparring.data import labels as label_names
 from sparring.data.arrays import FEWEST, is_grey
 from sparring.data.listing import Entry, Listing, list_images
-from sparring.data.options import ImageOptions
+from sparring.data.options import DataOptions
 from sparring.data.pack import CHUNK, Gathered, Progress, Skipped, open_store, place, reopen
 from sparring.data.picture import (
     Header,
@@ -63,7 +63,7 @@ class _Tally:
         return [f"{count} of {total} images: {what}" for count, what in counted if count]
 
 
-def gather_files(path: Path, options: ImageOptions, cache: Path, progress: Progress) -> Gathered:
+def gather_files(path: Path, options: DataOptions, cache: Path, progress: Progress) -> Gathered:
     """Return the pixels and labels of all images in a folder or a zip archive."""
     with list_images(path) as listing, quiet_pillow():
         _need_enough(path, len(listing.entries), listing.skipped)
@@ -97,7 +97,7 @@ def _identity(listing: Listing, table: dict[str, str]) -> list[Any]:
     return ["files", files, left_out, listing.others, sorted(table.items())]
 
 
-def _label_table(listing: Listing, options: ImageOptions) -> dict[str, str]:
+def _label_table(listing: Listing, options: DataOptions) -> dict[str, str]:
     """Read the CSV of labels, if one is asked for, and leave out the images it does not name."""
     if options.labels == "yes":
         label_names.from_folders([entry.name for entry in listing.entries], required=True)
@@ -116,7 +116,7 @@ def _label_table(listing: Listing, options: ImageOptions) -> dict[str, str]:
     return table
 
 
-def _read_headers(listing: Listing, options: ImageOptions, progress: Progress) -> list[Header]:
+def _read_headers(listing: Listing, options: DataOptions, progress: Progress) -> list[Header]:
     """Return the headers of all images; those without a good one leave the listing."""
     read = partial(read_header, max_megapixels=options.max_megapixels)
     results = list(_each(listing.entries, read, "reading headers", progress))
@@ -126,7 +126,7 @@ def _read_headers(listing: Listing, options: ImageOptions, progress: Progress) -
 
 
 def _read_pictures(
-    listing: Listing, target: Target, options: ImageOptions, progress: Progress
+    listing: Listing, target: Target, options: DataOptions, progress: Progress
 ) -> Iterator[tuple[str, Picture]]:
     """Yield the name and pixels of every image that decodes; the others become skipped."""
     read = partial(read_picture, target=target, max_megapixels=options.max_megapixels)
@@ -156,7 +156,7 @@ def _each(
             progress(what, start + len(batch), len(entries))
 
 
-def _labels(names: Sequence[str], table: dict[str, str], options: ImageOptions) -> Labels:
+def _labels(names: Sequence[str], table: dict[str, str], options: DataOptions) -> Labels:
     if options.labels == "none":
         return None, (), []
     if table:

@@ -45,6 +45,13 @@ def decode(samples: Tensor, spec: ImageSpec) -> Tensor:
     return pixels.permute(0, 2, 3, 1).contiguous()
 
 
+def describe(spec: ImageSpec) -> str:
+    """Say what the images are: size, colour, classes."""
+    colours = {1: "grey", 2: "grey + alpha", 3: "colour", 4: "colour + alpha"}[spec.channels]
+    classes = f", {len(spec.classes)} classes" if spec.classes else ""
+    return f"{spec.height}x{spec.width} {colours}{classes}"
+
+
 def write_images(samples: Pixels, out: Path, names: Sequence[str] | None = None) -> list[Path]:
     """Write pixels (n, h, w, c) as PNG files into the folder `out`, and return their paths.
 

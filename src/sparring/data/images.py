@@ -1,67 +1,36 @@
 """Image data: opened from almost anything into uint8 pixels, described by a spec.
 
-Inside: `open_images` and what it returns. Reading files is in `files` and `picture`, arrays in
+Inside: `open_images`. Reading files is in `files` and `picture`, arrays in
 `arrays`, the split in `split`; `encode`, `decode`, PNG files and contact sheets in `image_codec`.
 """
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparring.data import array_files, arrays, labels, split, target
+from sparring.data.dataset import Dataset, silent
 from sparring.data.files import gather_files
-from sparring.data.image_codec import decode, encode, grid, png_bytes, write_images
-from sparring.data.named import NAMES, read_named
-from sparring.data.options import ImageOptions
-from sparring.data.pack import Gathered, Skipped
+from sparring.data.named import IMAGES, NAMES, read_named
+from sparring.data.options import DataOptions
+from sparring.data.pack import Gathered
 from sparring.errors import SparringError, nearest
 from sparring.spec import ImageSpec
-
-__all__ = [
-    "ImageData",
-    "Skipped",
-    "decode",
-    "encode",
-    "grid",
-    "open_images",
-    "png_bytes",
-    "silent",
-    "write_images",
-]
 
 KINDS = "a folder of images, a .zip of one, a .npy or .npz file, or idx files"
 
 
-@dataclass(frozen=True, eq=False)
-class ImageData:
-    """Images of one size with their split; what was decided on the way is in `notes`."""
-
-    name: str
-    spec: ImageSpec
-    pixels: NDArray[np.uint8]  # (n, height, width, channels), in memory or a read-only memmap
-    labels: NDArray[np.int64] | None  # (n,)
-    train: NDArray[np.int64]  # indices that training may see
-    held_out: NDArray[np.int64]  # indices that it never sees
-    skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]  # one line each
-    fingerprint: str  # hex digest of pixels, labels and split
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Report no progress."""
-
-
 def open_images(
     source: str | Path | NDArray[np.generic],
-    options: ImageOptions,
+    options: DataOptions,
     *,
     cache: Path,
     progress: Callable[[str, int, int], None] = silent,
-) -> ImageData:
+) -> Dataset:
     """Read a named set, a folder, an archive, an array file or an array.
 
     Data larger than the memory allowed is packed below `cache`. `progress(what, done, total)` is
@@ -77,22 +46,22 @@ def open_images(
     hashes = split.digests(gathered.pixels, progress)
     divided = split.divide(hashes, options.held_out, gathered.test_from)
     height, width, channels = gathered.pixels.shape[1:]
-    return ImageData(
+    return Dataset(
         name=name,
         spec=ImageSpec(height, width, channels, gathered.classes, options.value_range),
-        pixels=gathered.pixels,
+        items=gathered.pixels,
         labels=gathered.labels,
         train=divided.train,
         held_out=divided.held_out,
         skipped=gathered.skipped,
         notes=(*gathered.notes, *_remarks(gathered, hashes), *divided.notes),
-        fingerprint=split.fingerprint(hashes, gathered, divided),
+        fingerprint=split.fingerprint(hashes, gathered.pixels.shape, gathered.labels, divided),
     )
 
 
 def _gather(
     source: str | Path | NDArray[np.generic],
-    options: ImageOptions,
+    options: DataOptions,
     cache: Path,
     progress: Callable[[str, int, int], None],
 ) -> tuple[str, Gathered]:
@@ -102,7 +71,7 @@ def _gather(
     if not isinstance(source, str | Path):
         raise SparringError(f"data is a {type(source).__name__}; expected a path or a NumPy array")
     with_test = options.held_out > 0
-    if source in NAMES:
+    if source in IMAGES:
         named = read_named(str(source), with_test=with_test)
         gathered = arrays.gather(named, options, cache, progress)
         return str(source), replace(gathered, notes=gathered.notes + _also_a_path(source))

@@ -1,4 +1,4 @@
-"""The named data sets: images that come inside installed packages; nothing is downloaded."""
+"""The named data sets of images, which come inside installed packages; nothing is downloaded."""
 
 from dataclasses import replace
 from importlib.util import find_spec
@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from sparring import densities
 from sparring.data.array_files import idx_images, read_idx
 from sparring.data.arrays import Arrays
 from sparring.errors import SparringError
 
-NAMES = ("digits", "mnist", "fashion-mnist")
+IMAGES = ("digits", "mnist", "fashion-mnist")
+NAMES = (*IMAGES, *densities.NAMES)  # all that may stand in the place of a path
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 FASHION_CLASSES = (
     "T-shirt/top",
@@ -28,7 +30,7 @@ DIGITS = tuple("0123456789")
 
 
 def read_named(name: str, *, with_test: bool) -> Arrays:
-    """Return the data set called `name`, one of `NAMES`."""
+    """Return the data set called `name`, one of `IMAGES`."""
     match name:
         case "digits":
             return _digits()
@@ -36,7 +38,7 @@ def read_named(name: str, *, with_test: bool) -> Arrays:
             return _mnist()
         case "fashion-mnist":
             return _fashion_mnist(with_test=with_test)
-    raise SparringError(f"no data set is called '{name}'; expected one of {', '.join(NAMES)}")
+    raise SparringError(f"no data set is called '{name}'; expected one of {', '.join(IMAGES)}")
 
 
 def _digits() -> Arrays:

@@ -9,9 +9,12 @@ from sparring.spec import ValueRange
 
 
 @dataclass(frozen=True)
-class ImageOptions:
-    """How images are read. `"auto"` is decided from the files and said in the plan."""
+class DataOptions:
+    """How data is read. `"auto"` is decided from the files and said in the plan."""
 
+    kind: Annotated[Literal["auto", "image", "vector"], "of data; auto: by what the files are"] = (
+        "auto"
+    )
     resolution: Annotated[str, "auto, a side (64) or height x width (48x64)"] = "auto"
     crop: Annotated[
         Literal["centre", "pad", "stretch"], "how another aspect ratio is made to fit"

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from sparring.data.options import ImageOptions
+from sparring.data.options import DataOptions
 from sparring.errors import SparringError
 from sparring.runs import flush_to_disk
 
@@ -152,7 +152,7 @@ def open_store(
         ) from error
 
 
-def place(cache: Path, identity: Any, options: ImageOptions) -> Path:
+def place(cache: Path, identity: Any, options: DataOptions) -> Path:
     """Return the folder of the pack for this source and these options (read by JSON)."""
     shaping = (options.resolution, options.crop, options.channels, options.labels)
     key = json.dumps([FORMAT, identity, *shaping, options.max_megapixels])

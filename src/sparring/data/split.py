@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparring.data.pack import CHUNK, Gathered, Progress
+from sparring.data.pack import CHUNK, Progress
 
 FEWEST = 20  # images below which none are held out
 MOST = 10_000  # images held out at most
@@ -22,13 +23,13 @@ class Split:
     notes: tuple[str, ...]
 
 
-def digests(pixels: NDArray[np.uint8], progress: Progress) -> NDArray[np.uint8]:
-    """Return one hash (n, 16) per image of pixels (n, height, width, channels)."""
+def digests(items: NDArray[Any], progress: Progress) -> NDArray[np.uint8]:
+    """Return one hash (n, 16) for each item of an array (n, ...)."""
     hashes = bytearray()
-    for start in range(0, len(pixels), CHUNK):
-        for image in np.ascontiguousarray(pixels[start : start + CHUNK]):
-            hashes += blake2b(image.data, digest_size=DIGEST_BYTES).digest()
-        progress("hashing", min(start + CHUNK, len(pixels)), len(pixels))
+    for start in range(0, len(items), CHUNK):
+        for item in np.ascontiguousarray(items[start : start + CHUNK]):
+            hashes += blake2b(item.data, digest_size=DIGEST_BYTES).digest()
+        progress("hashing", min(start + CHUNK, len(items)), len(items))
     return np.frombuffer(bytes(hashes), np.uint8).reshape(-1, DIGEST_BYTES)
 
 
@@ -54,11 +55,16 @@ def divide(hashes: NDArray[np.uint8], share: float, test_from: int | None) -> Sp
     return _split(held_out)
 
 
-def fingerprint(hashes: NDArray[np.uint8], gathered: Gathered, split: Split) -> str:
-    """Return a hex digest of shape, pixels (by their hashes), labels and split."""
-    digest = blake2b(repr(gathered.pixels.shape).encode(), digest_size=DIGEST_BYTES)
-    labels = b"unlabelled" if gathered.labels is None else gathered.labels.tobytes()
-    for part in (hashes.tobytes(), labels, split.held_out.tobytes()):
+def fingerprint(
+    hashes: NDArray[np.uint8],
+    shape: tuple[int, ...],
+    labels: NDArray[np.int64] | None,
+    split: Split,
+) -> str:
+    """Return a hex digest of shape, items (by their hashes), labels and split."""
+    digest = blake2b(repr(shape).encode(), digest_size=DIGEST_BYTES)
+    told = b"unlabelled" if labels is None else labels.tobytes()
+    for part in (hashes.tobytes(), told, split.held_out.tobytes()):
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.hexdigest()

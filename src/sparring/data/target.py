@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from sparring.data.options import ImageOptions
+from sparring.data.options import DataOptions
 from sparring.data.pack import Shape
 from sparring.errors import SparringError
 
@@ -62,7 +62,7 @@ def parse_resolution(text: str) -> Size | None:
 
 
 def choose_target(
-    sizes: Sequence[Size], *, grey: bool, options: ImageOptions
+    sizes: Sequence[Size], *, grey: bool, options: DataOptions
 ) -> tuple[Target, list[str]]:
     """Return the target for images of these sizes, and notes on what happens to them."""
     height, width = parse_resolution(options.resolution) or _natural_size(sizes)
@@ -83,7 +83,7 @@ def _eights(side: float) -> int:
     return max(8, 8 * round(side / 8))
 
 
-def _notes(sizes: Sequence[Size], target: Target, options: ImageOptions) -> list[str]:
+def _notes(sizes: Sequence[Size], target: Target, options: DataOptions) -> list[str]:
     height, width = target.height, target.width
     if set(sizes) == {(height, width)}:
         return []
@@ -102,7 +102,7 @@ def _notes(sizes: Sequence[Size], target: Target, options: ImageOptions) -> list
     return notes
 
 
-def _fate(target: Target, options: ImageOptions) -> str:
+def _fate(target: Target, options: DataOptions) -> str:
     match options.crop:
         case "centre":
             return "their edges are cut off; --data.crop pad or stretch keeps them"

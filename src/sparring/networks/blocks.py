@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sparring.spec import ImageSpec
+from sparring.spec import ImageSpec, Spec
 
 Activation = Literal["relu", "leaky_relu", "silu"]
 Norm = Literal["batch", "none"]
@@ -25,8 +25,10 @@ def activation(name: Activation) -> nn.Module:
             return nn.SiLU()
 
 
-def output_range(spec: ImageSpec) -> nn.Module:
+def output_range(spec: Spec) -> nn.Module:
     """Return the map from ℝ into the spec's range of values."""
+    if not isinstance(spec, ImageSpec):
+        return nn.Identity()
     return nn.Sigmoid() if spec.value_range == "0..1" else nn.Tanh()
 
 

@@ -11,7 +11,7 @@ from sparring.networks.blocks import (
     output_range,
 )
 from sparring.networks.dense import Dense
-from sparring.spec import ImageSpec
+from sparring.spec import Spec
 
 
 class MLPGenerator(nn.Module):
@@ -19,7 +19,7 @@ class MLPGenerator(nn.Module):
 
     def __init__(
         self,
-        spec: ImageSpec,
+        spec: Spec,
         latent: int,
         width: int,
         depth: int,
@@ -42,9 +42,7 @@ class MLPGenerator(nn.Module):
 class MLPDiscriminator(nn.Module):
     """One sample → `depth` hidden layers of `width` → a logit."""
 
-    def __init__(
-        self, spec: ImageSpec, width: int, depth: int, act: Activation = "leaky_relu"
-    ) -> None:
+    def __init__(self, spec: Spec, width: int, depth: int, act: Activation = "leaky_relu") -> None:
         super().__init__()
         self.hidden = _hidden(spec.size, width, depth, act, "none")
         self.head = Projection(width, len(spec.classes))

@@ -15,9 +15,9 @@ from sparring.runs import RunFolder, write_text
 
 LIMITS = """\
 - No quality metric was computed: the samples above are all the evidence there is.
-- A generator may reproduce images it was trained on, or parts of them, most of all when the data
-  are few.
-- It may leave out kinds of images that are rare in the data, and it repeats the data's biases.
+- A generator may reproduce what it was trained on, or parts of it, most of all when the data are
+  few.
+- It may leave out what is rare in the data, and it repeats the data's biases.
 - The licence of the data, and the rights of those shown in them, apply to the samples too."""
 
 
@@ -69,7 +69,8 @@ def _about(facts: Facts) -> str:
     name = told.table(facts.run.get("data")).get("name")
     like = f" like those in **{escaped(str(name))}**" if name else ""
     return (
-        f"A generative adversarial network that makes images{like}, trained with `sparring`. "
+        f"A generative adversarial network that makes {facts.thing}s{like}, trained with "
+        "`sparring`. "
         f"{escaped(told.status_words(facts))} {escaped(told.effort_words(facts))}"
     )
 
@@ -78,7 +79,7 @@ def _picture(facts: Facts) -> str:
     if not facts.sample:
         return ""
     images, picture = facts.sample
-    caption = f"Samples after {counted(images, 'image')}"
+    caption = f"Samples after {counted(images, facts.thing)}"
     return f"![{caption}](samples/{picture.path.name})\n\n*{caption}, not selected by hand.*"
 
 

@@ -3,7 +3,7 @@
 Inside: the known groups of measurements, their words and their values at equilibrium.
 Not inside: drawing (`charts`). A measurement that is not known here is charted all the same.
 
-Equilibrium means that generated and real images are equally distributed and the discriminator
+Equilibrium means that generated and real samples are equally distributed and the discriminator
 answers ½, logit 0 (Goodfellow 2014, theorem 1; for pairs of logits, difference 0).
 """
 
@@ -16,7 +16,6 @@ from sparring.report.words import number
 from sparring.runs import Json
 
 Column = list[float | None]
-X_LABEL = "images seen"
 DISCRIMINATOR, GENERATOR, REAL, FAKE, OTHER = range(5)  # styles in `charts`
 
 
@@ -55,8 +54,8 @@ class Ticks:
 
 
 def read_ticks(events: Iterable[Json]) -> Ticks:
-    """Collect the `tick` events; what is not a finite number becomes None."""
-    rows = [_measured(event) for event in events if event["event"] == "tick"]
+    """Collect the `tick` and `observed` events; what is not a finite number becomes None."""
+    rows = [_measured(event) for event in events if event["event"] in ("tick", "observed")]
     keys = dict.fromkeys(key for row in rows for key in row)
     columns = {key: [row.get(key) for row in rows] for key in keys}
     return Ticks(columns.pop("images", []), columns)
@@ -69,16 +68,16 @@ def _measured(tick: Json) -> dict[str, float | None]:
     return {key: number(value) for key, value in (named | own).items()}
 
 
-def draw_curves(ticks: Ticks, objective: str) -> list[Curve]:
-    """Chart everything that was measured, the best known first."""
-    known = known_groups(objective)
+def draw_curves(ticks: Ticks, objective: str, thing: str) -> list[Curve]:
+    """Chart everything that was measured, the best known first; `thing` is what is counted."""
+    known = known_groups(objective, thing)
     seen = {key for group in known for key, _, _ in group.keys}
     groups = [*known, *other_groups([key for key in ticks.columns if key not in seen])]
-    drawn = (_draw(group, ticks) for group in groups)
+    drawn = (_draw(group, ticks, f"{thing}s seen") for group in groups)
     return [curve for curve in drawn if curve]
 
 
-def _draw(group: Group, ticks: Ticks) -> Curve | None:
+def _draw(group: Group, ticks: Ticks, x_label: str) -> Curve | None:
     series = [
         Series(name, ticks.images, ticks.columns[key], style)
         for key, name, style in group.keys
@@ -89,7 +88,7 @@ def _draw(group: Group, ticks: Ticks) -> Curve | None:
     svg = line_chart(
         series,
         title=group.title,
-        x_label=X_LABEL,
+        x_label=x_label,
         y_label=group.y_label,
         references=group.references,
         log=group.log,
@@ -97,13 +96,52 @@ def _draw(group: Group, ticks: Ticks) -> Curve | None:
     return Curve(group.title, svg, group.note)
 
 
-def known_groups(objective: str) -> tuple[Group, ...]:
+def known_groups(objective: str, thing: str) -> tuple[Group, ...]:
     """Return the groups whose meaning is known, in reading order."""
-    return (_losses(objective), _logits(objective), _gradients(), _penalty(), *_pace())
+    return (
+        *_truth(),
+        _losses(objective, thing),
+        _logits(objective, thing),
+        _gradients(),
+        _penalty(),
+        *_pace(thing),
+    )
 
 
-def _losses(objective: str) -> Group:
-    note, references = _equilibrium(objective)
+def _truth() -> tuple[Group, ...]:
+    """Return what is measured against a known density."""
+    return (
+        Group(
+            "Samples where the data are",
+            "share",
+            "The share of samples within 4σ of a centre of the known density: look for a curve "
+            "that climbs towards 1.",
+            (("high_quality", "share within 4σ", GENERATOR),),
+        ),
+        Group(
+            "Modes covered",
+            "modes",
+            "How many modes get at least a tenth of their fair share of the samples: look for a "
+            "curve that reaches all of them and stays there.",
+            (("modes", "modes", GENERATOR),),
+        ),
+        Group(
+            "Distance from the truth",
+            "nats",
+            "The reverse Kullback-Leibler divergence of the samples from the known density, and "
+            "how far the discriminator's logit is from the true ln(p/q) (its median): look for "
+            "two curves that sink towards 0.",
+            (
+                ("reverse_kl", "reverse KL", GENERATOR),
+                ("log_ratio_error", "discriminator", DISCRIMINATOR),
+            ),
+            log=True,
+        ),
+    )
+
+
+def _losses(objective: str, thing: str) -> Group:
+    note, references = _equilibrium(objective, thing)
     keys = (
         ("discriminator/loss", "discriminator", DISCRIMINATOR),
         ("generator/loss", "generator", GENERATOR),
@@ -111,7 +149,7 @@ def _losses(objective: str) -> Group:
     return Group("Losses", "loss", note, keys, references)
 
 
-def _equilibrium(objective: str) -> tuple[str, tuple[Reference, ...]]:
+def _equilibrium(objective: str, thing: str) -> tuple[str, tuple[Reference, ...]]:
     """Return what to look for in the losses, and their values at equilibrium."""
     ln2, ln4 = Reference(log(2), "ln 2"), Reference(log(4), "ln 4")
     cross_entropy = (
@@ -126,18 +164,18 @@ def _equilibrium(objective: str) -> tuple[str, tuple[Reference, ...]]:
         case "relativistic":
             note = (
                 "Look for two curves that settle into a band: at the dotted line, ln 2 = 0.693, "
-                "the discriminator cannot tell a real image from a fake; near 0 it always can."
+                f"the discriminator cannot tell a real {thing} from a fake; near 0 it always can."
             )
             return note, (ln2,)
         case _:
             note = (
                 "Look for two curves that settle into a band and do not run away; a lower loss "
-                "does not mean better images, since each player is measured against the other."
+                f"does not mean better {thing}s, since each player is measured against the other."
             )
             return note, ()
 
 
-def _logits(objective: str) -> Group:
+def _logits(objective: str, thing: str) -> Group:
     entropy = objective in ("minimax", "non-saturating")
     end = ", and both end at 0 where the discriminator can only guess" if entropy else ""
     note = (
@@ -145,8 +183,8 @@ def _logits(objective: str) -> Group:
         f"steady gap; a gap that keeps growing means that it is winning{end}."
     )
     keys = (
-        ("discriminator/real", "real images", REAL),
-        ("discriminator/fake", "generated images", FAKE),
+        ("discriminator/real", f"real {thing}s", REAL),
+        ("discriminator/fake", f"generated {thing}s", FAKE),
     )
     references = (Reference(0.0, "guess"),) if entropy else ()
     return Group("What the discriminator thinks", "mean logit", note, keys, references)
@@ -173,7 +211,7 @@ def _penalty() -> Group:
     return Group("Penalty", "penalty", note, keys, log=True)
 
 
-def _pace() -> tuple[Group, Group]:
+def _pace(thing: str) -> tuple[Group, Group]:
     rate = (
         "The size of each step: look for the smooth course that the plan set; a sudden drop is a "
         "rollback that went on with smaller steps."
@@ -188,9 +226,9 @@ def _pace() -> tuple[Group, Group]:
         ),
         Group(
             "Speed",
-            "images per second",
+            f"{thing}s per second",
             speed,
-            (("images_per_second", "images per second", OTHER),),
+            (("images_per_second", f"{thing}s per second", OTHER),),
         ),
     )
 

@@ -17,6 +17,7 @@ from sparring.report.words import count, counted, duration, moment, number
 from sparring.runs import Json, RunFolder, read_json
 
 Pairs = list[tuple[str, str]]
+THINGS = {"image": "image", "vector": "point"}
 ENDINGS = {
     "finished": "Finished",
     "interrupted": "Interrupted",
@@ -58,6 +59,11 @@ class Facts:
         """The run as a command finds it from the folder in which training was started."""
         path = self.folder.path.absolute()
         return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
+
+    @property
+    def thing(self) -> str:
+        """What people call one item of the data."""
+        return THINGS.get(str(self.data.get("kind")), "sample")
 
     @property
     def status(self) -> str:
@@ -178,12 +184,12 @@ def status_words(facts: Facts) -> str:
 
 
 def effort_words(facts: Facts) -> str:
-    """Say how long the run trained and how many images it saw."""
+    """Say how long the run trained and how much it saw."""
     parts = []
     if facts.seconds is not None:
         parts.append(f"Trained for {duration(facts.seconds)}{_where(facts)}")
     if facts.images is not None:
-        parts.append(f"{counted(facts.images, 'image')} seen{_passes(facts)}")
+        parts.append(f"{counted(facts.images, facts.thing)} seen{_passes(facts)}")
     return ("; ".join(parts) or "Nothing has been trained yet") + "."
 
 
@@ -199,7 +205,7 @@ def _passes(facts: Facts) -> str:
         return ""
     passes = facts.images / train
     number_of = count(passes) if passes >= 10 else f"{passes:.1f}"
-    return f", about {number_of} passes over the training images"
+    return f", about {number_of} passes over the training {facts.thing}s"
 
 
 def plan_lines(facts: Facts) -> Pairs:
@@ -233,7 +239,11 @@ def _data_lines(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "Name", str(name)
     if source and source != name:
         yield "Source", str(source)
-    for label, key in (("Images", "count"), ("Trained on", "train"), ("Held out", "held_out")):
+    for label, key in (
+        (f"{facts.thing.capitalize()}s", "count"),
+        ("Trained on", "train"),
+        ("Held out", "held_out"),
+    ):
         if (n := number(data.get(key))) is not None:
             yield label, count(n)
     spec = table(data.get("spec"))
@@ -242,6 +252,10 @@ def _data_lines(facts: Facts) -> Iterator[tuple[str, str]]:
         depth = number(spec.get("channels")) or 0
         kind = channels.get(round(depth), f"{spec.get('channels')} channels")
         yield "Shape", f"{spec['height']} × {spec['width']} pixels, {kind}"
+    if mean := rows(spec.get("mean")):
+        yield "Shape", counted(len(mean), "coordinate")
+    if spec.get("density"):
+        yield "Known density", str(spec["density"])
 
 
 def origin_lines(facts: Facts) -> Pairs:
@@ -264,7 +278,7 @@ def uses(facts: Facts) -> list[Use]:
     """Return how to go on with a run."""
     run = shlex.quote(facts.address)
     address = json.dumps(facts.address, ensure_ascii=False)
-    snippet = f"import sparring\n\nimages = sparring.load({address}).sample(64)"
+    snippet = f"import sparring\n\n{facts.thing}s = sparring.load({address}).sample(64)"
     return [
         Use("Draw 64 new samples", "sh", f"sparring sample {run} -n 64"),
         Use("Train on from the last checkpoint", "sh", f"sparring resume {run}"),

@@ -19,7 +19,7 @@ from sparring.runs import Json, RunFolder, write_text
 
 MOST_SKIPPED = 100
 MOST_CLASSES = 40
-UNEVENTFUL = ("started", "tick", "checkpoint", "samples", "finished")
+UNEVENTFUL = ("started", "tick", "observed", "checkpoint", "samples", "finished")
 
 
 def write_report(folder: RunFolder) -> Path:
@@ -41,14 +41,16 @@ def render(facts: Facts) -> str:
 def context(facts: Facts) -> dict[str, Any]:
     """Return all that the template shows."""
     ticks = read_ticks(facts.events)
-    curves = draw_curves(ticks, facts.textbook_objective)
+    curves = draw_curves(ticks, facts.textbook_objective, facts.thing)
     return {
         "facts": facts,
         "status": told.status_words(facts),
         "effort": told.effort_words(facts),
         "curves": [(curve.title, Markup(curve.svg), curve.note) for curve in curves],
         "crowded": ticks.crowded,
-        "events": [_event(event) for event in facts.events if event["event"] not in UNEVENTFUL],
+        "events": [
+            _event(event, facts.thing) for event in facts.events if event["event"] not in UNEVENTFUL
+        ],
         "plan": told.plan_lines(facts),
         "origin": told.origin_lines(facts),
         "use": told.uses(facts),
@@ -71,11 +73,11 @@ def _data(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _event(event: Json) -> tuple[str, str, str, str]:
-    """Return a row of the table: images seen, time, what happened, why and how."""
+def _event(event: Json, thing: str) -> tuple[str, str, str, str]:
+    """Return a row of the table: how much was seen, time, what happened, why and how."""
     images = number(event.get("images"))
     seen = "" if images is None else count(images)
-    return seen, moment(event.get("time")), _happening(str(event["event"])), _details(event)
+    return seen, moment(event.get("time")), _happening(str(event["event"])), _details(event, thing)
 
 
 def _happening(kind: str) -> str:
@@ -92,13 +94,13 @@ def _happening(kind: str) -> str:
             return kind.replace("_", " ")
 
 
-def _details(event: Json) -> str:
+def _details(event: Json, thing: str) -> str:
     attempt, factor = number(event.get("attempt")), number(event.get("learning_rate_factor"))
     failed_at = number(event.get("failed_at"))
     parts = [
         str(event["what"]) if event.get("what") else "",
         str(event["reason"]) if event.get("reason") else "",
-        f"at {counted(failed_at, 'image')}" if failed_at is not None else "",
+        f"at {counted(failed_at, thing)}" if failed_at is not None else "",
         f"attempt {count(attempt)}" if attempt is not None else "",
         f"learning rate × {short(factor)}" if factor is not None else "",
     ]
