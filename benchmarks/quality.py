@@ -32,14 +32,15 @@ from benchmarks.classifier import (
 )
 from sparring.build import build_game, build_state, with_depths
 from sparring.data.dataset import Dataset
-from sparring.data.image_codec import decode, encode, grid
+from sparring.data.image_codec import grid
 from sparring.data.images import open_images
+from sparring.data.kinds import decode, encode
 from sparring.data.options import DataOptions
 from sparring.plan import batches
 from sparring.presets import data_options, preset
 from sparring.recipe import Options, nested, resolve
 from sparring.sampling import sample
-from sparring.spec import ImageSpec
+from sparring.spec import ImageSpec, Spec
 from sparring.training.step import train_step
 
 DATASETS = ("digits", "mnist", "fashion-mnist")
@@ -69,7 +70,7 @@ class Run:
     stretch: Callable[[int], None]  # plan the schedules for this many images in all
     batch: int
     generator: nn.Module
-    spec: ImageSpec
+    spec: Spec
 
 
 Start = Callable[[int, int], Run]  # (seed, images in all) -> a fresh run
@@ -115,10 +116,10 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
     data = read(asked.dataset, asked.cache, "none")
     options = nested(dict(one.split("=", 1) for one in asked.option))
     for name in asked.recipes.split(","):
-        if name.startswith("article") and (data.spec.height, data.spec.width) != (28, 28):
+        if name.startswith("article") and data.spec.shape != (1, 28, 28):
             yield f"{name:16}needs images of 28x28"
             continue
-        start = starter(name, data, options if name == "ours" else {})
+        start = _textbook(data) if name == "textbook" else starter(name, data, options)
         results = [
             train(start, seed, asked.seconds, asked.samples, classifier, real)
             for seed in range(asked.seeds)
@@ -163,15 +164,10 @@ def row(name: str, results: Sequence[Result]) -> str:
     return f"{name:16}{middle:8.4g}  {each:24}{images:9,.0f}{seconds:7.1f}{images / seconds:14,.0f}"
 
 
-def starter(name: str, data: Dataset, options: Options) -> Start:
-    """Return how to start a run of this recipe."""
-    return _textbook(data) if name == "textbook" else _sparring(name, data, options)
-
-
 def _textbook(data: Dataset) -> Start:
     """Play the tutorial's loop: a DCGAN, or a fully connected pair where images are tiny."""
     floats = encode(torch.from_numpy(data.items[data.train]), data.spec).contiguous()
-    side = data.spec.height
+    side = data.spec.shape[1]
 
     def start(seed: int, images: int) -> Run:
         torch.manual_seed(seed)
@@ -191,10 +187,13 @@ def _textbook(data: Dataset) -> Start:
     return start
 
 
-def _sparring(name: str, data: Dataset, options: Options) -> Start:
+def starter(name: str, data: Dataset, options: Options) -> Start:
+    """Return how to start a run of a named recipe; the options are for `ours`."""
     named = "default" if name == "ours" else name
+    options = options if name == "ours" else {}
     asked = resolve(data_options(named)).data
-    data = replace(data, spec=replace(data.spec, value_range=asked.value_range))
+    if isinstance(data.spec, ImageSpec):
+        data = replace(data, spec=replace(data.spec, value_range=asked.value_range))
     below = preset(named, "small", data.spec)
 
     def start(seed: int, images: int) -> Run:
@@ -223,6 +222,15 @@ def train(
     real: Features,
 ) -> Result:
     """Train one run for this many CPU-seconds and measure what it then draws."""
+    run, done, spent = play(start, seed, seconds)
+    drawn = torch.cat([decode(x, run.spec) for x in sample(run.generator, samples, seed=seed)])
+    pixels = drawn.numpy()
+    distance = frechet(features_of(classifier, pixels), real)
+    return Result(distance, done, spent, pixels[:SHOWN])
+
+
+def play(start: Start, seed: int, seconds: float) -> tuple[Run, int, float]:
+    """Train one run for this many CPU-seconds; return it, the images it saw and the time spent."""
     speed = probe(start(seed, 1_000_000), min(PROBE_SECONDS, seconds / 10))
     run = start(seed, round(seconds * speed))
     done, plans, began, spent = 0, 1, time.process_time(), 0.0
@@ -233,10 +241,7 @@ def train(
         if spent > plans * seconds / PLANS:
             run.stretch(round(done * seconds / spent))
             plans += 1
-    drawn = torch.cat([decode(x, run.spec) for x in sample(run.generator, samples, seed=seed)])
-    pixels = drawn.numpy()
-    distance = frechet(features_of(classifier, pixels), real)
-    return Result(distance, done, spent, pixels[:SHOWN])
+    return run, done, spent
 
 
 def probe(run: Run, seconds: float) -> float:

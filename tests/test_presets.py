@@ -16,7 +16,7 @@ from sparring.build import (
 from sparring.errors import SparringError
 from sparring.presets import data_options, preset
 from sparring.recipe import SIZES, Options, Recipe, resolve
-from sparring.spec import ImageSpec
+from sparring.spec import ImageSpec, VectorSpec
 from sparring.training.state import State
 from sparring.training.step import Batch, train_step
 
@@ -162,3 +162,26 @@ def test_an_unknown_preset_is_refused_with_the_known_ones(name: str) -> None:
 def test_a_preset_is_laid_under_what_the_user_says() -> None:
     recipe = recipe_of("default", "tiny", SPECS[1], penalties={"r1": {"weight": "0.3"}})
     assert (recipe.penalties.r1.weight, recipe.penalties.r1.every) == ("0.3", 8)
+
+
+@pytest.mark.parametrize("width", [1, 2, 300])
+@pytest.mark.parametrize("size", SIZES)
+def test_points_get_a_fully_connected_pair_with_a_latent_of_their_own_width(
+    size: str, width: int
+) -> None:
+    spec = VectorSpec((0.0,) * width, (1.0,) * width)
+    chosen = preset("default", size, spec)  # type: ignore[arg-type]
+    recipe = with_depths(resolve({"images": 1000}, chosen), spec)
+    state = build_state(recipe, spec)
+    train_step(state, build_game(recipe), Batch(torch.randn(4, width)))
+    assert recipe.generator.latent == min(width, 64)
+    with torch.no_grad():
+        assert state.ema(torch.randn(3, recipe.generator.latent)).shape == (3, width)
+
+
+def test_the_penalties_on_points_fade_out() -> None:
+    spec = VectorSpec((0.0, 0.0), (1.0, 1.0))
+    game = build_game(resolve({"images": 1000}, preset("default", "small", spec)))
+    for penalty in game.penalties:
+        assert penalty.weight(0) == pytest.approx(0.3)
+        assert penalty.weight(1000) == pytest.approx(0.0003)

@@ -1,7 +1,7 @@
 """Recipes by kind, size and resolution, and the named ones; plain nested options, no objects.
 
 What is not named here keeps the default of `recipe`. The figures behind the choices are printed
-by `benchmarks/quality.py`.
+by `benchmarks/quality.py` and `benchmarks/densities.py`.
 """
 
 from sparring.errors import SparringError, nearest
@@ -10,6 +10,7 @@ from sparring.spec import ImageSpec, Spec, VectorSpec
 
 FULLY_CONNECTED_SIDE = 16  # below it an image has too few pixels for convolutions to pay
 THINNEST = 4  # and so has one with a side below this
+WIDEST_LATENT = 64  # for points of more coordinates
 
 _CONVOLUTIONAL_WIDTHS: dict[Size, tuple[int, int]] = {  # of generator, discriminator
     "tiny": (16, 8),
@@ -59,16 +60,23 @@ def _convolutional(size: Size, spec: ImageSpec) -> Options:
 
 
 def _points(size: Size, spec: VectorSpec) -> Options:
-    """The fully connected pair, small."""
-    width = _FULLY_CONNECTED_WIDTHS[size]
-    return merge(
-        _fully_connected(size),
-        {
-            "batch": 256,
-            "generator": {"latent": max(2, spec.size), "width": width, "norm": "none"},
-            "optimizer": {"lr": "1e-3 to 0 linear 50%..100%"},
+    """Relativistic pairing; R1 and R2 fade out, for modes far narrower than the data are wide."""
+    width = _FULLY_CONNECTED_WIDTHS[size] // 2
+    fading = {"weight": "0.3 to 0.0003 cosine", "every": 4}
+    return {
+        "objective": "relativistic",
+        "batch": 64,
+        "generator": {
+            "network": "mlp",
+            "latent": min(spec.size, WIDEST_LATENT),
+            "width": width,
+            "depth": 3,
+            "norm": "none",
         },
-    )
+        "discriminator": {"network": "mlp", "width": width, "depth": 3},
+        "optimizer": {"lr": "2e-3 to 0 linear"},
+        "penalties": {"r1": fading, "r2": fading},
+    }
 
 
 def _fully_connected(size: Size) -> Options:

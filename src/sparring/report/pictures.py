@@ -33,6 +33,11 @@ class Picture:
         return self.width <= COARSE
 
     @property
+    def wide(self) -> bool:
+        """Does it need the whole width of the page?"""
+        return self.width > 2 * self.height
+
+    @property
     def tall(self) -> bool:
         """Is it higher than wide?"""
         return self.height > 1.2 * self.width
