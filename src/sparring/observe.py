@@ -41,6 +41,21 @@ def observe(state: State, data: Dataset, objective: Objective) -> dict[str, floa
     return found
 
 
+def in_words(found: dict[str, float | Estimate], data: Dataset) -> str:
+    """Say in one line what was observed."""
+    parts = []
+    if "modes" in found and isinstance(data.spec, VectorSpec):
+        centres = len(density(data.spec.density).centres)
+        parts.append(f"{found['modes']:.0f} of {centres} modes")
+    if isinstance(share := found.get("high_quality"), Estimate):
+        parts.append(f"{share.value:.1%} within 4σ [{share.low:.1%}, {share.high:.1%}]")
+    if isinstance(kl := found.get("reverse_kl"), Estimate):
+        parts.append(f"reverse KL {kl.value:.3g} nats [{kl.low:.3g}, {kl.high:.3g}]")
+    if "log_ratio_error" in found:
+        parts.append(f"logit {found['log_ratio_error']:.2g} nats from ln(p/q)")
+    return ", ".join(parts)
+
+
 def _points(generator: nn.Module, spec: VectorSpec) -> Features:
     samples = torch.cat(list(sample(generator, SAMPLES, seed=SEED)))
     return decode(samples, spec).double().numpy()

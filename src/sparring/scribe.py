@@ -12,7 +12,7 @@ from sparring import gallery, report
 from sparring.build import build_objective
 from sparring.data.dataset import Dataset
 from sparring.metrics.estimate import Estimate
-from sparring.observe import observe
+from sparring.observe import in_words, observe
 from sparring.plan import Audience
 from sparring.recipe import Recipe
 from sparring.runs import EventLog, RunFolder
@@ -104,6 +104,8 @@ class Scribe:
     def end(self, state: State, status: str, reason: str) -> None:
         """Write down how it ended; what was not saved yet, is not claimed to be."""
         self.log(status, images=state.images, reason=reason)
+        if self.observed:
+            self.audience.say(in_words(self.observed, self.data))
         ticked = seconds_so_far(self.folder)
 
         def write() -> None:

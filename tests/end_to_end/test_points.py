@@ -11,6 +11,7 @@ from PIL import Image
 
 import sparring
 from sparring.errors import SparringError
+from sparring.recipe import read_recipe
 
 SHORT = (*TINY, "--budget", "20k-images", "--checkpoint.ticks", "4")
 
@@ -76,6 +77,12 @@ def test_a_finished_run_on_points_goes_on(cli: CommandLine) -> None:
     assert [event["images"] for event in events(run, "finished")][-1] > 5_500
 
 
+def test_the_truth_is_told_at_the_end(cli: CommandLine) -> None:
+    ended = cli("train", "ring", *SHORT)
+    told = r"\d of 8 modes, [\d.]+% within 4σ \[.*\], reverse KL .* nats \[.*\], logit .* nats"
+    assert re.search(told, ended.err), ended.err
+
+
 def test_the_plan_names_the_density(cli: CommandLine) -> None:
     ended = cli("train", "spiral", *SHORT, "--dry-run")
     assert "points" in ended.err
@@ -89,6 +96,7 @@ def test_convolutions_on_points_are_refused_in_one_line(cli: CommandLine) -> Non
 
 def test_a_line_has_a_picture_too_and_an_exact_density(cli: CommandLine) -> None:
     run = cli.train("gaussian1d", *SHORT)
+    assert read_recipe(run / "recipe.toml")["generator"]["latent"] == 1
     last = events(run, "observed")[-1]["metrics"]
     assert last["log_ratio_error"] < 20
     with Image.open(sorted((run / "samples").glob("[0-9]*.png"))[-1]) as picture:
