@@ -202,7 +202,7 @@ def foreign(module: str) -> set[str]:
 MAY = {  # what is called -> the modules in which it may be
     "backward": {"training.step"},
     "step": {"training.step", "training.state"},  # the state lets its optimisers allocate
-    "grad": {"training.step", "penalties"},  # as torch.autograd.grad
+    "grad": {"training.step", "penalties", "theory.dirac"},  # as torch.autograd.grad
 }
 
 

@@ -19,6 +19,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, Token
 from sparring.data.options import DataOptions
 from sparring.errors import SparringError
 from sparring.recipe import Recipe
+from sparring.theory_commands import app as theory
 
 SHORT = ("resolution", "crop", "channels", "labels")  # data options with a name of their own
 TABLES = ("", "data", "generator", "discriminator", "optimizer", "penalties", "ema", "checkpoint")
@@ -31,6 +32,7 @@ app = App(
     default_parameter=Parameter(negative=()),
     suppress_keyboard_interrupt=False,
 )
+app.command(theory)
 
 
 def _sparse(table: type, prefix: str = "") -> Any:

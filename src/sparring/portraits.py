@@ -1,0 +1,86 @@
+"""Phase portraits: the gradient field of a game on two parameters, and a path of training in it.
+
+matplotlib is slow to import: import this module where it is used.
+"""
+
+from io import BytesIO
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from sparring.theory.dirac import DiracGAN
+
+SIDE, DPI = 5.0, 130  # inches, dots per inch
+GRID = 25  # points along a side at which the field is computed
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.edgecolor": "#b8b8b0",
+    "xtick.color": "#5a626b",
+    "ytick.color": "#5a626b",
+    "figure.facecolor": "#ffffff",
+    "svg.hashsalt": "sparring",
+    "svg.fonttype": "none",
+}
+
+
+def phase_portrait(
+    game: DiracGAN, path: NDArray[np.float64], title: str, kind: str = "svg"
+) -> bytes:
+    """Return a picture of a Dirac-GAN's field and of a path in it.
+
+    Args:
+        game: whose field is drawn.
+        path: the states of training, (rounds + 1, 2).
+        title: one or two lines above the picture.
+        kind: `svg` or `png`.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(SIDE, SIDE * 1.08), dpi=DPI, layout="constrained")
+        axes = figure.add_subplot()
+        reach = _reach(path)
+        line = np.linspace(-reach, reach, GRID)
+        field = _field(game, line)
+        speed = np.hypot(*field)
+        shade = Normalize(-speed.max(), speed.max())  # none is too pale to see
+        u, v = field
+        axes.streamplot(
+            line, line, u, v, color=speed, norm=shade, cmap="Greys", density=1.1, linewidth=0.8
+        )
+        inside = path[np.abs(path).max(1) <= 1.02 * reach]
+        axes.plot(*inside.T, color="#0072b2", linewidth=1.6, label="training")
+        axes.plot(*path[0], "o", color="#0072b2", markersize=6, label="start")
+        axes.plot(0, 0, "*", color="#d55e00", markersize=13, label="equilibrium")
+        axes.set(
+            xlim=(-reach, reach),
+            ylim=(-reach, reach),
+            xlabel="θ, where the generator puts its point (the data are at 0)",
+            ylabel="ψ, the discriminator's slope",
+            aspect="equal",
+        )
+        axes.set_title(title, fontsize=10)
+        figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=9)
+        return _bytes(figure, kind)
+
+
+def _reach(path: NDArray[np.float64]) -> float:
+    """Return half the side of the picture: the path's extent, unless it runs away."""
+    start = max(float(np.abs(path[0]).max()), 1e-6)
+    return 1.15 * min(max(float(np.abs(path[np.isfinite(path).all(1)]).max()), start), 4 * start)
+
+
+def _field(game: DiracGAN, line: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    states = torch.from_numpy(np.stack(np.meshgrid(line, line), -1).reshape(-1, 2))
+    vectors = np.stack([game.field(state).detach().numpy() for state in states])
+    return tuple(np.nan_to_num(vectors).T.reshape(2, len(line), len(line)))
+
+
+def _bytes(figure: Figure, kind: str) -> bytes:
+    file = BytesIO()
+    metadata = {"Date": None} if kind == "svg" else {"Software": None}
+    figure.savefig(file, format=kind, metadata=metadata)
+    return file.getvalue()

@@ -1,0 +1,241 @@
+"""`sparring theory`: the statements of the theory checked, and the Dirac-GAN's phase portrait.
+
+torch is imported by the commands, never for `--help`.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from sparring.errors import SparringError
+from sparring.recipe import ObjectiveName
+
+if TYPE_CHECKING:
+    from sparring.statements.statement import Statement
+
+PenaltyName = Literal[
+    "none",
+    "r1",
+    "r2",
+    "r1+r2",
+    "gradient",
+    "finite-difference-r1",
+    "instance-noise",
+    "consensus",
+]
+OrderName = Literal["simultaneous", "alternating"]
+
+app = App(
+    name="theory",
+    help="Check the statements of the theory on the code that trains; or look at the Dirac-GAN.",
+    help_epilogue=(
+        "Examples:\n\n  sparring theory\n\n  sparring theory --only 5,6 --json\n\n"
+        "  sparring theory dirac --objective relativistic --penalty r1 --lr 0.1"
+    ),
+    default_parameter=Parameter(negative=()),
+)
+
+
+@app.default
+def check(
+    *,
+    only: Annotated[str, Parameter(help="numbers of statements, separated by commas")] = "",
+    as_json: Annotated[bool, Parameter(name="--json", help="everything, as JSON")] = False,
+) -> None:
+    """Compute every statement anew and print what was expected, what came, and the error.
+
+    The functions are those that training and metrics use. Exits with 1 if a statement fails.
+    """
+    from sparring.statements import ALL
+
+    chosen = _chosen(ALL, only)
+    rows = [_row(statement) for statement in _shown(chosen, quiet=as_json)]
+    failed = [row["number"] for row in rows if not row["passed"]]
+    if as_json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))  # noqa: T201
+    else:
+        _print_table(rows)
+        names = ", ".join(map(str, failed))
+        print(f"statements {names} fail" if failed else f"all {len(rows)} hold")  # noqa: T201
+    if failed:
+        raise SystemExit(1)
+
+
+@app.command(
+    help_epilogue=(
+        "Examples:\n\n  sparring theory dirac --objective minimax --lr 0.2\n\n"
+        "  sparring theory dirac --objective wasserstein --penalty gradient --out cycle.png\n\n"
+        "  sparring theory dirac --objective relativistic --penalty r1+r2 --gamma 0.3 --json"
+    )
+)
+def dirac(
+    *,
+    objective: Annotated[ObjectiveName, Parameter(help="what the players minimise")] = (
+        "non-saturating"
+    ),
+    penalty: Annotated[PenaltyName, Parameter(help="what damps the discriminator")] = "none",
+    gamma: Annotated[float, Parameter(help="its weight; σ of instance noise")] = 0.6,
+    order: Annotated[OrderName, Parameter(help="who moves when")] = "simultaneous",
+    lr: Annotated[float, Parameter(help="step size of both players")] = 0.1,
+    rounds: Annotated[int, Parameter(help="of the path that is drawn")] = 500,
+    out: Annotated[Path, Parameter(help="the picture, .svg or .png")] = Path("dirac.svg"),
+    as_json: Annotated[bool, Parameter(name="--json", help="the numbers, as JSON")] = False,
+) -> None:
+    """Tell whether the smallest game converges, and draw its phase portrait.
+
+    The data are the point 0, the generator makes the point θ, the discriminator is ψx: near the
+    equilibrium training is a 2 × 2 matrix, and its eigenvalues decide (Mescheder 2018).
+    """
+    from sparring.portraits import phase_portrait
+    from sparring.runs import write_bytes
+    from sparring.theory.dirac import trajectory
+
+    if out.suffix.lower() not in (".svg", ".png"):
+        raise SparringError(f"cannot write '{out}'; use .svg or .png")
+    if not 0 < lr < 1e3 or not 0 <= gamma < 1e6 or not 0 < rounds <= 100_000:
+        raise SparringError(
+            f"lr {lr:g}, gamma {gamma:g}, rounds {rounds}; expected lr above 0, gamma of at least "
+            "0 and 1 to 100,000 rounds"
+        )
+    game = _game(objective, penalty, gamma)
+    facts = _facts(game, order, lr)
+    path = trajectory(game, (1.0, 1.0), order, lr, rounds)
+    damped = "" if penalty == "none" else f", {penalty} {gamma:g}"
+    title = f"{objective}{damped}, {order}, step {lr:g}\n{facts['verdict']}"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(out, phase_portrait(game, path, title, out.suffix.lower()[1:]))
+    if as_json:
+        print(json.dumps(facts | {"picture": str(out)}, indent=2))  # noqa: T201
+        return
+    for name, value in facts.items():
+        print(f"{name.replace('_', ' '):>24}  {_written(value)}")  # noqa: T201
+    print(f"{'picture':>24}  {out}")  # noqa: T201
+
+
+def _chosen(statements: "tuple[Statement, ...]", only: str) -> "list[Statement]":
+    if not only:
+        return list(statements)
+    known = {str(one.number): one for one in statements}
+    asked = [number.strip() for number in only.split(",")]
+    for number in asked:
+        if number not in known:
+            raise SparringError(f"no statement '{number}'; they are numbered {', '.join(known)}")
+    return [known[number] for number in asked]
+
+
+def _shown(statements: "list[Statement]", *, quiet: bool) -> "Any":
+    """Yield the statements, with a bar on a terminal."""
+    if quiet or not sys.stderr.isatty():
+        return iter(statements)
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(statements, "checking", console=console, transient=True)
+
+
+def _row(statement: "Statement") -> dict[str, Any]:
+    checks = statement.check()
+    return {
+        "number": statement.number,
+        "claim": statement.claim,
+        "source": statement.source,
+        "passed": all(check.passed for check in checks),
+        "checks": [
+            {
+                "what": check.what,
+                "expected": check.expected,
+                "computed": check.computed,
+                "error": check.error,
+                "tolerance": check.tolerance,
+                "passed": check.passed,
+            }
+            for check in checks
+        ],
+    }
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("", justify="right")
+    table.add_column("statement", ratio=1, overflow="fold")
+    for name in ("expected", "computed", "error", ""):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        claim = Text(f"{row['claim']} ", style="bold").append(row["source"], style="dim not bold")
+        table.add_row(str(row["number"]), claim, "", "", "", _mark(row["passed"]))
+        for check in row["checks"]:
+            expected, computed = (f"{check[key]:.10g}" for key in ("expected", "computed"))
+            what = Text(f"  {check['what']}")
+            table.add_row(
+                "", what, expected, computed, f"{check['error']:.1e}", _mark(check["passed"])
+            )
+    console.print(table)
+
+
+def _mark(passed: bool) -> "Any":
+    from rich.text import Text
+
+    return Text("✓", style="green") if passed else Text("✗", style="bold red")
+
+
+def _game(objective: ObjectiveName, penalty: PenaltyName, gamma: float) -> "Any":
+    from sparring import build, penalties
+    from sparring.theory.dirac import DiracGAN
+
+    chosen = build.objective(objective)
+    match penalty:
+        case "none":
+            return DiracGAN(chosen)
+        case "instance-noise":
+            return DiracGAN(chosen, noise=gamma)
+        case "consensus":
+            return DiracGAN(chosen, consensus=gamma)
+        case "r1+r2":
+            return DiracGAN(chosen, ((penalties.r1, gamma), (penalties.r2, gamma)))
+    named = {
+        "r1": penalties.r1,
+        "r2": penalties.r2,
+        "gradient": penalties.gradient_penalty,
+        "finite-difference-r1": penalties.finite_difference_r1,
+    }
+    return DiracGAN(chosen, ((named[penalty], gamma),))
+
+
+def _facts(game: "Any", order: OrderName, lr: float) -> dict[str, Any]:
+    from sparring.theory import dirac
+
+    try:
+        jacobian = game.jacobian()
+    except SparringError as error:
+        return {"eigenvalues": [], "verdict": "has no smooth equilibrium", "why": str(error)}
+    update = dirac.round_matrix(jacobian, order, lr)
+    radius = dirac.spectral_radius(update)
+    return {
+        "eigenvalues": _pairs(dirac.eigenvalues(jacobian)),
+        "eigenvalues_of_a_round": _pairs(dirac.eigenvalues(update)),
+        "spectral_radius": radius,
+        "verdict": dirac.verdict(radius),
+        "converges_for_lr_below": dirac.largest_step(jacobian, order),
+        "circles_for_lr_below": dirac.largest_circling_step(jacobian, order),
+    }
+
+
+def _pairs(values: "Any") -> list[tuple[float, float]]:
+    return [(float(value.real), float(value.imag)) for value in values]
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list):
+        signed = ((real, "-" if imag < 0 else "+", abs(imag)) for real, imag in value)
+        return ", ".join(f"{real:.6g} {sign} {imag:.6g}i" for real, sign, imag in signed)
+    return f"{value:.8g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,61 @@
+"""`sparring theory`: the table, its exit code, and the Dirac-GAN's portrait."""
+
+import json
+
+import pytest
+from commands import CommandLine
+
+
+def test_the_table_names_statement_source_expected_computed_and_error(cli: CommandLine) -> None:
+    ended = cli("theory", "--only", "2,26")
+    assert ended.code == 0, ended.err
+    for text in ("Goodfellow 2014", "-1.1634513968"[:10], "1.00124922", "✓", "all 2 hold"):
+        assert text in ended.out
+    assert "✗" not in ended.out
+
+
+def test_json_holds_every_check(cli: CommandLine) -> None:
+    rows = json.loads(cli("theory", "--only", "25", "--json").out)
+    assert [row["number"] for row in rows] == [25]
+    assert rows[0]["passed"] is True
+    assert {"what", "expected", "computed", "error", "tolerance", "passed"} == set(
+        rows[0]["checks"][0]
+    )
+
+
+def test_a_statement_that_fails_is_named_and_sets_the_exit_code(cli: CommandLine) -> None:
+    planted = "import sparring.penalties as p; p.r1 = lambda d, r, f, w: 2 * p.r2(d, r, f, w)"
+    command = cli.start("theory", "--only", "28,26", prelude=planted)
+    ended = command.wait()
+    assert ended.code == 1
+    assert "statements 28 fail" in ended.out
+    assert "✗" in ended.out
+
+
+def test_unknown_numbers_are_refused(cli: CommandLine) -> None:
+    assert "no statement '99'" in cli("theory", "--only", "1,99").complaint
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_dirac_prints_the_spectrum_and_writes_the_portrait(suffix: str, cli: CommandLine) -> None:
+    damped = ("--objective", "relativistic", "--penalty", "r1", "--gamma", "0.6", "--lr", "0.1")
+    ended = cli("theory", "dirac", *damped, "--out", f"deep/p.{suffix}", "--rounds", "50")
+    assert ended.code == 0, ended.err
+    for text in ("-0.3 + 0.4i", "converges", "2.4", f"deep/p.{suffix}"):
+        assert text in ended.out
+    assert (cli.folder / f"deep/p.{suffix}").stat().st_size > 5000
+
+
+def test_dirac_in_json_has_the_numbers(cli: CommandLine) -> None:
+    ended = cli("theory", "dirac", "--order", "alternating", "--rounds", "9", "--json")
+    facts = json.loads(ended.out)
+    assert facts["verdict"] == "circles"
+    assert facts["eigenvalues"] == [pytest.approx([0.0, 0.5]), pytest.approx([0.0, -0.5])]
+    assert facts["circles_for_lr_below"] == pytest.approx(4)
+    assert (cli.folder / "dirac.svg").exists()
+
+
+def test_dirac_refuses_what_it_cannot_do(cli: CommandLine) -> None:
+    assert "use .svg or .png" in cli("theory", "dirac", "--out", "x.gif").complaint
+    assert "expected lr above 0" in cli("theory", "dirac", "--lr", "-1").complaint
+    assert "hing" in cli("theory", "dirac", "--objective", "hing").complaint
