@@ -2,10 +2,10 @@
 
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from sparring import session
 from sparring.build import build_game, build_generator, build_state, place
+from sparring.data import kinds
+from sparring.data.dataset import Dataset
 from sparring.data.kinds import decode, open_data
 from sparring.errors import SparringError, nearest
 from sparring.export import to_onnx, to_safetensors
@@ -25,11 +27,16 @@ from sparring.recipe import Options, Recipe, merge, nested, read_recipe, resolve
 from sparring.runs import Json, RunFolder, find, read_json, write_bytes
 from sparring.sampling import sample
 from sparring.saving import save_samples
+from sparring.scribe import write_report
 from sparring.spec import Spec
-from sparring.training import checkpoint
+from sparring.training import checkpoint as checkpoints
 from sparring.training.loop import Progress
 from sparring.training.loop import train as play
 from sparring.training.state import copy_exactly
+
+if TYPE_CHECKING:
+    from sparring.compare import Comparisons
+    from sparring.evaluation import Evaluation
 
 RUNS = Path("runs")
 MAX_SAMPLES = 10_000_000
@@ -127,6 +134,33 @@ def describe(
     return Description(data_rows(found), session.data_json(found))
 
 
+def compare(
+    *runs: str | Path,
+    n: int = 10_000,
+    extractor: str = "auto",
+    root: str | Path = RUNS,
+    audience: Audience | None = None,
+) -> "Comparisons":
+    """Tell which of several runs on the same data is better, and whether that is sure.
+
+    Args:
+        runs: two or more folders, numbers or names.
+        n: samples drawn from each.
+        extractor: of features, as for `Run.evaluate`.
+        root: the folder of runs.
+        audience: told how far it is.
+
+    Raises:
+        SparringError: fewer than two runs, or runs on different data.
+    """
+    from sparring.assessment import Ask, contend
+
+    found = [load(run, root) for run in dict.fromkeys(runs)]
+    if len({run.path.resolve() for run in found}) < 2:
+        raise SparringError(f"{len(runs)} runs to compare; expected at least two different ones")
+    return contend(found, extractor, Ask(n), audience or Silent())
+
+
 def load(run: str | Path = "latest", root: str | Path = RUNS) -> "Run":
     """Return the run that a folder, a number or `latest` names."""
     return Run(find(run, Path(root)))
@@ -165,16 +199,21 @@ class Run:
         """`running`, `finished`, `interrupted` or `failed`."""
         return str(self.folder.read_run()["status"])
 
-    def generator(self, warn: Callable[[str], None] = Silent().say) -> nn.Module:
-        """Return the averaged generator of the newest intact checkpoint, in evaluation mode.
+    def generator(
+        self, checkpoint: str = "best", warn: Callable[[str], None] = Silent().say
+    ) -> nn.Module:
+        """Return the averaged generator of a checkpoint, in evaluation mode.
 
-        `warn` is told when the newest is damaged and an older one is used.
+        Args:
+            checkpoint: `best` by the looks taken while training, `latest`, or images seen.
+            warn: told when a damaged one gives way to another.
         """
         recipe, spec = self.recipe, self.spec
         torch.set_num_threads(recipe.threads)  # other numbers of threads, other last bits
         with torch.random.fork_rng(devices=[]):
             generator = build_generator(recipe, spec)
-        tensors = checkpoint.load_model(self.folder.checkpoints, warn)
+        path = checkpoints.named(self.folder.checkpoints, checkpoint, warn)
+        tensors = checkpoints.load_model(path)
         copy_exactly(generator.state_dict(), tensors, "model")
         return place(generator, "cpu").eval()
 
@@ -185,6 +224,7 @@ class Run:
         seed: int = 0,
         label: str | int | None = None,
         truncation: float = 1.0,
+        checkpoint: str = "best",
         audience: Audience | None = None,
     ) -> Tensor:
         """Return n new items: images, uint8 (n, height, width, channels), or points, float32.
@@ -194,23 +234,18 @@ class Run:
             seed: image i is a function of the seed, i, the label and the truncation.
             label: of a conditional run, a class's name or number; all in turn unless given.
             truncation: 1 for the whole variety, below it more typical images, 0 for the mean.
+            checkpoint: `best`, `latest`, or images seen.
             audience: told how far it is.
         """
         _check_request(n, seed, truncation)
         parts: list[Tensor] = []
         audience = audience or Silent()
-        for part in self._sample(n, seed, label, truncation, audience):
-            parts.append(part)
+        labels = self.labels(n, label)
+        spec, generator = self.spec, self.generator(checkpoint, audience.say)
+        for fakes in sample(generator, n, seed=seed, labels=labels, truncation=truncation):
+            parts.append(decode(fakes, spec))
             audience.reading("samples", sum(map(len, parts)), n)
         return torch.cat(parts)
-
-    def _sample(
-        self, n: int, seed: int, label: str | int | None, truncation: float, audience: Audience
-    ) -> Iterator[Tensor]:
-        labels = self.labels(n, label)
-        spec, generator = self.spec, self.generator(audience.say)
-        for fakes in sample(generator, n, seed=seed, labels=labels, truncation=truncation):
-            yield decode(fakes, spec)
 
     def labels(self, n: int, label: str | int | None = None) -> Tensor | None:
         """Return the labels of n samples: all classes in turn, or the one named; None if none."""
@@ -230,6 +265,64 @@ class Run:
         path = Path(out) if out else self.folder.samples / "generated"
         save_samples(samples, self.spec, path, labels)
         return path
+
+    def evaluate(
+        self,
+        data: Source | None = None,
+        *,
+        n: int = 10_000,
+        extractor: str = "auto",
+        seconds: float = 0.0,
+        checkpoint: str = "best",
+        audience: Audience | None = None,
+    ) -> "Evaluation":
+        """Measure samples against data that was never trained on; write it into the run.
+
+        Args:
+            data: other data of the same shape to judge by; the run's own held-out part otherwise.
+            n: samples to draw.
+            extractor: of features: a name of `features.NAMES`, or an .onnx or .safetensors file.
+            seconds: for drawing samples and their features; 0 is no limit.
+            checkpoint: `best`, `latest`, or images seen.
+            audience: told how far it is.
+
+        Returns:
+            The card: `card["kid"]` is an `Estimate`, `card.lines` has all, with p = q beside each.
+        """
+        from sparring.assessment import Ask, assess  # a second to import: only when asked for
+        from sparring.features.choose import choose
+
+        audience = audience or Silent()
+        path = checkpoints.named(self.folder.checkpoints, checkpoint, audience.say)
+        own = self.dataset(audience)
+        found = assess(
+            self.folder,
+            self.generator(path.name),
+            path.name,
+            own,
+            None if data is None else self._data(data, audience),
+            choose(extractor, own, cache=self.path.parent / "cache", progress=audience.reading),
+            Ask(n, seconds),
+            audience,
+        )
+        write_report(self.folder)
+        return found
+
+    def dataset(self, audience: Audience | None = None) -> Dataset:
+        """Open the data that the run was trained on, with its split."""
+        source = self.folder.read_run()["data"]["source"]
+        return self._data(source, audience or Silent())
+
+    def _data(self, source: Source, audience: Audience) -> Dataset:
+        """Open data and refuse it unless it has the shape of what this run makes."""
+        cache = self.path.parent
+        data = open_data(source, self.recipe.data, cache=cache, progress=audience.reading)
+        if data.spec.shape != self.spec.shape:
+            raise SparringError(
+                f"'{data.name}' is {kinds.describe(data.spec)}, '{self.folder.name}' makes "
+                f"{kinds.describe(self.spec)}; expected the same shape"
+            )
+        return data
 
     def export(self, to: str = "onnx", out: str | Path | None = None) -> Path:
         """Write the averaged generator as one file, `onnx` or `safetensors`; return its path."""

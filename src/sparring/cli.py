@@ -184,23 +184,111 @@ def sample(
     ] = 0,
     label: Annotated[str | None, Parameter(help="a class's name or number")] = None,
     truncation: Annotated[float, Parameter(help="below 1: more typical, less various")] = 1.0,
+    checkpoint: Annotated[str, Parameter(help="best, latest, or images seen")] = "best",
     grid: Annotated[bool, Parameter(help="one picture of all instead of a file each")] = False,
     out: Annotated[Path | None, Parameter(help="a folder, or a .npz, .png, .csv file")] = None,
     runs: RunsFolder = Path("runs"),
 ) -> None:
-    """Draw new samples from a run's newest checkpoint; the path of what was written is printed."""
+    """Draw new samples from a run's best checkpoint; the path of what was written is printed."""
     from sparring import api
     from sparring.terminal import Terminal
 
     trained = api.load(run, runs)
     with Terminal() as terminal:
         samples = trained.sample(
-            n, seed=seed, label=label, truncation=truncation, audience=terminal
+            n,
+            seed=seed,
+            label=label,
+            truncation=truncation,
+            checkpoint=checkpoint,
+            audience=terminal,
         )
     target = out or trained.folder.samples / _folder_name(seed, label)
     if grid and target.suffix.lower() != ".png":
         target = target / "grid.png"
     print(trained.save(samples, target, labels=trained.labels(n, label)))  # noqa: T201
+
+
+@app.command(
+    help_epilogue=_examples(
+        "sparring evaluate latest",
+        "sparring evaluate 7 test-photos/ -n 5000 --extractor pixel-pca",
+        "sparring evaluate 7 --extractor my-network.onnx --json",
+    )
+)
+def evaluate(
+    run: RunName = "latest",
+    data: Annotated[str | None, Parameter(help="other data to judge by")] = None,
+    /,
+    *,
+    n: Annotated[
+        int, Parameter(name=["-n", "--number"], help="samples to draw", converter=_whole_number)
+    ] = 10_000,
+    extractor: Annotated[
+        str, Parameter(help="of features: auto, a name, or an .onnx or .safetensors file")
+    ] = "auto",
+    seconds: Annotated[float, Parameter(help="for drawing samples; 0 is no limit")] = 0.0,
+    checkpoint: Annotated[str, Parameter(help="best, latest, or images seen")] = "best",
+    as_json: Annotated[bool, Parameter(name="--json", help="everything, as JSON")] = False,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Measure a run's samples against data it never saw, every number with its 95 % interval.
+
+    Beside each stands what real data would get against real data at the same sizes. The card is
+    printed, kept as evaluation.json, and put into the report.
+    """
+    from sparring import api
+    from sparring.terminal import Terminal
+
+    with Terminal() as terminal:
+        card = api.load(run, runs).evaluate(
+            data,
+            n=n,
+            extractor=extractor,
+            seconds=seconds,
+            checkpoint=checkpoint,
+            audience=terminal,
+        )
+    if as_json:
+        print(json.dumps(card.as_json(), indent=2, ensure_ascii=False))  # noqa: T201
+        return
+    for line in card.table():
+        print(line)  # noqa: T201
+
+
+@app.command(
+    help_epilogue=_examples(
+        "sparring compare 7 8",
+        "sparring compare 7 8 9 10 --extractor pixel-pca --json",
+    )
+)
+def compare(
+    *names: Annotated[str, Parameter(help="two or more runs on the same data")],
+    n: Annotated[
+        int, Parameter(name=["-n", "--number"], help="samples of each", converter=_whole_number)
+    ] = 10_000,
+    extractor: Annotated[
+        str, Parameter(help="of features: auto, a name, or an .onnx or .safetensors file")
+    ] = "auto",
+    as_json: Annotated[bool, Parameter(name="--json", help="everything, as JSON")] = False,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Tell which of several runs is better, or that the data cannot tell.
+
+    Every two runs are compared on the same real data, with an interval and a p-value corrected
+    for the number of comparisons. Where recipes have several seeds each, the recipes are compared
+    too, by the spread of their seeds.
+    """
+    from sparring import api
+    from sparring.terminal import Terminal
+
+    with Terminal() as terminal:
+        found = api.compare(*names, n=n, extractor=extractor, root=runs, audience=terminal)
+    if as_json:
+        print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))  # noqa: T201
+        return
+    for line in found.table():
+        print(line)  # noqa: T201
 
 
 @app.command(

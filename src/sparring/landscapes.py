@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.stats import gaussian_kde, ks_2samp
 from torch import nn
 
 from sparring.densities import Density, density
@@ -77,6 +78,38 @@ def draw_game(real: Points, fake: Points, discriminator: nn.Module, spec: Vector
         if spec.size == 2:
             _surface(axes[2], real, fake, logits)
             _field(axes[3], real, fake, logits)
+        return _png(figure)
+
+
+def draw_most_different(real: NDArray[Any], fake: NDArray[Any]) -> bytes:
+    """Return a PNG of the one feature whose laws differ most, by the Kolmogorov distance.
+
+    Args:
+        real: features (n, d).
+        fake: features (m, d).
+    """
+    apart = [
+        ks_2samp(real[:, j], fake[:, j], method="asymp").statistic for j in range(real.shape[1])
+    ]
+    worst = int(np.argmax(apart))
+    both = np.concatenate([real[:, worst], fake[:, worst]])
+    low, high = np.quantile(both, [0.002, 0.998])
+    edges = np.linspace(low, high, 50).tolist()
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(1.6 * PANEL, PANEL), dpi=DPI)
+        axes = figure.subplots(gridspec_kw=_margins(1))
+        axes.hist(real[:, worst], edges, density=True, color=REAL, alpha=0.35, label="real")
+        axes.hist(
+            fake[:, worst],
+            edges,
+            density=True,
+            histtype="step",
+            color=FAKE,
+            label="samples",
+            lw=1.4,
+        )
+        axes.set(title=f"feature {worst}: Kolmogorov distance {apart[worst]:.2f}")
+        axes.legend(frameon=False)
         return _png(figure)
 
 
@@ -171,6 +204,11 @@ def _line(real: Points, fake: Points, logits: Logits, spec: VectorSpec) -> Figur
     low, high = _limits(real)
     x = np.linspace(low[0], high[0], 400)
     right.plot(x, logits(x[:, None].astype(np.float32)), color=FAKE, label="discriminator")
+    if spec.density and float(np.ptp(fake)) > 0:
+        q = gaussian_kde(fake[:, 0])
+        inside = x[(x > fake.min()) & (x < fake.max())]
+        truth = density(spec.density).log_density(inside[:, None]) - q.logpdf(inside)
+        right.plot(inside, truth, color=STRAY, linewidth=1, label="ln(p/q), q by a kernel")
     right.axhline(0, color="#b8b8b0", linewidth=0.8)
     right.set(title="logit: what the discriminator thinks", xlim=(low[0], high[0]))
     right.legend(frameon=False)
@@ -196,7 +234,7 @@ def _histograms(axes: Axes, real: Points, fake: Points | None, spec: VectorSpec)
 def _margins(panels: int) -> dict[str, float]:
     """Return fixed margins; matplotlib's own layouts draw everything twice to find theirs."""
     side = 0.09 / panels
-    return {"left": 1.2 * side, "right": 1 - side, "bottom": 0.08, "top": 0.92, "wspace": 0.22}
+    return {"left": 1.2 * side, "right": 1 - side, "bottom": 0.08, "top": 0.92, "wspace": 0.3}
 
 
 def _png(figure: Figure) -> bytes:

@@ -1,6 +1,12 @@
-"""What is measured of a generator while it trains: with a known density, the truth itself."""
+"""What is measured of a generator while it trains: a quick look that costs little.
 
+With a known density it is the truth itself; with images the kernel distance on the features of a
+fixed random network, which is always there. `assessment` measures with care.
+"""
+
+from collections.abc import Sequence
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,44 +15,118 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sparring.data.dataset import Dataset
+from sparring.data.image_codec import decode as decode_images
 from sparring.data.vectors import decode, encode
 from sparring.densities import Density, density
+from sparring.features.choose import choose
+from sparring.features.extractor import Extractor, Features
 from sparring.metrics import known
-from sparring.metrics.arrays import Features
 from sparring.metrics.estimate import Estimate
+from sparring.metrics.kernels import kid, kid_difference
+from sparring.metrics.trend import Trend, Worse, choice, trend
 from sparring.objectives import Objective
+from sparring.reference import reference
 from sparring.sampling import sample
-from sparring.spec import VectorSpec
+from sparring.spec import ImageSpec, VectorSpec
 from sparring.training.state import State, latent_width
 
-SAMPLES = 10_000
+SAMPLES = 10_000  # of points; drawn in no time
 ON_EACH_SIDE = 2000
 SEED = 1  # other latents than the pictures'
+MOST, FEWEST = 1000, 100  # images of one look, by their size
+PIXELS = 2**20
+KEPT = 12  # looks whose features are remembered
+Found = dict[str, float | Estimate]
+Look = tuple[int, Estimate]  # images seen, and the kernel distance then
 
 
-def observe(state: State, data: Dataset, objective: Objective) -> dict[str, float | Estimate]:
-    """Return what can be told of the generator by comparing it with its data."""
-    if not (isinstance(data.spec, VectorSpec) and data.spec.density):
-        return {}
-    truth = density(data.spec.density)
-    fake = _points(state.ema, data.spec)
-    found: dict[str, float | Estimate] = {
-        "high_quality": known.high_quality(truth, fake),
-        "reverse_kl": known.reverse_kl(truth, fake),
-    }
-    if truth.modes:
-        found["modes"] = float(known.modes_covered(truth, fake))
-    if objective.log_ratio:
-        found["log_ratio_error"] = _log_ratio_error(state, data, data.spec, truth, objective)
-    return found
+class Observer:
+    """Compares a generator with its data, quickly, again and again."""
+
+    def __init__(self, data: Dataset, objective: Objective, cache: Path) -> None:
+        self.data = data
+        self.objective = objective
+        self.cache = cache
+        self.eye: tuple[Extractor, Features] | None = None  # and features of real images
+        self.fakes: dict[int, Features] = {}  # of the last looks, by the images seen then
+
+    def __call__(self, state: State) -> Found:
+        """Return what can be told of the generator as it is; nothing for unknown vectors."""
+        match self.data.spec:
+            case VectorSpec(density=""):
+                return {}
+            case VectorSpec() as spec:
+                return self._against_density(state, spec)
+            case ImageSpec() as spec:
+                return {"kid": self._kid(state, spec)}
+
+    def _against_density(self, state: State, spec: VectorSpec) -> Found:
+        truth = density(spec.density)
+        fake = _points(state.ema, spec)
+        found: Found = {
+            "high_quality": known.high_quality(truth, fake),
+            "reverse_kl": known.reverse_kl(truth, fake),
+        }
+        if truth.modes:
+            found["modes"] = float(known.modes_covered(truth, fake))
+        if self.objective.log_ratio:
+            found["log_ratio_error"] = _log_ratio_error(
+                state, self.data, spec, truth, self.objective
+            )
+        return found
+
+    def _kid(self, state: State, spec: ImageSpec) -> Estimate:
+        """Return the kernel distance of some samples from held-out images."""
+        n = min(max(PIXELS // (spec.height * spec.width), FEWEST), MOST)
+        eye, real = self.eye = self.eye or self._open_eye(n)
+        labels = labels_as_in(self.data, n)
+        drawn = sample(state.ema, n, seed=SEED, labels=labels)
+        fake = np.concatenate([eye.run(decode_images(part, spec).numpy()) for part in drawn])
+        self.fakes[state.images] = fake
+        self.fakes = dict(sorted(self.fakes.items())[-KEPT:])
+        return kid(real, fake)
+
+    def surely_worse(self, first: Look, second: Look) -> bool:
+        """Tell whether one look is worse than another: paired where both are remembered."""
+        (a, at_a), (b, at_b) = first, second
+        if self.eye and a in self.fakes and b in self.fakes:
+            return kid_difference(self.eye[1], self.fakes[a], self.fakes[b]).low > 0
+        return at_a.low > at_b.high
+
+    def trend(self, looks: Sequence[Look]) -> Trend:
+        """Say whether the samples are still improving."""
+        return trend(*self._compared(looks))
+
+    def choice(self, looks: Sequence[Look]) -> Look:
+        """Return the latest look that cannot be told from the best."""
+        return looks[choice(*self._compared(looks))]
+
+    def _compared(self, looks: Sequence[Look]) -> tuple[list[float], Worse]:
+        values = [distance.value for _, distance in looks]
+        return values, lambda a, b: a != b and self.surely_worse(looks[a], looks[b])
+
+    def _open_eye(self, n: int) -> tuple[Extractor, Features]:
+        eye = choose("random-convolutions", self.data, cache=self.cache)
+        part = "held_out" if len(self.data.held_out) >= FEWEST else "train"
+        return eye, reference(eye, self.data, part, self.cache / "features", most=2 * n)
 
 
-def in_words(found: dict[str, float | Estimate], data: Dataset) -> str:
+def labels_as_in(data: Dataset, n: int) -> Tensor | None:
+    """Return labels in the proportions of the training data, None when unconditional."""
+    if data.labels is None:
+        return None
+    trained = data.labels[data.train]
+    return torch.from_numpy(trained[np.arange(n) % len(trained)])
+
+
+def in_words(found: Found, data: Dataset) -> str:
     """Say in one line what was observed."""
     parts = []
     if "modes" in found and isinstance(data.spec, VectorSpec):
         centres = len(density(data.spec.density).centres)
         parts.append(f"{found['modes']:.0f} of {centres} modes")
+    if isinstance(distance := found.get("kid"), Estimate):
+        parts.append(f"kernel distance {distance}, on random convolutions")
     if isinstance(share := found.get("high_quality"), Estimate):
         parts.append(f"{share.value:.1%} within 4σ [{share.low:.1%}, {share.high:.1%}]")
     if isinstance(kl := found.get("reverse_kl"), Estimate):
@@ -56,7 +136,18 @@ def in_words(found: dict[str, float | Estimate], data: Dataset) -> str:
     return ", ".join(parts)
 
 
-def _points(generator: nn.Module, spec: VectorSpec) -> Features:
+def advice(found: Trend) -> str:
+    """Say what a trend of the kernel distance means for someone who waits."""
+    match found:
+        case "still improving":
+            return "the samples are still improving: `sparring resume --budget +…` will pay"
+        case "getting worse":
+            return "the samples have been getting worse: an earlier checkpoint is marked best"
+        case _:
+            return f"the samples' distance from the data is {found}"
+
+
+def _points(generator: nn.Module, spec: VectorSpec) -> NDArray[np.float64]:
     samples = torch.cat(list(sample(generator, SAMPLES, seed=SEED)))
     return decode(samples, spec).double().numpy()
 

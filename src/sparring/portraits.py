@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from sparring.theory.dirac import DiracGAN
 
 SIDE, DPI = 5.0, 130  # inches, dots per inch
-GRID = 25  # points along a side at which the field is computed
+GRID = 26  # points along a side; even, so that none is where a penalty has no derivative
+FAR = 1e3  # half sides of the picture
 STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.edgecolor": "#b8b8b0",
@@ -35,7 +36,7 @@ def phase_portrait(
 
     Args:
         game: whose field is drawn.
-        path: the states of training, (rounds + 1, 2).
+        path: the states of training, (rounds + 1, 2); drawn until it runs away.
         title: one or two lines above the picture.
         kind: `svg` or `png`.
     """
@@ -46,13 +47,13 @@ def phase_portrait(
         line = np.linspace(-reach, reach, GRID)
         field = _field(game, line)
         speed = np.hypot(*field)
-        shade = Normalize(-speed.max(), speed.max())  # none is too pale to see
+        fast = float(np.quantile(speed, 0.9)) or 1.0
+        shade = Normalize(-fast, fast)  # none is too pale to see
         u, v = field
         axes.streamplot(
             line, line, u, v, color=speed, norm=shade, cmap="Greys", density=1.1, linewidth=0.8
         )
-        inside = path[np.abs(path).max(1) <= 1.02 * reach]
-        axes.plot(*inside.T, color="#0072b2", linewidth=1.6, label="training")
+        axes.plot(*_drawable(path, reach).T, color="#0072b2", linewidth=1.6, label="training")
         axes.plot(*path[0], "o", color="#0072b2", markersize=6, label="start")
         axes.plot(0, 0, "*", color="#d55e00", markersize=13, label="equilibrium")
         axes.set(
@@ -71,6 +72,12 @@ def _reach(path: NDArray[np.float64]) -> float:
     """Return half the side of the picture: the path's extent, unless it runs away."""
     start = max(float(np.abs(path[0]).max()), 1e-6)
     return 1.15 * min(max(float(np.abs(path[np.isfinite(path).all(1)]).max()), start), 4 * start)
+
+
+def _drawable(path: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
+    """Return a path up to where it has left the picture by far; the axes clip the rest."""
+    gone = np.flatnonzero(~(np.abs(path).max(1) < FAR * reach))
+    return path[: gone[0]] if gone.size else path
 
 
 def _field(game: DiracGAN, line: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:

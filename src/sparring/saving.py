@@ -36,6 +36,17 @@ def save_samples(
             _save_points(items, spec, path)
 
 
+def picture_of(items: NDArray[Any], spec: Spec, path: Path, columns: int | None = None) -> None:
+    """Write one picture of items: a grid of images, points in the plane."""
+    match spec:
+        case ImageSpec():
+            _write(path, png_bytes(grid(items, columns)))
+        case VectorSpec():
+            from sparring.landscapes import draw_points
+
+            _write(path, draw_points(items, spec, "samples"))
+
+
 def _save_images(pixels: NDArray[np.uint8], path: Path, labels: Tensor | None) -> None:
     match path.suffix.lower():
         case ".npz":
@@ -44,20 +55,18 @@ def _save_images(pixels: NDArray[np.uint8], path: Path, labels: Tensor | None) -
             _write(path, png_bytes(grid(pixels)))
         case "":
             write_images(pixels, path)
-            write_bytes(path / "grid.png", png_bytes(grid(pixels[:IN_GRID])))
+            _write(path / "grid.png", png_bytes(grid(pixels[:IN_GRID])))
         case other:
             raise SparringError(f"cannot write '{other}' files; use .npz, .png or a folder")
 
 
 def _save_points(points: NDArray[np.float32], spec: VectorSpec, path: Path) -> None:
-    from sparring.landscapes import draw_points
-
     match path.suffix.lower():
         case ".png":
-            _write(path, draw_points(points, spec, "samples"))
+            picture_of(points, spec, path)
         case "":
             write_points(points, path / "samples.csv")
-            write_bytes(path / "picture.png", draw_points(points, spec, "samples"))
+            picture_of(points, spec, path / "picture.png")
         case _:
             write_points(points, path)
 

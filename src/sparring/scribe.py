@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 from sparring import gallery, report
-from sparring.build import build_objective
 from sparring.data.dataset import Dataset
+from sparring.errors import SparringError
 from sparring.metrics.estimate import Estimate
-from sparring.observe import in_words, observe
+from sparring.metrics.trend import BACK
+from sparring.observe import Found, Look, Observer, advice, in_words
 from sparring.plan import Audience
 from sparring.recipe import Recipe
 from sparring.runs import EventLog, RunFolder
@@ -32,7 +33,9 @@ class Scribe:
     audience: Audience
     seconds_before: float
     saved_images: int
-    observed: dict[str, float | Estimate] = field(default_factory=dict)
+    observer: Observer
+    looks: list[Look]
+    observed: Found = field(default_factory=dict)
     unwritten: set[str] = field(default_factory=set)  # said once, until it works again
 
     def callbacks(self) -> tuple[Callback, ...]:
@@ -72,20 +75,34 @@ class Scribe:
         self._survive("samples", draw)
 
     def observe(self, state: State) -> None:
-        """Log what can be measured of the generator."""
-        found = observe(state, self.data, build_objective(self.recipe))
-        if found:
-            values = {k: v.value if isinstance(v, Estimate) else v for k, v in found.items()}
-            self.log("observed", images=state.images, metrics=values)
-            self.observed = found
+        """Log what can be measured of the generator; a measure that fails stops nothing."""
+        try:
+            self.observed = self.observer(state)
+        except SparringError as error:  # samples that are not finite, on their way to a rollback
+            self.log("unobserved", images=state.images, reason=str(error))
+            return
+        if self.observed:
+            sure = {k: v for k, v in self.observed.items() if isinstance(v, Estimate)}
+            self.log(
+                "observed",
+                images=state.images,
+                metrics=self.observed | {key: one.value for key, one in sure.items()},
+                intervals={key: [one.low, one.high] for key, one in sure.items()},
+            )
+        if isinstance(distance := self.observed.get("kid"), Estimate):
+            self.looks.append((state.images, distance))
 
     def checkpoint(self, state: State, progress: Progress) -> None:
         """Save the state."""
 
         def save() -> None:
-            path = checkpoint.save(state, self.folder.checkpoints, self.recipe.checkpoint.keep)
+            best = self._best(state.images)
+            keep = self.recipe.checkpoint.keep
+            path = checkpoint.save(state, self.folder.checkpoints, keep, spare=best)
             self.saved_images = state.images
             self.log("checkpoint", images=progress.images, path=path.name)
+            if best:
+                checkpoint.mark_best(self.folder.checkpoints, best)
 
         self._survive("checkpoint", save)
 
@@ -106,6 +123,8 @@ class Scribe:
         self.log(status, images=state.images, reason=reason)
         if self.observed:
             self.audience.say(in_words(self.observed, self.data))
+        if len(self.looks) > BACK:
+            self.audience.say(advice(self.observer.trend(self.looks)))
         ticked = seconds_so_far(self.folder)
 
         def write() -> None:
@@ -113,6 +132,14 @@ class Scribe:
             write_report(self.folder)
 
         self._survive("run.json", write)
+
+    def _best(self, now: int) -> str:
+        """Return the newest checkpoint that the looks cannot tell from the best of those kept."""
+        names = {int(path.name) for path in checkpoint.kept(self.folder.checkpoints)} | {now}
+        looked = [(images, distance) for images, distance in self.looks if images in names]
+        if not looked:
+            return ""
+        return f"{self.observer.choice(looked)[0]:09d}"
 
     def _survive(self, what: str, write: Callable[[], None]) -> None:
         try:
@@ -129,6 +156,17 @@ def write_report(folder: RunFolder) -> None:
     """Write `report.html` and `README.md` from the files of a run."""
     report.write_report(folder)
     report.write_card(folder)
+
+
+def looks_so_far(folder: RunFolder) -> list[Look]:
+    """Return the kernel distances that a run has logged, with the images seen then."""
+    found = []
+    for event in folder.read_events():
+        interval = event.get("intervals", {}).get("kid") if event["event"] == "observed" else None
+        if interval:
+            value, (low, high) = event["metrics"]["kid"], interval
+            found.append((event["images"], Estimate(value, low, high, 0, "logged")))
+    return found
 
 
 def seconds_so_far(folder: RunFolder) -> float:

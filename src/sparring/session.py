@@ -22,16 +22,17 @@ import numpy as np
 import torch
 
 from sparring import gallery
-from sparring.build import build_game, build_state
+from sparring.build import build_game, build_objective, build_state
 from sparring.data.dataset import Dataset
 from sparring.data.kinds import kind, open_data
 from sparring.data.named import NAMES
 from sparring.data.stream import Prefetcher
 from sparring.errors import SparringError
+from sparring.observe import Observer
 from sparring.plan import Audience, Plan, Source, batches, images_in, images_per_round
 from sparring.recipe import Recipe, parse_budget, read_recipe, resolve, to_toml
 from sparring.runs import EventLog, Json, RunFolder, claim, write_json, write_text
-from sparring.scribe import Scribe, seconds_so_far
+from sparring.scribe import Scribe, looks_so_far, seconds_so_far
 from sparring.training import checkpoint
 from sparring.training.loop import train
 from sparring.training.state import State
@@ -116,7 +117,9 @@ def _play(
     """Train to the end of the budget or an interruption, and write down how it ended."""
     torch.set_num_threads(recipe.threads)
     seconds = seconds_so_far(folder)
-    scribe = Scribe(folder, data, recipe, log, audience, seconds, saved_images=state.images)
+    observer = Observer(data, build_objective(recipe), folder.path.parent / "cache")
+    looks = looks_so_far(folder)
+    scribe = Scribe(folder, data, recipe, log, audience, seconds, state.images, observer, looks)
     fetch = batches(data, recipe)
     ahead = Prefetcher(fetch, recipe.data.workers) if recipe.data.workers else None
     try:

@@ -1,20 +1,25 @@
 """`sparring theory`: the statements of the theory checked, and the Dirac-GAN's phase portrait.
 
-torch is imported by the commands, never for `--help`.
+torch, scipy and matplotlib are imported by the commands, never for `--help`.
 """
 
 import json
 import sys
+from collections.abc import Iterable, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, Token
 
 from sparring.errors import SparringError
 from sparring.recipe import ObjectiveName
 
 if TYPE_CHECKING:
-    from sparring.statements.statement import Statement
+    from rich.text import Text
+
+    from sparring.statements import Check, Statement
+    from sparring.theory.dirac import DiracGAN
 
 PenaltyName = Literal[
     "none",
@@ -23,10 +28,26 @@ PenaltyName = Literal[
     "r1+r2",
     "gradient",
     "finite-difference-r1",
+    "finite-difference-r2",
     "instance-noise",
     "consensus",
 ]
 OrderName = Literal["simultaneous", "alternating"]
+
+START = (1.0, 1.0)  # (θ, ψ) from where the path is drawn
+MOST_ROUNDS = 100_000
+PIPE_COLUMNS = 150
+WORDS = {  # of a penalty and its weight, in the picture's title
+    "none": "no penalty",
+    "r1": "R1, γ = {:g}",
+    "r2": "R2, γ = {:g}",
+    "r1+r2": "R1 and R2, γ = {:g}",
+    "gradient": "gradient penalty, λ = {:g}",
+    "finite-difference-r1": "finite-difference R1, γ = {:g}",
+    "finite-difference-r2": "finite-difference R2, γ = {:g}",
+    "instance-noise": "instance noise, σ = {:g}",
+    "consensus": "consensus, γ = {:g}",
+}
 
 app = App(
     name="theory",
@@ -37,6 +58,11 @@ app = App(
     ),
     default_parameter=Parameter(negative=()),
 )
+
+
+def _whole_number(kind: Any, tokens: Sequence[Token]) -> int:
+    """Read an integer as it stands; cyclopts would round 1.5."""
+    return int(tokens[0].value)
 
 
 @app.default
@@ -80,7 +106,10 @@ def dirac(
     gamma: Annotated[float, Parameter(help="its weight; σ of instance noise")] = 0.6,
     order: Annotated[OrderName, Parameter(help="who moves when")] = "simultaneous",
     lr: Annotated[float, Parameter(help="step size of both players")] = 0.1,
-    rounds: Annotated[int, Parameter(help="of the path that is drawn")] = 500,
+    rounds: Annotated[
+        int,
+        Parameter(name=["--rounds", "--steps"], help="of the path drawn", converter=_whole_number),
+    ] = 500,
     out: Annotated[Path, Parameter(help="the picture, .svg or .png")] = Path("dirac.svg"),
     as_json: Annotated[bool, Parameter(name="--json", help="the numbers, as JSON")] = False,
 ) -> None:
@@ -89,30 +118,30 @@ def dirac(
     The data are the point 0, the generator makes the point θ, the discriminator is ψx: near the
     equilibrium training is a 2 × 2 matrix, and its eigenvalues decide (Mescheder 2018).
     """
-    from sparring.portraits import phase_portrait
-    from sparring.runs import write_bytes
-    from sparring.theory.dirac import trajectory
-
-    if out.suffix.lower() not in (".svg", ".png"):
+    kind = out.suffix.lower()[1:]
+    if kind not in ("svg", "png"):
         raise SparringError(f"cannot write '{out}'; use .svg or .png")
-    if not 0 < lr < 1e3 or not 0 <= gamma < 1e6 or not 0 < rounds <= 100_000:
+    if not 0 < lr < 1e3 or not 0 <= gamma < 1e6 or not 0 < rounds <= MOST_ROUNDS:
         raise SparringError(
             f"lr {lr:g}, gamma {gamma:g}, rounds {rounds}; expected lr above 0, gamma of at least "
-            "0 and 1 to 100,000 rounds"
+            f"0 and 1 to {MOST_ROUNDS:,} rounds"
         )
+    from sparring.portraits import phase_portrait
+    from sparring.runs import write_bytes
+    from sparring.theory.dirac import trajectory, verdict_of_path
+
     game = _game(objective, penalty, gamma)
-    facts = _facts(game, order, lr)
-    path = trajectory(game, (1.0, 1.0), order, lr, rounds)
-    damped = "" if penalty == "none" else f", {penalty} {gamma:g}"
-    title = f"{objective}{damped}, {order}, step {lr:g}\n{facts['verdict']}"
+    path = trajectory(game, START, order, lr, rounds)
+    facts = _facts(game, order, lr) or {"eigenvalues": [], "verdict": verdict_of_path(path)}
+    damped = WORDS[penalty].format(gamma)
+    title = f"{objective}, {damped}\n{order}, learning rate {lr:g}: {facts['verdict']}"
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(out, phase_portrait(game, path, title, out.suffix.lower()[1:]))
+    write_bytes(out, phase_portrait(game, path, title, kind))
     if as_json:
         print(json.dumps(facts | {"picture": str(out)}, indent=2))  # noqa: T201
         return
-    for name, value in facts.items():
-        print(f"{name.replace('_', ' '):>24}  {_written(value)}")  # noqa: T201
-    print(f"{'picture':>24}  {out}")  # noqa: T201
+    for name, value in (facts | {"picture": str(out)}).items():
+        print(f"{name.replace('_', ' '):>24}  {_written(name, value)}")  # noqa: T201
 
 
 def _chosen(statements: "tuple[Statement, ...]", only: str) -> "list[Statement]":
@@ -126,15 +155,14 @@ def _chosen(statements: "tuple[Statement, ...]", only: str) -> "list[Statement]"
     return [known[number] for number in asked]
 
 
-def _shown(statements: "list[Statement]", *, quiet: bool) -> "Any":
-    """Yield the statements, with a bar on a terminal."""
+def _shown(statements: "list[Statement]", *, quiet: bool) -> "Iterable[Statement]":
+    """Return the statements, with a bar on a terminal."""
     if quiet or not sys.stderr.isatty():
-        return iter(statements)
+        return statements
     from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
-    return track(statements, "checking", console=console, transient=True)
+    return track(statements, "checking", console=Console(stderr=True), transient=True)
 
 
 def _row(statement: "Statement") -> dict[str, Any]:
@@ -144,18 +172,20 @@ def _row(statement: "Statement") -> dict[str, Any]:
         "claim": statement.claim,
         "source": statement.source,
         "passed": all(check.passed for check in checks),
-        "checks": [
-            {
-                "what": check.what,
-                "expected": check.expected,
-                "computed": check.computed,
-                "error": check.error,
-                "tolerance": check.tolerance,
-                "passed": check.passed,
-            }
-            for check in checks
-        ],
+        "checks": [_numbers(check) for check in checks],
     }
+
+
+def _numbers(check: "Check") -> dict[str, Any]:
+    """Return a check; numbers that JSON does not know are null."""
+    told = {
+        "expected": check.expected,
+        "computed": check.computed,
+        "error": check.error,
+        "tolerance": check.tolerance,
+    }
+    known = {name: value if isfinite(value) else None for name, value in told.items()}
+    return {"what": check.what} | known | {"passed": check.passed}
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
@@ -164,7 +194,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_COLUMNS)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("", justify="right")
     table.add_column("statement", ratio=1, overflow="fold")
@@ -173,22 +203,24 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         claim = Text(f"{row['claim']} ", style="bold").append(row["source"], style="dim not bold")
         table.add_row(str(row["number"]), claim, "", "", "", _mark(row["passed"]))
-        for check in row["checks"]:
-            expected, computed = (f"{check[key]:.10g}" for key in ("expected", "computed"))
-            what = Text(f"  {check['what']}")
-            table.add_row(
-                "", what, expected, computed, f"{check['error']:.1e}", _mark(check["passed"])
-            )
+        for one in row["checks"]:
+            expected, computed = (_digits(one[key], ".10g") for key in ("expected", "computed"))
+            what, error = Text(f"  {one['what']}"), _digits(one["error"], ".1e")
+            table.add_row("", what, expected, computed, error, _mark(one["passed"]))
     console.print(table)
 
 
-def _mark(passed: bool) -> "Any":
+def _digits(value: float | None, form: str) -> str:
+    return "not finite" if value is None else format(value, form)
+
+
+def _mark(passed: bool) -> "Text":
     from rich.text import Text
 
     return Text("✓", style="green") if passed else Text("✗", style="bold red")
 
 
-def _game(objective: ObjectiveName, penalty: PenaltyName, gamma: float) -> "Any":
+def _game(objective: ObjectiveName, penalty: PenaltyName, gamma: float) -> "DiracGAN":
     from sparring import build, penalties
     from sparring.theory.dirac import DiracGAN
 
@@ -200,41 +232,45 @@ def _game(objective: ObjectiveName, penalty: PenaltyName, gamma: float) -> "Any"
             return DiracGAN(chosen, noise=gamma)
         case "consensus":
             return DiracGAN(chosen, consensus=gamma)
-        case "r1+r2":
-            return DiracGAN(chosen, ((penalties.r1, gamma), (penalties.r2, gamma)))
     named = {
-        "r1": penalties.r1,
-        "r2": penalties.r2,
-        "gradient": penalties.gradient_penalty,
-        "finite-difference-r1": penalties.finite_difference_r1,
+        "r1": (penalties.r1,),
+        "r2": (penalties.r2,),
+        "r1+r2": (penalties.r1, penalties.r2),
+        "gradient": (penalties.gradient_penalty,),
+        "finite-difference-r1": (penalties.finite_difference_r1,),
+        "finite-difference-r2": (penalties.finite_difference_r2,),
     }
-    return DiracGAN(chosen, ((named[penalty], gamma),))
+    return DiracGAN(chosen, tuple((one, gamma) for one in named[penalty]))
 
 
-def _facts(game: "Any", order: OrderName, lr: float) -> dict[str, Any]:
+def _facts(game: "DiracGAN", order: OrderName, lr: float) -> dict[str, Any]:
+    """Return what the eigenvalues say, or nothing where there are none."""
     from sparring.theory import dirac
 
     try:
         jacobian = game.jacobian()
-    except SparringError as error:
-        return {"eigenvalues": [], "verdict": "has no smooth equilibrium", "why": str(error)}
+    except SparringError:
+        return {}
     update = dirac.round_matrix(jacobian, order, lr)
-    radius = dirac.spectral_radius(update)
     return {
         "eigenvalues": _pairs(dirac.eigenvalues(jacobian)),
         "eigenvalues_of_a_round": _pairs(dirac.eigenvalues(update)),
-        "spectral_radius": radius,
-        "verdict": dirac.verdict(radius),
+        "spectral_radius": dirac.spectral_radius(update),
+        "verdict": dirac.verdict(update),
         "converges_for_lr_below": dirac.largest_step(jacobian, order),
         "circles_for_lr_below": dirac.largest_circling_step(jacobian, order),
     }
 
 
-def _pairs(values: "Any") -> list[tuple[float, float]]:
+def _pairs(values: Iterable[complex]) -> list[tuple[float, float]]:
     return [(float(value.real), float(value.imag)) for value in values]
 
 
-def _written(value: Any) -> str:
+def _written(name: str, value: Any) -> str:
+    if name == "eigenvalues" and not value:
+        return "none: the penalty has no derivative at (0, 0); the verdict is that of the path"
+    if name.endswith("_for_lr_below") and value == 0:
+        return "never"
     if isinstance(value, list):
         signed = ((real, "-" if imag < 0 else "+", abs(imag)) for real, imag in value)
         return ", ".join(f"{real:.6g} {sign} {imag:.6g}i" for real, sign, imag in signed)

@@ -92,7 +92,7 @@ def test_the_kind_can_be_asked_for(tmp_path: Path) -> None:
     [
         (np.array([[1.0, np.nan], [1, 2], [np.inf, 3]]), "2 of 3 rows"),
         (np.ones((1, 3)), "1 points"),
-        (np.ones((50, 3)), "are the same"),
+        (np.ones((50, 3)), "all the same"),
         (np.ones((5, 0)), "shape"),
         (np.full((5, 2), 1e30), "at most"),
         (np.array([["a", "b"], ["c", "d"]]), "numbers"),

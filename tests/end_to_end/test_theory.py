@@ -55,7 +55,47 @@ def test_dirac_in_json_has_the_numbers(cli: CommandLine) -> None:
     assert (cli.folder / "dirac.svg").exists()
 
 
+def test_dirac_judges_a_game_without_eigenvalues_by_its_path(cli: CommandLine) -> None:
+    damped = ("--objective", "wasserstein", "--penalty", "gradient", "--steps", "300")
+    ended = cli("theory", "dirac", *damped, "--json")
+    facts = json.loads(ended.out)
+    assert (facts["eigenvalues"], facts["verdict"]) == ([], "circles")
+    assert "gradient penalty, λ = 0.6" in (cli.folder / facts["picture"]).read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "verdict"),
+    [
+        (("--penalty", "r2", "--lr", "2.5"), "diverges"),
+        (("--penalty", "finite-difference-r2"), "converges"),
+        (("--penalty", "consensus"), "converges"),
+        (("--objective", "least-squares"), "undecided"),
+    ],
+)
+def test_dirac_tells_what_each_penalty_does(
+    options: tuple[str, ...], verdict: str, cli: CommandLine
+) -> None:
+    ended = cli("theory", "dirac", *options, "--rounds", "1", "--out", "p.png")
+    told = dict(line.strip().split("  ", 1) for line in ended.out.splitlines())
+    assert told["verdict"] == verdict
+    assert (told["converges for lr below"] == "never") == (verdict == "undecided")
+
+
+def test_numbers_that_are_not_finite_are_null_in_json(cli: CommandLine) -> None:
+    planted = (
+        "import sparring.penalties as p; p.r1 = lambda d, r, f, w: float('nan') * p.r2(d, r, f, w)"
+    )
+    ended = cli.start("theory", "--only", "34", "--json", prelude=planted).wait()
+    assert ended.code == 1
+    assert "NaN" not in ended.out
+    assert json.loads(ended.out)[0]["checks"][0]["computed"] is None
+    ended = cli.start("theory", "--only", "34", prelude=planted).wait()
+    assert ended.code == 1
+    assert "not finite" in ended.out
+
+
 def test_dirac_refuses_what_it_cannot_do(cli: CommandLine) -> None:
     assert "use .svg or .png" in cli("theory", "dirac", "--out", "x.gif").complaint
     assert "expected lr above 0" in cli("theory", "dirac", "--lr", "-1").complaint
+    assert "1.5" in cli("theory", "dirac", "--rounds", "1.5").complaint
     assert "hing" in cli("theory", "dirac", "--objective", "hing").complaint

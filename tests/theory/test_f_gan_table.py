@@ -149,6 +149,13 @@ def test_in_float32_it_stays_finite_and_accurate_to_fifty(name: str) -> None:
     torch.testing.assert_close(fused.double(), printed(name, V), rtol=4e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("name", ["neyman", "squared_hellinger"])
+def test_near_zero_where_it_is_zero_it_keeps_its_digits_in_float32(name: str) -> None:
+    tiny = torch.tensor([-1e-3, -1e-6, 1e-9, 1e-4])
+    fused = DIVERGENCES[name].conjugate_of_activation(tiny)
+    torch.testing.assert_close(fused.double(), printed(name, tiny), rtol=1e-6, atol=0)
+
+
 @every_kind
 def test_the_gradient_of_the_fused_loss_is_finite_in_float32(name: str) -> None:
     kind = DIVERGENCES[name]

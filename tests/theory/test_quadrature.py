@@ -106,6 +106,15 @@ def test_panels_end_where_the_densities_cross() -> None:
     assert quadrature.crossings(quadrature.log_ratio(STANDARD, SHIFTED), inside) == [0.5]
 
 
+def test_rounding_is_no_crossing() -> None:
+    def ripple(x: Tensor) -> Tensor:
+        return 1e-14 * (40 * x).sin()
+
+    x = quadrature.nodes(STANDARD, STANDARD)[0]
+    assert quadrature.crossings(ripple, x) == []
+    assert len(quadrature.crossings(lambda x: 1e3 * ripple(x), x)) > 100
+
+
 def test_without_the_crossings_total_variation_would_lose_digits() -> None:
     exact = 2 * norm.cdf(0.5) - 1
     x, weight = quadrature.nodes(STANDARD, SHIFTED)
@@ -125,6 +134,13 @@ def test_densities_that_end_abruptly_are_integrated_exactly(kind: Divergence, va
     assert quadrature.divergence(divergences.kl, uniform(0, 1), uniform(0, 4)) == pytest.approx(
         math.log(4), abs=1e-12
     )
+
+
+def test_densities_side_by_side_have_nothing_in_common() -> None:
+    beside = uniform(0, 1), uniform(1, 2)
+    assert quadrature.divergence(divergences.total_variation, *beside) == pytest.approx(1)
+    assert quadrature.w1(*beside) == pytest.approx(1)
+    assert quadrature.divergence(divergences.reverse_kl, *beside) == math.inf
 
 
 def test_an_infinite_divergence_is_refused_and_a_finite_one_beside_it_is_not() -> None:

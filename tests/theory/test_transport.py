@@ -115,6 +115,8 @@ def test_the_directions_of_the_circle_are_unit_vectors_evenly_over_half_a_turn()
     directions = transport.circle(9)
     torch.testing.assert_close(directions.norm(dim=1), torch.ones(9).double())
     torch.testing.assert_close(directions.T @ directions, 4.5 * torch.eye(2).double())
+    turns = transport.circle(4) @ directions[0]
+    torch.testing.assert_close(turns, torch.tensor([1, 0.5**0.5, 0, -(0.5**0.5)]).double())
 
 
 def test_what_fits_no_program_is_refused() -> None:

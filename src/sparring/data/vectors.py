@@ -40,8 +40,6 @@ def open_vectors(
     train = points[divided.train]
     mean, scale = train.mean(0, dtype=np.float64), train.std(0, dtype=np.float64)
     constant = int((scale == 0).sum())
-    if constant == len(scale):
-        raise SparringError(f"all points of '{name}' are the same; there is nothing to learn")
     spec = VectorSpec(
         tuple(mean.tolist()), tuple(np.where(scale > 0, scale, 1).tolist()), density=density
     )
@@ -127,6 +125,10 @@ def _checked(origin: str, array: NDArray[Any]) -> NDArray[np.float32]:
     if bad:
         raise SparringError(
             f"{bad} of {len(array)} rows of {origin} hold NaN or infinity; remove or fill them"
+        )
+    if (array == array[0]).all():
+        raise SparringError(
+            f"{origin} holds {len(array)} points that are all the same; there is nothing to learn"
         )
     largest = float(np.abs(array.astype(np.float64)).max())
     if largest > sqrt(float(np.finfo(np.float32).max)):

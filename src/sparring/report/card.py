@@ -13,8 +13,8 @@ from sparring.report.facts import Facts
 from sparring.report.words import count, counted, encodable, number
 from sparring.runs import RunFolder, write_text
 
+UNMEASURED = "- No quality metric was computed: the samples above are all the evidence there is.\n"
 LIMITS = """\
-- No quality metric was computed: the samples above are all the evidence there is.
 - A generator may reproduce what it was trained on, or parts of it, most of all when the data are
   few.
 - It may leave out what is rare in the data, and it repeats the data's biases.
@@ -35,7 +35,8 @@ def render(facts: Facts) -> str:
         _section("Data", _data(facts)),
         _section("Training", _training(facts)),
         _section("How to use it", _use(facts)),
-        _section("Limits", LIMITS),
+        _section("How good it is", _judged(facts)),
+        _section("Limits", ("" if facts.evaluation else UNMEASURED) + LIMITS),
         _section("Versions", _table(told.origin_lines(facts))),
     )
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -106,6 +107,17 @@ def _training(facts: Facts) -> str:
         known = f" with seed {seed:.0f}" if seed is not None else ""
         parts.append(f"The whole recipe is in [recipe.toml](recipe.toml){known}.")
     return "\n\n".join(part for part in parts if part)
+
+
+def _judged(facts: Facts) -> str:
+    lines = [
+        f"| {escaped(name)} | {escaped(found)} | {escaped(truth)} | {escaped(words)} |"
+        for name, found, truth, words in told.judged_lines(facts)
+    ]
+    if not lines:
+        return ""
+    head = ["| | samples | real against real | |", "|---|---|---|---|"]
+    return "\n".join([escaped(told.judged_by(facts)), "", *head, *lines])
 
 
 def _use(facts: Facts) -> str:

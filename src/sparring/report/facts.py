@@ -18,6 +18,15 @@ from sparring.runs import Json, RunFolder, read_json
 
 Pairs = list[tuple[str, str]]
 THINGS = {"image": "image", "vector": "point"}
+JUDGED = (
+    ("typical", "The most typical samples: nearest to held-out data in features."),
+    ("untypical", "The least typical samples: farthest from all held-out data."),
+    (
+        "nearest",
+        "Above, the samples nearest to any training item; below, those items. Twins mean copying.",
+    ),
+    ("feature", "The feature in which samples and real data differ most."),
+)
 ENDINGS = {
     "finished": "Finished",
     "interrupted": "Interrupted",
@@ -44,6 +53,8 @@ class Facts:
     recipe: Json
     recipe_text: str
     events: tuple[Json, ...]
+    evaluation: Json
+    judged: tuple[tuple[Picture, str], ...]  # pictures of the evaluation, and their captions
     real: Picture | None
     progress: Picture | None
     sample: tuple[int, Picture] | None  # images seen, and the newest picture that is whole
@@ -104,6 +115,8 @@ def read_facts(folder: RunFolder) -> Facts:
         recipe=_recipe(text, problems),
         recipe_text=text,
         events=_events(folder, problems),
+        evaluation=_object(folder, "evaluation.json", problems),
+        judged=_judged(folder, problems),
         real=pictures["real.png"],
         progress=pictures["progress.png"],
         sample=_newest_sample(folder, problems),
@@ -154,6 +167,11 @@ def _picture(folder: RunFolder, name: str, problems: list[str]) -> Picture | Non
     if picture is None and path.exists():
         problems.append(f"samples/{name} is not a whole picture and was left out.")
     return picture
+
+
+def _judged(folder: RunFolder, problems: list[str]) -> tuple[tuple[Picture, str], ...]:
+    found = ((_picture(folder, f"evaluation-{name}.png", problems), text) for name, text in JUDGED)
+    return tuple((picture, text) for picture, text in found if picture)
 
 
 def _newest_sample(folder: RunFolder, problems: list[str]) -> tuple[int, Picture] | None:
@@ -272,6 +290,54 @@ def origin_lines(facts: Facts) -> Pairs:
         ("Ended", moment(run.get("ended"))),
     )
     return [(label, str(value)) for label, value in lines if value not in (None, "")]
+
+
+class Judged(NamedTuple):
+    """A line of the evaluation, as text."""
+
+    name: str
+    found: str
+    truth: str
+    words: str
+
+
+def judged_lines(facts: Facts) -> list[Judged]:
+    """Return what was measured of the samples, beside the same for real data."""
+    entries = (table(entry) for entry in rows(facts.evaluation.get("lines")))
+    return [
+        Judged(
+            str(entry.get("name", "?")),
+            _interval(table(entry.get("estimate"))),
+            _interval(table(entry.get("at_truth"))),
+            str(entry.get("words", "")),
+        )
+        for entry in entries
+        if entry
+    ]
+
+
+def judged_by(facts: Facts) -> str:
+    """Say what the evaluation compared, and by which features."""
+    about = facts.evaluation
+    fake, real = number(about.get("fake")), number(about.get("real"))
+    if fake is None or real is None:
+        return ""
+    part = {"held_out": "held-out ", "train": "training "}.get(str(about.get("part")), "")
+    return (
+        f"{counted(fake, 'sample')} of checkpoint {about.get('checkpoint')} against "
+        f"{count(real)} {part}{facts.thing}s of {about.get('data')}, by the features "
+        f"{about.get('extractor')} ({about.get('digest')}, {about.get('width')} wide); "
+        "intervals of 95 %."
+    )
+
+
+def _interval(estimate: Json) -> str:
+    value, low, high = (number(estimate.get(key)) for key in ("value", "low", "high"))
+    if value is None or low is None or high is None:
+        return ""
+    p = number(estimate.get("p_value"))
+    tested = "" if p is None else f", p = {p:.2g}"
+    return f"{value:.3g} [{low:.3g}, {high:.3g}]{tested}"
 
 
 def uses(facts: Facts) -> list[Use]:

@@ -51,6 +51,8 @@ def context(facts: Facts) -> dict[str, Any]:
         "events": [
             _event(event, facts.thing) for event in facts.events if event["event"] not in UNEVENTFUL
         ],
+        "judged": told.judged_lines(facts),
+        "judged_by": told.judged_by(facts),
         "plan": told.plan_lines(facts),
         "origin": told.origin_lines(facts),
         "use": told.uses(facts),

@@ -1,10 +1,13 @@
-"""Statements on convergence: the Dirac-GAN's eigenvalues, paths and step sizes, and penalties.
+"""Rows 25–29 and 34: the Dirac-GAN's eigenvalues, step sizes and paths; penalties of a linear D.
 
-Numbers are those of the theory page; everything is computed by `theory.dirac` from the objectives
-and penalties that training uses.
+Everything is computed by `theory.dirac` from the objectives and penalties that training uses.
+
+Notation: (θ, ψ) the generator's point and the discriminator's slope, λ eigenvalues of the
+gradient field at (0, 0), h the step size, γ the weight of R1; f′(0) as in Mescheder 2018: ½ for
+cross-entropy.
 """
 
-from math import e, sqrt
+from math import e, pi, sqrt
 
 import numpy as np
 import torch
@@ -28,172 +31,150 @@ from sparring.theory.dirac import (
 )
 
 H, GAMMA = 0.1, 0.6
-ROUNDS = 400
-SPECTRA: tuple[tuple[str, Objective, float], ...] = (  # the imaginary part; the real one is 0
+STRONG = 1.25  # a γ beyond critical damping
+START = (1.0, 1.0)
+EXACT = 1e-12
+SPECTRA: tuple[tuple[str, Objective, float], ...] = (  # Im λ; Re λ is 0
     ("minimax", objectives.minimax, 1 / 2),
     ("non-saturating", objectives.non_saturating, 1 / 2),
     ("relativistic", objectives.relativistic, 1 / 2),
     ("Wasserstein", objectives.wasserstein, 1.0),
-    ("least squares", objectives.least_squares, 0.0),
-    ("KL", objectives.kl, 1 / e),
+    ("hinge", objectives.hinge, 1.0),
+    ("least squares, degenerate", objectives.least_squares, 0.0),
     ("mean-squared, of the article", objectives.mean_squared, sqrt(1 / 8)),
+    ("total variation", objectives.total_variation, 1 / 2),
+    ("KL", objectives.kl, 1 / e),
+    ("reverse KL", objectives.reverse_kl, 1.0),
+    ("Pearson", objectives.pearson, 1.0),
+    ("Neyman", objectives.neyman, 1.0),
+    ("squared Hellinger", objectives.squared_hellinger, 1.0),
+    ("Jensen–Shannon", objectives.jensen_shannon, 1 / 2),
+    ("f-GAN of Goodfellow's value", objectives.gan, 1 / 2),
 )
 
 
-def spectra() -> tuple[Check, ...]:
-    """Compare the eigenvalues at the equilibrium without any damping."""
-    return tuple(
-        check
-        for name, objective, imaginary in SPECTRA
-        for check in _complex(f"{name}, λ", _spectrum(objective), complex(0, imaginary))
+def _spectra() -> tuple[Check, ...]:
+    found = {name: _spectrum(objective) for name, objective, _ in SPECTRA}
+    real = np.stack(list(found.values())).real
+    return (
+        *(Check(f"{name}: Im λ", c, float(found[name][0].imag), EXACT) for name, _, c in SPECTRA),
+        Check("largest |Re λ| of them all", 0, float(np.abs(real).max()), EXACT),
     )
 
 
-def simultaneous_steps() -> tuple[Check, ...]:
-    """Compare how much a simultaneous round stretches a small state: always more than 1."""
-    return tuple(
-        Check(
-            f"radius at h = {h:g}",
-            sqrt(1 + h**2 / 4),
-            spectral_radius(round_matrix(_jacobian(), "simultaneous", h)),
-        )
-        for h in (0.01, H, 1.0)
+def _simultaneous_steps() -> tuple[Check, ...]:
+    cases = (
+        ("cross-entropy", objectives.minimax, 1 / 2, 0.01),
+        ("cross-entropy", objectives.minimax, 1 / 2, H),
+        ("cross-entropy", objectives.minimax, 1 / 2, 1.0),
+        ("Wasserstein", objectives.wasserstein, 1.0, H),
+        ("KL", objectives.kl, 1 / e, H),
     )
+    radii = tuple(
+        Check(f"{name}: radius at h = {h:g}", sqrt(1 + (h * c) ** 2), _radius(objective, h), EXACT)
+        for name, objective, c, h in cases
+    )
+    path = trajectory(DiracGAN(objectives.minimax), START, "simultaneous", H, 100)
+    shrunk = int((np.diff(np.hypot(*path.T)) <= 0).sum())
+    return *radii, Check("rounds of 100 that lead nearer to (0, 0)", 0, shrunk, 0.0)
 
 
-def alternating_steps() -> tuple[Check, ...]:
-    """Compare radius, trace and the end of stability of alternating rounds."""
+def _alternating_steps() -> tuple[Check, ...]:
     jacobian = _jacobian()
     matrix = round_matrix(jacobian, "alternating", H)
-    beyond = spectral_radius(round_matrix(jacobian, "alternating", 4.04))
+    k = 2.02  # h f′(0), beyond the limit: the roots of x² − (2 − k²)x + 1 are real there
+    beyond = spectral_radius(round_matrix(jacobian, "alternating", 2 * k))
+    limit = largest_circling_step(jacobian, "alternating") / 2
     return (
-        Check("radius at h = 0.1", 1.0, spectral_radius(matrix)),
-        Check("trace at h = 0.1", 2 - H**2 / 4, float(np.trace(matrix))),
-        Check(
-            "h f′(0) where circling ends", 2.0, largest_circling_step(jacobian, "alternating") / 2
-        ),
-        Check("radius beyond it exceeds 1", 1.0, float(beyond > 1)),
-        Check("largest change of the ellipse it stays on, 100 rounds", 0.0, _drift(), 1e-12),
+        Check("radius at h = 0.1", 1, spectral_radius(matrix), EXACT),
+        Check("trace at h = 0.1", 2 - H**2 / 4, float(np.trace(matrix)), EXACT),
+        Check("h f′(0) where circling ends", 2, limit, EXACT),
+        Check("radius at h f′(0) = 2.02", (k**2 - 2 + k * sqrt(k**2 - 4)) / 2, beyond, EXACT),
+        Check("drift from its ellipse, 100 rounds of Wasserstein", 0, _drift(), EXACT),
     )
 
 
-def damped_spectra() -> tuple[Check, ...]:
-    """Compare the eigenvalues with R1, R2 and both, and the step sizes they allow."""
-    root = sqrt(1 / 4 - GAMMA**2 / 4)
-    both = GAMMA - sqrt(GAMMA**2 - 1 / 4)
-    named: tuple[tuple[str, PenaltyFn], ...] = (
-        ("R1", penalties.r1),
-        ("R2", penalties.r2),
-        ("finite-difference R1", penalties.finite_difference_r1),
-    )
-    one = [
-        check
-        for name, penalty in named
-        for check in _complex(
-            f"{name}, γ = 0.6, λ", _spectrum(objectives.minimax, penalty), complex(-GAMMA / 2, root)
-        )
-    ]
-    pair = _spectrum(objectives.minimax, penalties.r1, penalties.r2)
-    jacobian = _jacobian(penalties.r1)
+def _damped() -> tuple[Check, ...]:
+    upper = complex(-GAMMA / 2, sqrt(1 - GAMMA**2) / 2)
+    root = sqrt(GAMMA**2 - 1 / 4)
+    one = {
+        "R1": penalties.r1,
+        "R2": penalties.r2,
+        "finite-difference R1": penalties.finite_difference_r1,
+        "finite-difference R2": penalties.finite_difference_r2,
+    }
+    pair = _spectrum(objectives.minimax, penalties.r1, penalties.r2).real
     return (
-        *one,
-        *_complex("R1 + R2, γ = 0.6, λ", pair, complex(-both)),
-        Check("γ of critical damping", 1.0, _critical_damping(), 1e-6),
-        Check("simultaneous, R1: h below", 4 * GAMMA, largest_step(jacobian, "simultaneous")),
-        Check(
-            "alternating, R1: h below",
-            4 * (sqrt(GAMMA**2 + 1) - GAMMA),
-            largest_step(jacobian, "alternating"),
-        ),
+        *(check for name, penalty in one.items() for check in _upper(name, penalty, upper)),
+        Check("R1 and R2, γ = 0.6: larger λ", -GAMMA + root, float(pair.max()), EXACT),
+        Check("R1 and R2, γ = 0.6: smaller λ", -GAMMA - root, float(pair.min()), EXACT),
+        Check("R1: γ of critical damping", 1, _critical_damping(), 1e-6),
+        *_step_bounds(),
     )
 
 
-def long_runs() -> tuple[Check, ...]:
-    """Compare where training ends after many rounds, from (1, 1)."""
-    wgan_gp = DiracGAN(objectives.wasserstein, ((penalties.gradient_penalty, 0.3),))
-    cycle = np.abs(trajectory(wgan_gp, (1, 1), "alternating", 0.05, 1000)[-250:]).max(0)
+def _step_bounds() -> tuple[Check, ...]:
+    """Compare the largest steps with R1, c = ½ (see `theory.dirac`)."""
+    weak, strong = _jacobian(penalties.r1), _jacobian(penalties.r1, gamma=STRONG)
+    overshoot = 4 * (STRONG - sqrt(STRONG**2 - 1))
+    answered = 4 * (sqrt(GAMMA**2 + 1) - GAMMA)
+    return (
+        Check("simultaneous, γ = 0.6: h below", 4 * GAMMA, largest_step(weak, "simultaneous")),
+        Check("simultaneous, γ = 1.25: h below", overshoot, largest_step(strong, "simultaneous")),
+        Check("alternating, γ = 0.6: h below", answered, largest_step(weak, "alternating")),
+    )
+
+
+def _long_runs() -> tuple[Check, ...]:
     damped = DiracGAN(objectives.minimax, ((penalties.r1, 1.0),))
     noisy = DiracGAN(objectives.minimax, noise=1.0)
     agreed = DiracGAN(objectives.minimax, consensus=1.0)
+    noise, consensus = (eigenvalues(game.jacobian())[0] for game in (noisy, agreed))
+    off_noise = abs(noise - complex(-1, sqrt(3)) / 4)
+    off_consensus = abs(consensus - complex(-1, 2) / 4)
     return (
-        Check("R1, γ = 1: distance from (0, 0)", 0.0, _end(damped, 0.2, ROUNDS), 1e-12),
-        Check("instance noise, σ = 1: distance", 0.0, _end(noisy, 0.2, ROUNDS), 1e-2),
-        Check("consensus, γ = 1: distance", 0.0, _end(agreed, 0.2, ROUNDS), 1e-6),
-        Check("WGAN-GP: it still swings after 1,000 rounds", 1.0, float(cycle.min() > 0.5)),
+        Check("R1, γ = 1: distance from (0, 0) after 400 rounds", 0, _end(damped), EXACT),
+        Check("instance noise, σ = 1: |λ − (−1 + i√3)/4|", 0, off_noise, EXACT),
+        Check("instance noise, σ = 1: distance after 400 rounds", 0, _end(noisy), 1e-6),
+        Check("consensus, γ = 1: |λ − (−1 + 2i)/4|", 0, off_consensus, EXACT),
+        Check("consensus, γ = 1: distance after 400 rounds", 0, _end(agreed), 1e-6),
+        Check("WGAN-GP, λ = 0.1: largest |ψ| in the end, from within", 4 / pi, _swing(0.2), 1e-2),
+        Check("WGAN-GP, λ = 0.1: the same, from outside", 4 / pi, _swing(2.0), 1e-2),
     )
 
 
-def linear_discriminators() -> tuple[Check, ...]:
-    """Compare the penalties of D(x) = w·x with their closed forms, |w| = 13."""
+def _linear_discriminators() -> tuple[Check, ...]:
     w = torch.tensor([3.0, -4.0, 12.0], dtype=torch.float64)
+    differences = penalties.finite_difference_r1, penalties.finite_difference_r2
+    r1, r2 = (2 * _penalty(penalty, w) for penalty in differences)
     return (
-        Check("R1 without its ½", 169.0, 2 * _penalty(penalties.r1, w)),
-        Check("R2 without its ½", 169.0, 2 * _penalty(penalties.r2, w)),
-        Check("gradient penalty", 144.0, _penalty(penalties.gradient_penalty, w)),
-        Check(
-            "finite differences without the ½, in the mean",
-            169.0,
-            2 * _penalty(penalties.finite_difference_r1, w),
-            1e-6,
-        ),
-        Check("largest singular value under spectral normalisation", 1.0, _normalised(), 1e-6),
+        Check("R1 without its ½, ‖w‖ = 13", 169, 2 * _penalty(penalties.r1, w), EXACT),
+        Check("R2 without its ½", 169, 2 * _penalty(penalties.r2, w), EXACT),
+        Check("gradient penalty", 144, _penalty(penalties.gradient_penalty, w), EXACT),
+        Check("finite-difference R1 without its ½, in the mean", 169, r1),
+        Check("finite-difference R2 without its ½, in the mean", 169, r2),
+        Check("largest singular value under spectral normalisation", 1, _normalised(), 1e-6),
     )
 
 
-STATEMENTS = (
-    Statement(
-        25,
-        "The Dirac-GAN's eigenvalues at the equilibrium are imaginary: training circles",
-        "Mescheder 2018, lemma 2.2",
-        spectra,
-    ),
-    Statement(
-        26,
-        "Simultaneous steps stretch every state by √(1 + h² f′(0)²): they always diverge",
-        "Mescheder 2018, lemma 2.3",
-        simultaneous_steps,
-    ),
-    Statement(
-        27,
-        "Alternating steps have radius 1 while h f′(0) < 2, and trace 2 − h² f′(0)²",
-        "Mescheder 2018, lemma 2.4",
-        alternating_steps,
-    ),
-    Statement(
-        28,
-        "R1 or R2 give −γ/2 ± √(γ²/4 − ¼), both −γ ± √(γ² − ¼): training converges",
-        "Mescheder 2018, section 4.1; step sizes derived",
-        damped_spectra,
-    ),
-    Statement(
-        29,
-        "R1, instance noise and consensus optimisation converge, WGAN-GP ends in a cycle",
-        "Mescheder 2018, sections 3 and 4",
-        long_runs,
-    ),
-    Statement(
-        34,
-        "On D(x) = w·x: R1 = |w|², WGAN-GP = (|w| − 1)², finite differences |w|² in the mean",
-        "derived",
-        linear_discriminators,
-    ),
-)
-
-
-def _jacobian(*chosen: PenaltyFn) -> Matrix:
-    return DiracGAN(objectives.minimax, tuple((one, GAMMA) for one in chosen)).jacobian()
+def _jacobian(*chosen: PenaltyFn, gamma: float = GAMMA) -> Matrix:
+    return DiracGAN(objectives.minimax, tuple((one, gamma) for one in chosen)).jacobian()
 
 
 def _spectrum(objective: Objective, *chosen: PenaltyFn) -> NDArray[np.complex128]:
     return eigenvalues(DiracGAN(objective, tuple((one, GAMMA) for one in chosen)).jacobian())
 
 
-def _complex(what: str, found: NDArray[np.complex128], expected: complex) -> tuple[Check, ...]:
-    """Compare the eigenvalue with the larger imaginary part, or of two real ones the larger."""
-    value = max(found, key=lambda one: (round(one.imag, 12), one.real))
+def _radius(objective: Objective, h: float) -> float:
+    return spectral_radius(round_matrix(DiracGAN(objective).jacobian(), "simultaneous", h))
+
+
+def _upper(name: str, penalty: PenaltyFn, expected: complex) -> tuple[Check, ...]:
+    """Compare the eigenvalue above the real axis; the other is its conjugate."""
+    found = _spectrum(objectives.minimax, penalty)[0]
     return (
-        Check(f"{what}, real part", expected.real, float(value.real), 1e-12),
-        Check(f"{what}, imaginary part", expected.imag, float(value.imag), 1e-12),
+        Check(f"{name}, γ = 0.6: Re λ", expected.real, float(found.real), EXACT),
+        Check(f"{name}, γ = 0.6: Im λ", expected.imag, float(found.imag), EXACT),
     )
 
 
@@ -202,24 +183,31 @@ def _critical_damping() -> float:
     low, high = 0.1, 3.0
     while high - low > 1e-8:
         gamma = (low + high) / 2
-        game = DiracGAN(objectives.minimax, ((penalties.r1, gamma),))
-        if eigenvalues(game.jacobian())[0].imag > 0:
-            low = gamma
-        else:
-            high = gamma
+        complex_pair = eigenvalues(_jacobian(penalties.r1, gamma=gamma))[0].imag > 0
+        low, high = (gamma, high) if complex_pair else (low, gamma)
     return (low + high) / 2
 
 
-def _end(game: DiracGAN, h: float, rounds: int) -> float:
-    """Return how far from the equilibrium training ends that began at (1, 1)."""
-    return float(np.hypot(*trajectory(game, (1, 1), "simultaneous", h, rounds)[-1]))
+def _end(game: DiracGAN) -> float:
+    """Return how far from (0, 0) simultaneous training ends."""
+    return float(np.hypot(*trajectory(game, START, "simultaneous", 0.2, 400)[-1]))
+
+
+def _swing(start: float) -> float:
+    """Return the largest |ψ| in the last turns of WGAN-GP's weak penalty.
+
+    θ² + ψ² changes at the rate −4λ(|ψ| − 1)|ψ|; its mean over a turn of radius R vanishes where
+    πR² = 4R. Alternating steps add no growth of their own.
+    """
+    game = DiracGAN(objectives.wasserstein, ((penalties.gradient_penalty, 0.1),))
+    path = trajectory(game, (start, start), "alternating", 0.2, 500)
+    return float(np.abs(path[-64:, 1]).max())  # two turns
 
 
 def _drift() -> float:
-    """Return by how much the widest of 100 alternating rounds exceeds the start's ellipse."""
-    path = trajectory(DiracGAN(objectives.wasserstein), (1, 0), "alternating", H, 100)
-    theta, psi = path.T
-    energy = theta**2 + psi**2 - H * theta * psi  # what a round leaves as it is
+    """Return by how much 100 alternating rounds change θ² + ψ² − hθψ, at most."""
+    theta, psi = trajectory(DiracGAN(objectives.wasserstein), (1, 0), "alternating", H, 100).T
+    energy = theta**2 + psi**2 - H * theta * psi
     return float(np.abs(energy / energy[0] - 1).max())
 
 
@@ -231,7 +219,7 @@ def _penalty(penalty: PenaltyFn, w: Tensor) -> float:
 
     x = torch.linspace(-1, 1, 24, dtype=torch.float64).reshape(8, 3).requires_grad_()
     scored = Scored(x, discriminator(x))
-    return float(penalty(discriminator, scored, scored, Corners()).mean())
+    return float(penalty(discriminator, scored, scored, Corners()).detach().mean())
 
 
 def _normalised() -> float:
@@ -244,8 +232,52 @@ def _normalised() -> float:
 
 
 class Corners(Antithetic):
-    """Draws the corners (±1, ±1, ±1) for N(0, I): their second moments are the same."""
+    """Draws the eight corners (±1, ±1, ±1) in turn for N(0, I): their second moments are equal."""
 
     def normal(self, purpose: str, shape: tuple[int, ...], like: Tensor | None = None) -> Tensor:
         bits = torch.arange(shape[0])[:, None] >> torch.arange(shape[1])
         return 1.0 - 2.0 * (bits % 2).double()
+
+
+STATEMENTS: tuple[Statement, ...] = (
+    Statement(
+        25,
+        "The Dirac-GAN's eigenvalues at the equilibrium are ±i f′(0), least squares' 0 twice: "
+        "nothing pulls inwards",
+        "Mescheder 2018, section 2",
+        _spectra,
+    ),
+    Statement(
+        26,
+        "Simultaneous steps h stretch every small state by √(1 + h² f′(0)²): they always diverge",
+        "Mescheder 2018, section 2",
+        _simultaneous_steps,
+    ),
+    Statement(
+        27,
+        "Alternating steps h have radius 1 while h f′(0) < 2, and trace 2 − h² f′(0)²: they circle",
+        "Mescheder 2018, section 2",
+        _alternating_steps,
+    ),
+    Statement(
+        28,
+        "R1 or R2 give −γ/2 ± √(γ²/4 − ¼), both −γ ± √(γ² − ¼); with R1 training converges for "
+        "h < 4γ (γ ≤ 1, simultaneous), h < 4(√(γ² + 1) − γ) (alternating)",
+        "Mescheder 2018, section 4; both penalties and the step sizes derived",
+        _damped,
+    ),
+    Statement(
+        29,
+        "R1, instance noise and consensus optimisation converge; WGAN-GP ends in a cycle, for a "
+        "weak penalty of radius 4/π",
+        "Mescheder 2018, sections 2 to 4; Mescheder 2017; the radius derived",
+        _long_runs,
+    ),
+    Statement(
+        34,
+        "On D(x) = w·x: R1 = ‖w‖², WGAN-GP = (‖w‖ − 1)², finite differences ‖w‖² in the mean; "
+        "spectral normalisation gives σ_max = 1",
+        "derived",
+        _linear_discriminators,
+    ),
+)

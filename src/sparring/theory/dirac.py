@@ -4,9 +4,15 @@ The data are the point 0, the generator makes the point θ, the discriminator is
 (Mescheder 2018, definition 2.1). Every loss and every penalty is the one that training uses.
 
 Notation: a state is the vector (θ, ψ); v(θ, ψ) = (−∂L_G/∂θ, −∂L_D/∂ψ) the gradient field, J its
-Jacobian at the equilibrium (0, 0), h the step size, c = −∂²L_D/∂ψ∂θ there: ½ for cross-entropy.
-One round of training multiplies a small state by I + hJ when both players move at once, and by
-the generator's step after the discriminator's when they alternate.
+Jacobian at the equilibrium (0, 0), h the step size, γ the weight of R1. One round of training
+multiplies a small state by I + hJ when both players move at once, and by the generator's step
+after the discriminator's when they alternate.
+
+With c = f′(0) of Mescheder's f (½ for cross-entropy) and R1, J has the rows (0, c) and (−c, −γ),
+and the step sizes h at which training converges are, from trace and determinant of a round:
+
+* simultaneous: h < γ/c² while γ ≤ 2c, then h < (γ − √(γ² − 4c²))/c²; none without a penalty;
+* alternating: h < (√(γ² + 4c²) − γ)/c²; without a penalty it circles while h < 2/c.
 """
 
 from collections.abc import Callable
@@ -31,6 +37,7 @@ Field = Callable[[Tensor], Tensor]  # (2,) -> (2,)
 
 NODES = 24  # of Gauss–Hermite quadrature, for instance noise
 NEAR = 1e-9  # a radius this close to 1 is taken for 1
+DRIFT = 0.05  # of a path's size from one quarter to the next, below which it stays
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class DiracGAN:
     """A game on one parameter each.
 
     `noise` is the standard deviation σ of instance noise on both sides; `consensus` the γ of
-    consensus optimisation, which adds −γ∇‖v‖²/2 to both players (Mescheder 2017, eq. 9).
+    consensus optimisation, which adds −γ∇‖v‖²/2 to both players (Mescheder 2017, section 4).
     """
 
     objective: Objective
@@ -105,7 +112,10 @@ class DiracGAN:
 
 
 class Antithetic(Draw):
-    """Draws ±1 in turn for N(0, 1): the mean of a square, and so of a penalty, is then exact."""
+    """Draws ±1 in turn for N(0, 1), which has the same mean square.
+
+    So a finite difference of a linear discriminator gets its expectation, exactly.
+    """
 
     def __init__(self) -> None:
         super().__init__(seed=0)
@@ -122,7 +132,7 @@ def eigenvalues(matrix: Matrix) -> NDArray[np.complex128]:
 
 
 def round_matrix(jacobian: Matrix, order: Order, h: float) -> Matrix:
-    """Return what one round of training multiplies a small state by (Mescheder 2018, app. B)."""
+    """Return what one round of training multiplies a small state by (Mescheder 2018, section 2)."""
     if order == "simultaneous":
         return np.eye(2) + h * jacobian
     discriminator, generator = np.eye(2), np.eye(2)
@@ -137,15 +147,35 @@ def spectral_radius(matrix: Matrix) -> float:
     return float(np.abs(np.linalg.eigvals(matrix)).max())
 
 
-def verdict(radius: float) -> str:
-    """Say what a spectral radius means near the equilibrium."""
+def verdict(update: Matrix) -> str:
+    """Say what a round of training does to states near the equilibrium.
+
+    Args:
+        update: from `round_matrix`.
+    """
+    radius = spectral_radius(update)
     if radius < 1 - NEAR:
         return "converges"
-    return "circles" if radius <= 1 + NEAR else "diverges"
+    if radius > 1 + NEAR:
+        return "diverges"
+    turns = bool((np.abs(np.linalg.eigvals(update).imag) > NEAR).all())
+    return "circles" if turns else "undecided"  # as in least squares: no linear pull at all
+
+
+def verdict_of_path(path: NDArray[np.float64]) -> str:
+    """Say what a path (rounds + 1, 2) does in the end: the widest of its last two quarters.
+
+    For games without a derivative at the equilibrium; a quarter should hold a few turns.
+    """
+    size = np.hypot(*path.T)
+    third, last = (float(part.max()) for part in np.array_split(size, 4)[2:])
+    if not np.isfinite(size).all() or last > (1 + DRIFT) * third:
+        return "diverges"
+    return "converges" if last < (1 - DRIFT) * third or last < NEAR else "circles"
 
 
 def largest_step(jacobian: Matrix, order: Order) -> float:
-    """Return the step size up to which training converges; 0 if it never does.
+    """Return the step size up to which training converges near (0, 0); 0 if it never does.
 
     Both eigenvalues of a 2 × 2 matrix lie in the unit circle exactly if 1 − det, 1 − tr + det and
     1 + tr + det are positive (Jury 1962); all three are polynomials in h here.

@@ -42,10 +42,11 @@ class Damaged(SparringError):
     """A checkpoint that its manifest does not vouch for."""
 
 
-def save(state: State, folder: Path, keep: int = 3) -> Path:
+def save(state: State, folder: Path, keep: int = 3, spare: str = "") -> Path:
     """Write a checkpoint below `folder`, point `latest` at it, and drop all but the last `keep`.
 
-    Whatever lies beyond it is dropped too: a damaged one, or one from before a rewind.
+    Whatever lies beyond it is dropped too: a damaged one, or one from before a rewind. The older
+    one called `spare` stays.
     """
     target = folder / f"{state.images:09d}"
     temporary = folder / f".{target.name}.{os.getpid()}"
@@ -65,7 +66,8 @@ def save(state: State, folder: Path, keep: int = 3) -> Path:
     _point(folder / "latest", target.name)
     stored = _stored(folder)
     now = stored.index(target)
-    for other in stored[: max(now + 1 - keep, 0)] + stored[now + 1 :]:
+    old = [path for path in stored[: max(now + 1 - keep, 0)] if path.name != spare]
+    for other in old + stored[now + 1 :]:
         shutil.rmtree(other)
     for aside in folder.glob(f"*{ASIDE}"):
         shutil.rmtree(aside)
@@ -86,9 +88,46 @@ def load_latest(
     return path
 
 
-def load_model(folder: Path, warn: Callable[[str], None] = lambda message: None) -> Tensors:
-    """Return the averaged generator's tensors from the newest intact checkpoint."""
-    return _tensors(latest_intact(folder, warn) / FILES[0])
+def load_model(path: Path) -> Tensors:
+    """Return the averaged generator's tensors of a checkpoint."""
+    return _tensors(path / FILES[0])
+
+
+def named(folder: Path, name: str, warn: Callable[[str], None] = lambda message: None) -> Path:
+    """Return the checkpoint of a name: `latest`, `best`, the images it has seen, or its folder's.
+
+    `best` is the newest where none has been marked.
+
+    Raises:
+        SparringError: there is none of this name, or it is damaged.
+    """
+    marked = _marked(folder) if name == "best" else name
+    if marked in ("", "latest"):
+        return latest_intact(folder, warn)
+    stored = {path.name: path for path in _stored(folder)}
+    stored |= {str(int(label)): path for label, path in stored.items() if label.isdecimal()}
+    try:
+        if marked in stored:
+            verify(stored[marked])
+            return stored[marked]
+    except Damaged as damage:
+        if name != "best":
+            raise
+        warn(f"{damage}; using the newest")
+    if name == "best":
+        return latest_intact(folder, warn)
+    kept = ", ".join(path.name for path in _stored(folder)) or "none"
+    raise SparringError(f"no checkpoint '{name}'; kept are: {kept}; or write best, latest")
+
+
+def kept(folder: Path) -> list[Path]:
+    """Return the checkpoints kept, oldest first, without looking into them."""
+    return [path for path in _stored(folder) if not path.name.endswith(ASIDE)]
+
+
+def mark_best(folder: Path, name: str) -> None:
+    """Point `best` at a checkpoint."""
+    _point(folder / "best", name)
 
 
 def latest_intact(folder: Path, warn: Callable[[str], None] = lambda message: None) -> Path:
@@ -144,10 +183,17 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _point(latest: Path, name: str) -> None:
-    temporary = latest.with_name(".latest")
+def _marked(folder: Path) -> str:
+    try:
+        return (folder / "best").read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _point(pointer: Path, name: str) -> None:
+    temporary = pointer.with_name(f".{pointer.name}")
     _write(temporary, f"{name}\n".encode())
-    temporary.replace(latest)
+    temporary.replace(pointer)
 
 
 def _stored(folder: Path) -> list[Path]:

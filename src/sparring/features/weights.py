@@ -1,0 +1,95 @@
+"""Weights from files: read without running anything they hold, named by what they are.
+
+Inside: safetensors; a pickled file of known SHA-256; filling a network; folding its norms.
+"""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
+
+from sparring.errors import SparringError
+from sparring.features.extractor import digest_of_arrays
+
+Tensors = dict[str, Tensor]
+AnyConvolution = TypeVar("AnyConvolution", bound=nn.Conv2d)
+
+COUNTER = "num_batches_tracked"  # of a batch norm: in some files, and of no effect
+
+
+def read_safetensors(path: Path) -> tuple[Tensors, dict[str, str]]:
+    """Return a file's tensors and its metadata.
+
+    Raises:
+        SparringError: it is not a safetensors file.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise SparringError(f"'{path}' is not a safetensors file: {error}") from None
+
+
+def read_pickled(path: Path, sha256: str) -> Tensors:
+    """Return the tensors of the one `.pth` file that has this SHA-256.
+
+    Weights that others publish are pickled, which could run code on loading. So nothing is
+    unpickled unless the very bytes in memory are the known ones, and then tensors only.
+
+    Raises:
+        SparringError: the file is missing, or another one.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SparringError(f"cannot read '{path}': {error.strerror}") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise SparringError(
+            f"'{path}' has SHA-256 {found[:16]}…, expected {sha256[:16]}…; it is another file "
+            "than the known one, or damaged, and has not been opened"
+        )
+    tensors: Tensors = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return tensors
+
+
+def digest_of_tensors(kind: str, tensors: Tensors) -> str:
+    """Return the digest of a network's weights, whatever file they came in."""
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items() if COUNTER not in name}
+    return digest_of_arrays(kind, arrays)
+
+
+def fill(network: nn.Module, tensors: Tensors, origin: str) -> Tensors:
+    """Put the tensors into a network made on the meta device; return those it took, as float32.
+
+    Raises:
+        SparringError: a tensor is missing, is of another shape, is not known or is not finite.
+    """
+    own = {name: t for name, t in network.state_dict().items() if COUNTER not in name}
+    given = {name: t for name, t in tensors.items() if COUNTER not in name}
+    for name in sorted(own.keys() ^ given.keys()):
+        what = "lacks" if name in own else "has an unknown"
+        raise SparringError(f"'{origin}' {what} tensor '{name}'; it is of another architecture")
+    for name, tensor in given.items():
+        if tensor.shape != own[name].shape:
+            raise SparringError(
+                f"'{origin}' has tensor '{name}' of shape {tuple(tensor.shape)}; "
+                f"expected {tuple(own[name].shape)}"
+            )
+        if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
+            raise SparringError(f"'{origin}' has tensor '{name}' with what are not finite numbers")
+    taken = {name: tensor.float().contiguous() for name, tensor in given.items()}
+    network.load_state_dict(taken, strict=False, assign=True)
+    network.eval().requires_grad_(False)
+    return taken
+
+
+def folded(convolution: AnyConvolution, norm: nn.BatchNorm2d) -> AnyConvolution:
+    """Return the one convolution that does what a convolution and its fixed norm do."""
+    return fuse_conv_bn_eval(convolution, norm)

@@ -1,0 +1,213 @@
+"""MAUVE: two sample sets as histograms over clusters, compared along their mixtures.
+
+Here: the score of Pillutla 2021 with a quantiser that has not seen the samples it counts, so that
+counts are multinomial and an interval holds. Not here: features of texts; they come in.
+
+Notation: p and q the probabilities of the K buckets, c the scale, R_w = w p + (1 − w) q a mixture;
+the curve is (exp(−c KL(q‖R_w)), exp(−c KL(p‖R_w))) for w from 0 to 1, and the score is the area
+below it: 1 just where p = q.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import xlogy
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from torch import Tensor
+
+from sparring.draws import permutation
+from sparring.errors import SparringError
+from sparring.metrics.arrays import Features, as_pair
+from sparring.metrics.estimate import LEVEL, Estimate
+from sparring.metrics.normal import squared_distance_estimate
+
+SCALE = 5.0
+WEIGHTS = np.linspace(1e-6, 1 - 1e-6, 25)  # those of the paper's code
+IN_BUCKET = 40  # counted samples of the smaller side for each bucket, on average
+LEAST = 80
+KEPT_VARIANCE = 0.9
+PERMUTATIONS = 999
+ROUNDING = 1e-12  # must not tell equal values apart
+
+Counts = NDArray[np.int64]  # (K,)
+
+
+def mauve(
+    real: ArrayLike | Tensor,
+    fake: ArrayLike | Tensor,
+    *,
+    buckets: int | None = None,
+    permutations: int = PERMUTATIONS,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """Estimate the score of Pillutla 2021, eq. 3, given a quantiser, and test p = q.
+
+    Half of the samples make the quantiser (unit norm, principal components with 90 % of the
+    variance, k-means), blind to which are real; the others are counted in its buckets. The
+    estimand of `mauve` is the score of the buckets' true probabilities: that of counts is biased
+    low, and is corrected here. The p-value is exact: it permutes the labels of what is counted.
+    `baseline` is what p = q gives at these sizes: the mean over these permutations, and between
+    which ends the share `level` of them falls.
+
+    Args:
+        real, fake: features, (n, d) and (m, d).
+        buckets: K; one for each 40 counted samples of the smaller side unless given.
+        permutations: of the test.
+        level: of the interval.
+        seed: of the halves, the clusters and the permutations.
+
+    Raises:
+        SparringError: no features of one width; fewer than 80 samples on a side; fewer than two
+            buckets, or more than there are different samples to make them of; no permutation; a
+            level that is none.
+    """
+    x, y = as_pair(real, fake, LEAST)
+    if permutations < 1:
+        raise SparringError(f"permutations is {permutations}; expected at least 1")
+    least = min(len(x), len(y))
+    count = max(2, least // 2 // IN_BUCKET) if buckets is None else buckets
+    made = quantiser(x, y, count, seed)
+    reals, fakes = made.histogram(made.x), made.histogram(made.y)
+    settings = (least, f"MAUVE, {count} buckets, {reals.sum()} + {fakes.sum()} counted", level)
+    gap, under_null = _gap_of_counts(reals, fakes, *settings), np.empty(permutations)
+    for turn in range(permutations):
+        under_null[turn] = jackknifed_gap(*_permuted(reals, fakes, seed, turn))[0]
+    at_least = 1 + int((under_null >= gap.value - ROUNDING).sum())
+    return {
+        "mauve": replace(_as_score(gap), p_value=at_least / (1 + permutations)),
+        "baseline": _baseline(under_null, *settings),
+    }
+
+
+def _gap_of_counts(reals: Counts, fakes: Counts, n: int, method: str, level: float) -> Estimate:
+    """Estimate g = √(1 − score), which behaves as a squared distance."""
+    gap, variance = jackknifed_gap(reals, fakes)
+    found = squared_distance_estimate(gap, variance, n, f"{method}; jackknife", level)
+    if variance:
+        return found
+    # no bucket is shared, whichever sample is left out; half a sample more in each would differ
+    half_more = [(counts + 0.5) / (counts + 0.5).sum() for counts in (reals, fakes)]
+    return replace(found, low=sqrt(1 - score(*half_more)))
+
+
+def _permuted(reals: Counts, fakes: Counts, seed: int, turn: int) -> tuple[Counts, Counts]:
+    """Call as many of all that were counted real as there are reals, at random."""
+    pool = np.repeat(np.arange(len(reals)), reals + fakes)
+    some = pool[permutation(seed, f"mauve, permutation {turn}", len(pool))[: reals.sum()]]
+    called_real = np.bincount(some, minlength=len(reals))
+    return called_real, reals + fakes - called_real
+
+
+def _baseline(gaps: Features, n: int, method: str, level: float) -> Estimate:
+    """Return the mean score at p = q, and between which ends the share `level` of them falls."""
+    low, high = np.quantile(gaps, [(1 - level) / 2, (1 + level) / 2])
+    method = f"{method}; p = q, {len(gaps)} permutations"
+    ends = _as_score(Estimate(float(gaps.mean()), float(low), float(high), n, method, level))
+    return replace(ends, value=float((1 - gaps.clip(0, 1) ** 2).mean()))
+
+
+def _as_score(gap: Estimate) -> Estimate:
+    """Return 1 − g² for an estimate of g, whose negative values stand for 0."""
+    value, high, low = (1 - min(max(g, 0.0), 1.0) ** 2 for g in (gap.value, gap.low, gap.high))
+    return replace(gap, value=value, low=low, high=high)
+
+
+class Quantiser(NamedTuple):
+    """Buckets, and the samples that did not make them."""
+
+    histogram: Callable[[Features], Counts]  # (any number, d) to (K,)
+    x: Features
+    y: Features
+
+
+def quantiser(x: Features, y: Features, buckets: int, seed: int) -> Quantiser:
+    """Make buckets of one half of each side.
+
+    Raises:
+        SparringError: a sample of zeros; fewer than 2 buckets or too many.
+    """
+    x = _directions("real", x)[permutation(seed, "mauve, real", len(x))]
+    y = _directions("fake", y)[permutation(seed, "mauve, fake", len(y))]
+    seen = np.concatenate([x[: len(x) // 2], y[: len(y) // 2]])
+    different = len(np.unique(seen, axis=0))
+    if not 2 <= buckets <= different:
+        raise SparringError(
+            f"buckets is {buckets}; expected 2 to {different}, as many as there are different "
+            "samples to make them of"
+        )
+    components = PCA(KEPT_VARIANCE, svd_solver="covariance_eigh").fit(seen)
+    clusters = KMeans(buckets, n_init=1, random_state=seed).fit(components.transform(seen))
+
+    def histogram(samples: Features) -> Counts:
+        directions = samples / np.linalg.norm(samples, axis=1, keepdims=True)
+        labels = clusters.predict(components.transform(directions))
+        return np.bincount(labels, minlength=buckets).astype(np.int64)
+
+    return Quantiser(histogram, x[len(x) // 2 :], y[len(y) // 2 :])
+
+
+def _directions(name: str, side: Features) -> Features:
+    lengths = np.linalg.norm(side, axis=1, keepdims=True)
+    if not lengths.all():
+        zeros = int((lengths == 0).sum())
+        raise SparringError(f"{zeros} samples of {name} are zero; they have no direction")
+    directions: Features = side / lengths
+    return directions
+
+
+def score(p: Features, q: Features) -> float:
+    """Return the area under the curve of two histograms, of shape (K,) (Pillutla 2021, eq. 3)."""
+    return 1 - float(_gap(_terms(p, q).sum(-1))) ** 2
+
+
+def jackknifed_gap(reals: Counts, fakes: Counts) -> tuple[float, float]:
+    """Return g = √(1 − score) freed of its first-order bias, and its variance.
+
+    Near p = q the score is 1 less a square of squared differences, so its bias is of second order
+    in 1/n and the jackknife would turn it over; that of g is of first order. Samples of one bucket
+    are alike, so leaving each out in turn is leaving out one of each bucket, weighted. Quenouille
+    1956; for two samples, the sums over both.
+    """
+    n, m = int(reals.sum()), int(fakes.sum())
+    p, q = reals / n, fakes / m
+    whole = float(_gap(_terms(p, q).sum(-1)))
+    bias = variance = 0.0
+    for counts, kept, fewer in (
+        (reals, _terms(reals / (n - 1), q), _terms(_one_less(reals), q)),
+        (fakes, _terms(p, fakes / (m - 1)), _terms(p, _one_less(fakes))),
+    ):
+        without = _gap(kept.sum(-1, keepdims=True) - kept + fewer)  # (K,)
+        share = counts / counts.sum()
+        mean = float(share @ without)
+        others = int(counts.sum()) - 1
+        bias += others * (mean - whole)
+        variance += others * float(share @ (without - mean) ** 2)
+    return whole - bias, variance
+
+
+def _one_less(counts: Counts) -> Features:
+    """Return each bucket's share after one of its own samples has left."""
+    shares: Features = (counts - 1).clip(0) / (counts.sum() - 1)
+    return shares
+
+
+def _terms(p: Features, q: Features) -> Features:
+    """Return each bucket's terms of KL(q‖R_w) and KL(p‖R_w), (2, weights, K)."""
+    mixed = WEIGHTS[:, None] * p + (1 - WEIGHTS[:, None]) * q
+    return np.stack([xlogy(q, q) - xlogy(q, mixed), xlogy(p, p) - xlogy(p, mixed)])
+
+
+def _gap(divergences: Features) -> Features:
+    """Return √(1 − area) from both divergences, (2, weights, …), the curve closed at its ends."""
+    ends = np.zeros_like(divergences[:, :1])
+    from_q, from_p = np.exp(-SCALE * divergences)
+    x = np.concatenate([ends[0] + 1, from_q, ends[0]])
+    y = np.concatenate([ends[0], from_p, ends[0] + 1])
+    gap: Features = np.sqrt((1 + np.trapezoid(y, x, axis=0)).clip(0))  # x falls: minus the area
+    return gap

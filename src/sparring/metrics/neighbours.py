@@ -1,0 +1,433 @@
+"""Exact nearest neighbours, and precision, recall, density and coverage made of them.
+
+Here: the k nearest of each sample, in blocks of rows; the four numbers of Kynkäänniemi 2019 and
+Naeem 2020 with intervals; what they are for a perfect generator. Not here: what nearness to the
+training data means (`memorization`).
+
+Notation: x real (n, d), y fake (m, d); the ball of a sample reaches to its k-th nearest other
+sample of its own side. Distances are Euclidean and kept squared; a visitor is inside a ball only
+when it is *strictly* nearer to its owner than that, as in the prdc package.
+
+Rough distances come in float32 blocks from ‖a‖² + ‖b‖² − 2ab, with a bound on their rounding.
+Whatever that bound leaves open is decided in float64 from the differences: copies have distance
+0, and ties are ties.
+
+The intervals come from half-samples without replacement (delete-half jackknife, Shao & Wu 1989);
+drawing with replacement would lay copies side by side and shrink the balls. One 64-bit word says
+in which of 63 half-samples a sample is (one bit is the whole sample), so that a single pass over
+the distances serves all: a visitor is inside the ball in the half-samples `owner & visitor & open`,
+where `open` says in which of them fewer than k neighbours of the owner are as near as the visitor.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import ceil, log2, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binomtest, t
+from torch import Tensor
+
+from sparring.draws import permutation
+from sparring.errors import SparringError
+from sparring.metrics.arrays import Features, as_features, as_pair
+from sparring.metrics.estimate import LEVEL, Estimate
+from sparring.metrics.normal import quantile
+
+Indices = NDArray[np.int64]
+Singles = NDArray[np.float32]
+Words = NDArray[np.uint64]  # 64 bits: the whole sample and 63 halves
+
+BLOCK = 400_000  # numbers in a block of distances or of differences: it should stay in the cache
+SPARE = 8  # candidates beyond the k nearest: rounding then seldom calls for a second look
+WORD = 64
+HALVES = f"{WORD - 1} half-samples without replacement"
+
+
+class Neighbours(NamedTuple):
+    """The k nearest of each sample, nearest first; equals in the order of their indices."""
+
+    indices: Indices  # (n, k)
+    distances: Features  # (n, k)
+
+
+def nearest(queries: ArrayLike | Tensor, reference: ArrayLike | Tensor, k: int = 1) -> Neighbours:
+    """Return the k nearest of `reference` to each of `queries`, exact to float64.
+
+    Raises:
+        SparringError: no features of one width; k < 1 or k > len(reference).
+    """
+    a, b = as_features("queries", queries, 1), as_features("reference", reference, 1)
+    if a.shape[1] != b.shape[1]:
+        raise SparringError(
+            f"queries has {a.shape[1]} features and reference has {b.shape[1]}; "
+            "expected the same width"
+        )
+    _check_k(k, len(b), f"reference has {len(b)} samples")
+    return _neighbours(a, b, k)
+
+
+def nearest_others(x: ArrayLike | Tensor, k: int = 1) -> Neighbours:
+    """Return the k nearest to each sample among the other samples, exact to float64.
+
+    Raises:
+        SparringError: no features; k < 1 or k ≥ len(x).
+    """
+    a = as_features("x", x)
+    _check_k(k, len(a) - 1, f"x has {len(a)} samples, itself included")
+    return _neighbours(a, a, k, others=True)
+
+
+def prdc(
+    real: ArrayLike | Tensor,
+    fake: ArrayLike | Tensor,
+    k: int = 5,
+    *,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """Estimate precision, recall, density and coverage (Naeem 2020, eq. 1 to 4).
+
+    precision: share of fakes inside any real ball. recall: share of reals inside any fake ball.
+    density: real balls that a fake is inside of, on average, over k. coverage: share of real balls
+    with a fake inside. The estimand is their expectation at these n, m and k. That is not 1 for a
+    perfect generator: print `prdc_baseline` beside them.
+
+    Args:
+        real, fake: features, (n, d) and (m, d).
+        k: which neighbour makes the radius.
+        level: of the intervals.
+        seed: of the half-samples.
+
+    Raises:
+        SparringError: no features of one width; k < 1; fewer than 2(k + 1) samples on a side; a
+            level that is none.
+    """
+    quantile(level)  # refuses what is no level
+    x, y = as_pair(real, fake)
+    for name, side in (("real", x), ("fake", y)):
+        _check_k(
+            k, len(side) // 2 - 1, f"half of the {len(side)} samples of {name} need {k} others"
+        )
+    unit = _unit(x, y)
+    x, y = x / unit, y / unit
+    reals = _balls(x, _members(seed, "real", len(x)), k)
+    fakes = _balls(y, _members(seed, "fake", len(y)), k)
+    hits = _visits(_distances(x, y), reals, fakes)
+    settings = _Settings(min(len(x), len(y)), f"k = {k}, {HALVES}", level)
+    precision = _share(hits.precise, fakes.members, settings)
+    density = _interval(hits.around / _counts(fakes.members) / k, settings)
+    if not density.value:  # as if whatever there may be inside were inside of k balls
+        density = replace(density, high=precision.high)
+    return {
+        "precision": precision,
+        "recall": _share(hits.recalled, reals.members, settings),
+        "density": density,
+        "coverage": _share(hits.covered, reals.members, settings),
+    }
+
+
+def prdc_baseline(
+    real: ArrayLike | Tensor,
+    fakes: int,
+    k: int = 5,
+    *,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """Estimate what `prdc` gives on average for a perfect generator, p = q, at these sizes.
+
+    A perfect fake is one more real, so each real is tried as a visitor of all others: it is inside
+    their balls exactly where it is one of their k nearest. Hence precision is the share of reals
+    that are near neighbours of any other, and density is 1 (without ties). Coverage has a closed
+    form, 1 − ∏ᵢ (n − i)/(n + m − i) with i = 1 … k (without ties). Recall is precision at the
+    fakes' number; with fewer reals than that, at the reals' number.
+
+    Args:
+        real: features, (n, d).
+        fakes: m, how many fakes `prdc` is given.
+        k, level, seed: as in `prdc`.
+
+    Raises:
+        SparringError: no features; k < 1; fewer than 2(k + 2) reals, or fakes; a level that
+            is none.
+    """
+    quantile(level)
+    x = as_features("real", real)
+    x = x / _unit(x)
+    for name, count in (("real", len(x)), ("fake", fakes)):
+        _check_k(k, count // 2 - 2, f"half of the {count} samples of {name} need {k + 1} others")
+    some = x[permutation(seed, "as many reals as fakes", len(x))[: fakes + 1]]
+    precision, density = _left_out(x, k, level, seed)
+    i = np.arange(1, k + 1)
+    coverage = 1 - float(np.prod((len(x) - i) / (len(x) + fakes - i)))
+    least = min(len(x), fakes)
+    return {
+        "precision": precision,
+        "recall": _left_out(some, k, level, seed)[0],
+        "density": density,
+        "coverage": Estimate(coverage, coverage, coverage, least, f"p = q, k = {k}; exact", level),
+    }
+
+
+def _check_k(k: int, most: int, because: str) -> None:
+    if not 1 <= k <= most:
+        raise SparringError(f"k is {k}; expected 1 to {most}, as {because}")
+
+
+def _left_out(x: Features, k: int, level: float, seed: int) -> tuple[Estimate, Estimate]:
+    """Return precision and density of each sample against the balls of all others.
+
+    Among the owner's neighbours, itself counted, a visitor is one of the first k just where it is
+    inside the ball of k + 1 neighbours; ties included.
+    """
+    balls = _balls(x, _members(seed, "real", len(x)), k + 1)
+    owners = np.arange(len(x))
+    hit, around = np.zeros(len(x), np.uint64), np.zeros(WORD)
+    for visitors, squared in zip(balls.indices.T, balls.squared.T, strict=True):
+        inside = balls.inside(owners, balls.members[visitors], balls.ranks(owners, squared))
+        np.bitwise_or.at(hit, visitors, inside)
+        around += _counts(inside)
+    density = around / _counts(balls.members) / k
+    settings = _Settings(
+        len(x), f"p = q, each of {len(x)} reals left out, k = {k}, {HALVES}", level
+    )
+    return _share(hit, balls.members, settings), _interval(density, settings)
+
+
+@dataclass(frozen=True)
+class _Distances:
+    """Squared distances between the rows of two arrays: rough ones in blocks, and exact ones."""
+
+    a: Features
+    b: Features
+    left: Singles  # (len(a), d + 2), rows of a, ‖a‖², 1, after centring
+    right: Singles  # (d + 2, len(b)), columns of −2b, 1, ‖b‖²
+    slack: Features  # (len(a),), how far a row of a block may be off
+
+    def blocks(self) -> Iterator[tuple[slice, Singles]]:
+        """Yield a slice of a's rows and their rough distances to all of b."""
+        rows = max(1, BLOCK // len(self.b))
+        for start in range(0, len(self.a), rows):
+            part = slice(start, min(start + rows, len(self.a)))
+            yield part, self.left[part] @ self.right
+
+    def exact(self, i: Indices, j: Indices) -> Features:
+        """Return the distances of listed pairs, from their differences."""
+        squared = np.empty(len(i))
+        pairs = max(1, BLOCK // self.a.shape[1])
+        for start in range(0, len(i), pairs):
+            part = slice(start, start + pairs)
+            difference = self.a[i[part]] - self.b[j[part]]
+            squared[part] = np.einsum("pd,pd->p", difference, difference)
+        return squared
+
+
+def _distances(a: Features, b: Features) -> _Distances:
+    """Prepare the blocks. Centring leaves less to cancel; the slack is the worst case.
+
+    A sum of d + 2 float32 products is off by at most (d + 2)·ε/2 of the sum of their sizes, here
+    (‖a‖ + ‖b‖)²; six more for rounding the factors, and thresholds, to float32.
+    """
+    middle = b.mean(0)
+    x, y = a - middle, b - middle
+    x_norms, y_norms = np.square(x).sum(1, keepdims=True), np.square(y).sum(1, keepdims=True)
+    left = np.hstack([x, x_norms, np.ones_like(x_norms)]).astype(np.float32)
+    right = np.hstack([-2 * y, np.ones_like(y_norms), y_norms]).astype(np.float32).T
+    rounding = (left.shape[1] + 6) * float(np.finfo(np.float32).eps) / 2
+    slack = rounding * (np.sqrt(x_norms[:, 0]) + sqrt(y_norms.max())) ** 2
+    return _Distances(a, b, left, right, slack)
+
+
+def _unit(*arrays: Features) -> float:
+    """Return the power of two, so that dividing loses nothing, over which norms are at most 1.
+
+    Then float32 neither overflows nor vanishes.
+    """
+    largest = max(float(np.abs(array).max()) for array in arrays)
+    return 2.0 ** ceil(log2(largest * sqrt(arrays[0].shape[1]))) if largest else 1.0
+
+
+def _neighbours(a: Features, b: Features, k: int, others: bool = False) -> Neighbours:
+    unit = _unit(a, b)
+    indices, squared = _nearest(_distances(a / unit, b / unit), k, others)
+    return Neighbours(indices, unit * np.sqrt(squared))
+
+
+def _nearest(distances: _Distances, k: int, others: bool = False) -> tuple[Indices, Features]:
+    """Return indices and squared distances of the k nearest; `others` leaves out equal indices."""
+    parts = [
+        _nearest_in_block(distances, part, block, k, others) for part, block in distances.blocks()
+    ]
+    return np.concatenate([i for i, _ in parts]), np.concatenate([d for _, d in parts])
+
+
+def _nearest_in_block(
+    distances: _Distances, part: slice, block: Singles, k: int, others: bool
+) -> tuple[Indices, Features]:
+    rows = np.arange(part.start, part.stop)
+    if others:
+        block[rows - part.start, rows] = np.inf
+    within = len(distances.b) - others
+    listed = min(k + SPARE, within)
+    close = np.sort(np.argpartition(block, listed - 1)[:, :listed])
+    exact = distances.exact(rows.repeat(listed), close.ravel()).reshape(close.shape)
+    order = exact.argsort(axis=1, kind="stable")[:, :k]
+    indices, squared = np.take_along_axis(close, order, 1), np.take_along_axis(exact, order, 1)
+    if listed < within:
+        limit = squared[:, -1] + distances.slack[part]  # no rough distance of the k is beyond
+        unlisted = np.take_along_axis(block, close, 1).max(1)  # and none left out is below
+        for row in np.flatnonzero(limit >= unlisted):
+            close_too = np.flatnonzero(block[row] <= limit[row])
+            exact_too = distances.exact(np.full(len(close_too), rows[row]), close_too)
+            first = exact_too.argsort(kind="stable")[:k]
+            indices[row], squared[row] = close_too[first], exact_too[first]
+    return indices, squared
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Listed pairs (a_i, b_j) and their rough squared distances."""
+
+    i: Indices
+    j: Indices
+    rough: Features
+    slack: Features
+    distances: _Distances
+
+    def exact(self, which: Indices) -> Features:
+        """Return the exact distances of some of the pairs."""
+        return self.distances.exact(self.i[which], self.j[which])
+
+
+def _pairs_below(distances: _Distances, part: slice, block: Singles, limit: Features) -> _Pairs:
+    """List the pairs of a block that may be nearer than the limit, given by row or by column."""
+    slack = distances.slack[part, None]
+    near = np.flatnonzero(block < (limit + slack).astype(np.float32))
+    row, j = np.divmod(near, block.shape[1])
+    rough = block.ravel()[near].astype(np.float64)
+    return _Pairs(row + part.start, j, rough, slack[row, 0], distances)
+
+
+@dataclass(frozen=True)
+class _Balls:
+    """The balls around one side's samples, in the whole and in every half at once."""
+
+    k: int
+    members: Words  # (n,), in which samples each owner is
+    indices: Indices  # (n, K), the neighbours of each owner, nearest first
+    squared: Features  # (n, K)
+    open: Words  # (n, K + 1), where fewer than k of the first t neighbours are present
+
+    @property
+    def reach(self) -> Features:
+        """Squared radii that no ball exceeds in any half, (n,)."""
+        return self.squared[:, -1]
+
+    def ranks(self, owners: Indices, squared: Features) -> Indices:
+        """Return how many neighbours of its owner are as near as each visitor."""
+        ranks: Indices = (self.squared[owners] <= squared[:, None]).sum(1)
+        return ranks
+
+    def rough_ranks(self, owners: Indices, pairs: _Pairs) -> Indices:
+        """Return the same for pairs; 0 stands for all ranks below k, which are inside alike."""
+        least, most = pairs.rough - pairs.slack, pairs.rough + pairs.slack
+        ranks = np.zeros(len(owners), np.int64)
+        edge = np.flatnonzero(most >= self.squared[owners, self.k - 1])
+        ranks[edge] = self.ranks(owners[edge], least[edge])
+        unsure = edge[ranks[edge] != self.ranks(owners[edge], most[edge])]
+        ranks[unsure] = self.ranks(owners[unsure], pairs.exact(unsure))
+        return ranks
+
+    def inside(self, owners: Indices, visitors: Words, ranks: Indices) -> Words:
+        """Return in which samples each visitor is inside the ball of its owner."""
+        return self.members[owners] & visitors & self.open[owners, ranks]
+
+
+def _balls(x: Features, members: Words, k: int) -> _Balls:
+    """List so many neighbours that k of them are in each half, but for a chance below 1e-5."""
+    listed = min(len(x) - 1, ceil(2 * k + 6 * sqrt(2 * k)) + 4)
+    indices, squared = _nearest(_distances(x, x), listed, others=True)
+    present = np.zeros((len(x), WORD), np.int64)
+    still_open = np.zeros((len(x), listed + 1), np.uint64)  # beyond the last neighbour, nowhere
+    for rank, neighbour in enumerate(indices.T):
+        still_open[:, rank] = _packed(present < k)
+        present += _bits(members[neighbour])
+    return _Balls(k, members, indices, squared, still_open)
+
+
+class _Hits(NamedTuple):
+    precise: Words  # (m,), in which samples each fake is inside any real ball
+    recalled: Words  # (n,), each real inside any fake ball
+    covered: Words  # (n,), each real ball around any fake
+    around: Features  # (64,), pairs of a real ball and a fake inside it
+
+
+def _visits(distances: _Distances, reals: _Balls, fakes: _Balls) -> _Hits:
+    n, m = len(distances.a), len(distances.b)
+    precise, recalled, covered = (np.zeros(size, np.uint64) for size in (m, n, n))
+    around = np.zeros(WORD)
+    for part, block in distances.blocks():
+        pairs = _pairs_below(distances, part, block, reals.reach[part, None])
+        ranks = reals.rough_ranks(pairs.i, pairs)
+        inside = reals.inside(pairs.i, fakes.members[pairs.j], ranks)
+        np.bitwise_or.at(precise, pairs.j, inside)
+        np.bitwise_or.at(covered, pairs.i, inside)
+        around += _counts(inside)
+        pairs = _pairs_below(distances, part, block, fakes.reach)
+        ranks = fakes.rough_ranks(pairs.j, pairs)
+        inside = fakes.inside(pairs.j, reals.members[pairs.i], ranks)
+        np.bitwise_or.at(recalled, pairs.i, inside)
+    return _Hits(precise, recalled, covered, around)
+
+
+def _members(seed: int, purpose: str, n: int) -> Words:
+    """Draw 63 halves of n samples; the first bit is the whole."""
+    bits = np.ones((n, WORD), np.bool)
+    for half in range(1, WORD):
+        bits[permutation(seed, f"{purpose}, half {half}", n)[n // 2 :], half] = False
+    return _packed(bits)
+
+
+def _packed(bits: NDArray[np.bool]) -> Words:
+    return np.packbits(bits, axis=1).view(np.uint64)[:, 0]
+
+
+def _bits(words: Words) -> NDArray[np.uint8]:
+    """Return each word's bits as columns, (n, 64)."""
+    return np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1)
+
+
+def _counts(words: Words) -> Features:
+    """Return how many words have each bit set, (64,)."""
+    counts: Features = _bits(words).sum(0, dtype=np.float64)
+    return counts
+
+
+class _Settings(NamedTuple):
+    """What the estimates of one call have in common."""
+
+    n: int
+    method: str
+    level: float
+
+
+def _share(hits: Words, members: Words, settings: _Settings) -> Estimate:
+    """Estimate a share of samples, at least as uncertain as the share of a fixed set.
+
+    At 0 and 1, where halves agree, that alone makes the interval (Clopper & Pearson 1934).
+    """
+    shares = _counts(hits) / _counts(members)
+    found = _interval(shares, settings)
+    sure = binomtest(round(shares[0] * len(members)), len(members)).proportion_ci(settings.level)
+    low, high = min(found.low, float(sure.low)), max(found.high, float(sure.high))
+    return replace(found, low=low, high=min(high, 1.0))
+
+
+def _interval(values: Features, settings: _Settings) -> Estimate:
+    """Estimate from the whole's value and the halves', whose spread is the whole's."""
+    value, *halves = values.tolist()
+    times = float(t.ppf((1 + settings.level) / 2, len(halves) - 1))
+    reach = times * float(np.std(halves, ddof=1))
+    return Estimate(value, max(0.0, value - reach), value + reach, *settings)

@@ -1,0 +1,154 @@
+"""`sparring evaluate` and `compare` on real runs: the card, its files, what they refuse."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import QUICK, TINY, CommandLine, events
+from PIL import Image
+
+import sparring
+from sparring.errors import SparringError
+
+KEYS = {
+    "kid",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "vendi",
+    "c2st",
+    "memorization",
+    "authenticity",
+}
+
+
+@pytest.fixture(scope="module")
+def judged(trained: Path, server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run on digits that has been evaluated."""
+    folder = tmp_path_factory.mktemp("judged") / "work"
+    shutil.copytree(trained.parent.parent, folder)
+    ended = CommandLine(server, folder)(
+        "evaluate", "latest", "-n", "300", "--extractor", "pixel-pca"
+    )
+    assert ended.code == 0, ended.err
+    (folder / "told").write_text(ended.out)
+    return folder / "runs" / trained.name
+
+
+def test_the_card_has_every_metric_beside_real_against_real(judged: Path) -> None:
+    told = (judged.parent.parent / "told").read_text()
+    assert "300 samples against 201 of digits (held out)" in told
+    for name in ("kernel distance", "precision", "Vendi diversity", "prefers training data"):
+        assert name in told
+    assert "FID" not in told
+    saved = json.loads((judged / "evaluation.json").read_text())
+    assert {line["key"] for line in saved["lines"]} >= KEYS
+    assert saved["extractor"] == "pixel-pca"
+    assert len(saved["digest"]) == 16
+
+
+def test_a_barely_trained_generator_is_told_from_real_data(judged: Path) -> None:
+    lines = {
+        line["key"]: line for line in json.loads((judged / "evaluation.json").read_text())["lines"]
+    }
+    assert lines["kid"]["words"] == "above real data"
+    assert lines["precision"]["words"] == "below real data"
+    assert lines["c2st"]["estimate"]["p_value"] < 1e-6
+    assert lines["memorization"]["words"] == "no sign of copying"
+
+
+def test_the_report_and_the_card_show_the_evaluation(judged: Path) -> None:
+    page, card = ((judged / name).read_text() for name in ("report.html", "README.md"))
+    for text in (page, card):
+        assert "How good it is" in text
+        assert "kernel distance" in text
+    assert "No quality metric was computed" not in card
+    assert page.count("data:image/png") >= 6
+    for name in ("typical", "untypical", "nearest", "feature"):
+        with Image.open(judged / "samples" / f"evaluation-{name}.png") as picture:
+            picture.verify()
+
+
+def test_features_of_real_data_are_kept(judged: Path) -> None:
+    kept = sorted((judged.parent / "cache/features").glob("*pixel-pca*.safetensors"))
+    assert len(kept) == 2  # held out, and trained on
+
+
+def test_python_gives_estimates(judged: Path) -> None:
+    card = sparring.load(judged).evaluate(n=150, extractor="pixel-pca")
+    assert card["kid"].low < card["kid"].value < card["kid"].high
+    assert card.fake == 150
+
+
+def test_other_data_may_judge_if_it_has_the_same_shape(judged: Path, cli: CommandLine) -> None:
+    np.save(
+        cli.folder / "noise.npy", np.random.default_rng(0).integers(0, 256, (150, 8, 8), np.uint8)
+    )
+    np.save(cli.folder / "large.npy", np.zeros((150, 9, 9), np.uint8))
+    few = ("-n", "100", "--extractor", "pixel-pca", "--json")
+    ended = cli("evaluate", judged, "noise.npy", *few)
+    assert json.loads(ended.out)["part"] == "all", ended.err
+    assert "expected the same shape" in cli("evaluate", judged, "large.npy", *few).complaint
+
+
+def test_unknown_extractors_and_checkpoints_are_named(judged: Path, cli: CommandLine) -> None:
+    assert "pixel-pca" in cli("evaluate", judged, "--extractor", "pixelpca").complaint
+    assert "no checkpoint '7'" in cli("evaluate", judged, "--checkpoint", "7").complaint
+
+
+def test_the_longer_of_two_runs_is_found_to_be_better(
+    judged: Path, trained: Path, cli: CommandLine
+) -> None:
+    shutil.copytree(trained, cli.folder / "runs/0001-short")
+    cli.train("digits", *TINY, "--budget", "5k-images", "--checkpoint.ticks", "2")
+    ended = cli("compare", "1", "2", "-n", "400", "--extractor", "pixel-pca")
+    assert "0002-digits-tiny is better" in ended.out, ended.out + ended.err
+    same = cli("compare", "1", "2", "-n", "400", "--extractor", "pixel-pca", "--json")
+    (one,) = json.loads(same.out)["runs"]
+    assert one["difference"]["p_value"] < 0.05
+    assert "at least two different ones" in cli("compare", "1", "1").complaint
+    cli.train("digits", *QUICK, "--labels", "yes")
+    assert "on the same data" in cli("compare", "1", "3").complaint
+
+
+def test_training_looks_at_the_distance_and_marks_the_best_checkpoint(trained: Path) -> None:
+    looked = events(trained, "observed")
+    assert looked
+    low, high = looked[-1]["intervals"]["kid"]
+    assert low < looked[-1]["metrics"]["kid"] < high
+    best = (trained / "checkpoints/best").read_text().strip()
+    assert (trained / "checkpoints" / best).is_dir()
+
+
+def test_the_best_checkpoint_is_kept_and_sampled_from(cli: CommandLine) -> None:
+    often = ("--checkpoint.ticks", "8", "--checkpoint.every-ticks", "1", "--checkpoint.keep", "1")
+    looks = (
+        "--checkpoint.samples-every-ticks",
+        "1",
+        "--optimizer.lr",
+        "1e-3 to 3 linear 50%..100%",
+    )
+    run = cli.train("digits", *TINY, "--budget", "4k-images", *often, *looks)
+    best = (run / "checkpoints/best").read_text().strip()
+    kept = sorted(path.name for path in (run / "checkpoints").iterdir() if path.is_dir())
+    assert best in kept
+    assert len(kept) <= 2
+    for name in ("best", "latest", best):
+        ended = cli("sample", run, "-n", "5", "--checkpoint", name, "--out", f"{name}.npz")
+        assert ended.code == 0, ended.err
+
+    def drawn(name: str) -> bytes:
+        with np.load(cli.folder / f"{name}.npz") as archive:
+            return archive["images"].tobytes()
+
+    assert drawn("best") == drawn(best)
+
+
+def test_too_little_data_is_refused(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
+    run = sparring.train(images, root=tmp_path, size="tiny", threads=1, budget="2-steps")
+    with pytest.raises(SparringError, match="at least 100"):
+        run.evaluate(n=100)
