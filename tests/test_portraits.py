@@ -38,7 +38,7 @@ def pixels(path: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def test_the_path_is_drawn_and_ends_where_it_leaves_for_good() -> None:
     path = np.array([[1.0, 1.0], [0.5, -0.5], [-1.0, -1.0]])
-    gone = np.array([*path, [np.inf, 0.0], [0.3, 0.2]])
+    gone = np.array([*path, [np.inf, 0.0], [0.3, 0.2], [-0.9, 0.9]])
     np.testing.assert_array_equal(pixels(path), pixels(gone))
     blue = (np.abs(pixels(path) - [0x00, 0x72, 0xB2]).max(-1) < 30).sum()
     assert blue > (np.abs(pixels(path[:1]) - [0x00, 0x72, 0xB2]).max(-1) < 30).sum() + 200

@@ -115,7 +115,8 @@ def assess(
     drawn = draw(generator, data, eyes, ask, audience)
     if len(drawn.features) < min(ask.n, MOST):
         notes.append(f"{ask.seconds:g} seconds were enough for {len(drawn.features):,} samples")
-    lines = list(measure(real, drawn.features, train, is_fid=extractor.is_fid, tell=tell))
+    fakes, is_fid = drawn.features, extractor.is_fid
+    lines = list(measure(real, fakes, train, is_fid=is_fid, tell=tell, skip=notes.append))
     if part != "train":
         unseen = features(eyes.witness, judge or data, part)
         trained = features(eyes.witness, data, "train")

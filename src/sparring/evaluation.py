@@ -21,7 +21,7 @@ from sparring.metrics.classes import mode_coverage
 from sparring.metrics.classifier import c2st
 from sparring.metrics.diversity import vendi
 from sparring.metrics.estimate import LEVEL, Estimate
-from sparring.metrics.frechet import LEAST_RATIO, frechet
+from sparring.metrics.frechet import frechet
 from sparring.metrics.kernels import kid
 from sparring.metrics.memorization import memorization
 from sparring.metrics.neighbours import prdc, prdc_baseline
@@ -119,8 +119,9 @@ def measure(
     *,
     is_fid: bool,
     tell: Tell,
+    skip: Tell,
 ) -> Iterator[Line]:
-    """Yield the lines of the card; `tell` is told what is computed next.
+    """Yield the lines of the card; a metric that these features do not allow is left out.
 
     Args:
         real: features to judge by, (n, d).
@@ -129,18 +130,22 @@ def measure(
             for the generator.
         is_fid: the features are those of the standard Inception network.
         tell: told the name of each metric in turn.
+        skip: told which metric is left out, and why.
     """
-    truth = train[permutation(SEED, "evaluation/truth", len(train))[: len(fake)]]
-    yield from _distances(real, fake, truth, is_fid, tell)
-    tell("precision, recall, density, coverage")
-    found, perfect = prdc(real, fake), prdc_baseline(real, len(fake))
-    for key, estimate in found.items():
-        yield Line(key, key, estimate, perfect[key], "as real" if key == "density" else "higher")
-    tell("diversity")
-    yield Line("vendi", "Vendi diversity", vendi(fake), vendi(real), "as real")
-    tell("classifier two-sample test")
-    found = c2st(real[:TESTED], fake[:TESTED])
-    yield Line("c2st", "told from real, accuracy", found["accuracy"], None, "lower")
+    truth = _some(train, len(fake), "truth")
+    steps: tuple[tuple[str, Callable[[], Iterator[Line]]], ...] = (
+        ("kernel distance", lambda: _kernel(real, fake, truth, is_fid)),
+        ("Fréchet distance", lambda: _frechet(real, fake, truth, is_fid)),
+        ("precision, recall, density, coverage", lambda: _neighbours(real, fake)),
+        ("Vendi diversity", lambda: _diversity(real, fake)),
+        ("classifier two-sample test", lambda: _told_apart(real, fake)),
+    )
+    for name, lines in steps:
+        tell(name)
+        try:
+            yield from list(lines())
+        except SparringError as error:
+            skip(f"{name} is left out: {error}")
 
 
 def measure_copying(real: Features, fake: Features, train: Features, tell: Tell) -> Iterator[Line]:
@@ -179,16 +184,34 @@ def measure_classes(
     yield Line("class_divergence", "KL of class shares", found.divergence, None, "lower")
 
 
-def _distances(
-    real: Features, fake: Features, truth: Features, is_fid: bool, tell: Tell
-) -> Iterator[Line]:
-    tell("kernel distance")
+def _kernel(real: Features, fake: Features, truth: Features, is_fid: bool) -> Iterator[Line]:
     name = "KID" if is_fid else "kernel distance"
     yield Line("kid", name, kid(real, fake), kid(real, truth), "lower")
-    if min(len(real), len(fake), len(truth)) >= LEAST_RATIO * real.shape[1]:
-        tell("Fréchet distance")
-        name = "FID, bias removed" if is_fid else "Fréchet distance"
-        yield Line("frechet", name, frechet(real, fake), frechet(real, truth), "lower")
+
+
+def _frechet(real: Features, fake: Features, truth: Features, is_fid: bool) -> Iterator[Line]:
+    name = "FID, bias removed" if is_fid else "Fréchet distance"
+    yield Line("frechet", name, frechet(real, fake), frechet(real, truth), "lower")
+
+
+def _neighbours(real: Features, fake: Features) -> Iterator[Line]:
+    found, perfect = prdc(real, fake), prdc_baseline(real, len(fake))
+    for key, estimate in found.items():
+        yield Line(key, key, estimate, perfect[key], "as real" if key == "density" else "higher")
+
+
+def _diversity(real: Features, fake: Features) -> Iterator[Line]:
+    yield Line("vendi", "Vendi diversity", vendi(fake), vendi(real), "as real")
+
+
+def _told_apart(real: Features, fake: Features) -> Iterator[Line]:
+    found = c2st(_some(real, TESTED, "tested reals"), _some(fake, TESTED, "tested fakes"))
+    yield Line("c2st", "told from real, accuracy", found["accuracy"], None, "lower")
+
+
+def _some(features: Features, most: int, purpose: str) -> Features:
+    """Return at most so many rows, at random: data often come sorted by class."""
+    return features[permutation(SEED, f"evaluation/{purpose}", len(features))[:most]]
 
 
 def _tested(key: str, value: float, p: float) -> str:

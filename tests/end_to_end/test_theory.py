@@ -1,9 +1,13 @@
 """`sparring theory`: the table, its exit code, and the Dirac-GAN's portrait."""
 
 import json
+from pathlib import Path
 
 import pytest
 from commands import CommandLine
+
+from sparring import portraits, theory_commands
+from sparring.theory_commands import PenaltyName
 
 
 def test_the_table_names_statement_source_expected_computed_and_error(cli: CommandLine) -> None:
@@ -64,21 +68,39 @@ def test_dirac_judges_a_game_without_eigenvalues_by_its_path(cli: CommandLine) -
 
 
 @pytest.mark.parametrize(
-    ("options", "verdict"),
+    ("penalty", "trace"),
     [
-        (("--penalty", "r2", "--lr", "2.5"), "diverges"),
-        (("--penalty", "finite-difference-r2"), "converges"),
-        (("--penalty", "consensus"), "converges"),
-        (("--objective", "least-squares"), "undecided"),
+        ("none", 0),
+        ("r1", -0.6),
+        ("r2", -0.6),
+        ("r1+r2", -1.2),
+        ("finite-difference-r1", -0.6),
+        ("finite-difference-r2", -0.6),
+        ("instance-noise", -(0.6**2) / 2),
+        ("consensus", -0.6 / 2),
     ],
 )
-def test_dirac_tells_what_each_penalty_does(
-    options: tuple[str, ...], verdict: str, cli: CommandLine
+def test_each_penalty_shifts_the_eigenvalues_as_it_should(
+    penalty: PenaltyName,
+    trace: float,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ended = cli("theory", "dirac", *options, "--rounds", "1", "--out", "p.png")
+    """By the command's function itself, without the picture."""
+    monkeypatch.setattr(portraits, "phase_portrait", lambda *arguments: b"")
+    theory_commands.dirac(penalty=penalty, out=tmp_path / "p.svg", rounds=1, as_json=True)
+    facts = json.loads(capsys.readouterr().out)
+    assert sum(real for real, _ in facts["eigenvalues"]) == pytest.approx(trace, abs=1e-12)
+    assert facts["verdict"] == ("converges" if trace else "diverges")
+
+
+def test_dirac_says_never_and_undecided_in_words(cli: CommandLine) -> None:
+    ended = cli("theory", "dirac", "--objective", "least-squares", "--rounds", "1")
     told = dict(line.strip().split("  ", 1) for line in ended.out.splitlines())
-    assert told["verdict"] == verdict
-    assert (told["converges for lr below"] == "never") == (verdict == "undecided")
+    assert told["verdict"] == "undecided"
+    assert told["converges for lr below"] == told["circles for lr below"] == "never"
+    assert told["eigenvalues"] == "0 + 0i, 0 + 0i"
 
 
 def test_numbers_that_are_not_finite_are_null_in_json(cli: CommandLine) -> None:

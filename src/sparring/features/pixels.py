@@ -34,7 +34,8 @@ def check_images(items: Items, shape: tuple[int, ...] | None = None) -> None:
 
 def at_once(items: Items) -> int:
     """Return how many images of this size make a batch: a function of the size alone."""
-    return max(1, min(MICRO_BATCH, PIXELS_AT_ONCE // (items.shape[1] * items.shape[2])))
+    height, width = items.shape[1:3]
+    return max(1, min(MICRO_BATCH, PIXELS_AT_ONCE // int(height * width)))
 
 
 def visible(pixels: Tensor) -> Tensor:
