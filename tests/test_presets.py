@@ -183,5 +183,5 @@ def test_the_penalties_on_points_fade_out() -> None:
     spec = VectorSpec((0.0, 0.0), (1.0, 1.0))
     game = build_game(resolve({"images": 1000}, preset("default", "small", spec)))
     for penalty in game.penalties:
-        assert penalty.weight(0) == pytest.approx(0.3)
+        assert penalty.weight(0) == pytest.approx(0.1)
         assert penalty.weight(1000) == pytest.approx(0.0003)

@@ -60,11 +60,12 @@ def _convolutional(size: Size, spec: ImageSpec) -> Options:
 
 
 def _points(size: Size, spec: VectorSpec) -> Options:
-    """Relativistic pairing; R1 and R2 fade out, for modes far narrower than the data are wide."""
+    """Alternating play; R1 and R2 fade out, for modes far narrower than the data are wide."""
     width = _FULLY_CONNECTED_WIDTHS[size] // 2
-    fading = {"weight": "0.3 to 0.0003 cosine", "every": 4}
+    fading = {"weight": "0.1 to 0.0003 cosine", "every": 8}
     return {
-        "objective": "relativistic",
+        "objective": "non-saturating",
+        "order": "alternating",
         "batch": 64,
         "generator": {
             "network": "mlp",
