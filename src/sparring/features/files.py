@@ -20,14 +20,13 @@ from sparring.errors import SparringError
 from sparring.features import classifier, efficientnet, inception
 from sparring.features.extractor import (
     HEX_DIGITS,
-    MICRO_BATCH,
     Extractor,
     Features,
     Items,
     in_batches,
 )
-from sparring.features.pixels import check_images, coloured, resized, visible
-from sparring.features.weights import read_safetensors
+from sparring.features.pixels import at_once, check_images, coloured, resized, visible
+from sparring.features.weights import read_bytes, read_safetensors
 
 SUFFIXES = (".onnx", ".safetensors", ".pth")
 TYPES = {"tensor(float)": torch.float32, "tensor(uint8)": torch.uint8}
@@ -79,14 +78,23 @@ def onnx_extractor(path: Path) -> Extractor:
     Raises:
         SparringError: onnxruntime is not installed, or the model is not of the form above.
     """
-    content = path.read_bytes()
+    content = read_bytes(path)
     model = _model(_session(content, path), path)
     side = [model.height or FREE_SIDE, model.width or FREE_SIDE]
-    width = model.rows(torch.zeros(model.batch, model.channels, *side)).shape[1]
+    width = model.rows(torch.zeros(model.batch or 1, model.channels, *side)).shape[1]
+
+    def compute(pixels: Tensor) -> Tensor:
+        rows = model(pixels)
+        if rows.shape[1] != width:
+            raise SparringError(
+                f"'{path}' gives {rows.shape[1]} features of these images and {width} of others; "
+                "give it fixed sides, to which images are then resized"
+            )
+        return rows
 
     def run(items: Items) -> Features:
         check_images(items)
-        return in_batches(model, items, width, model.batch)
+        return in_batches(compute, items, width, model.batch or at_once(items))
 
     digest = hashlib.sha256(content).hexdigest()[:HEX_DIGITS]
     return Extractor(path.name, digest, width, run)
@@ -100,7 +108,7 @@ class _Model:
     session: Any
     input: str
     dtype: torch.dtype
-    batch: int
+    batch: int | None
     channels: int
     height: int | None
     width: int | None
@@ -126,8 +134,8 @@ class _Model:
         shape: tuple[int, ...] = getattr(found, "shape", ())
         if len(shape) < 2 or shape[0] != len(images) or prod(shape[2:]) != 1:
             raise SparringError(
-                f"'{self.path}' puts out shape {tuple(shape)} for {len(images)} images; expected "
-                "features, (n, width)"
+                f"'{self.path}' puts out shape {tuple(shape)} for images of shape "
+                f"{tuple(images.shape)}; expected features, (n, width)"
             )
         return torch.from_numpy(found.reshape(len(images), -1)).float()
 
@@ -160,7 +168,7 @@ def _model(session: Any, path: Path) -> _Model:
                 session,
                 inputs[0].name,
                 TYPES[inputs[0].type],
-                batch or MICRO_BATCH,
+                batch,
                 channels or 3,
                 height,
                 width,

@@ -45,10 +45,7 @@ def read_pickled(path: Path, sha256: str) -> Tensors:
     Raises:
         SparringError: the file is missing, or another one.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SparringError(f"cannot read '{path}': {error.strerror}") from None
+    content = read_bytes(path)
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise SparringError(
@@ -57,6 +54,18 @@ def read_pickled(path: Path, sha256: str) -> Tensors:
         )
     tensors: Tensors = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     return tensors
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a file's content.
+
+    Raises:
+        SparringError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SparringError(f"cannot read '{path}': {error.strerror}") from None
 
 
 def digest_of_tensors(kind: str, tensors: Tensors) -> str:

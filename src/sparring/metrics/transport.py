@@ -75,7 +75,7 @@ def sliced_wasserstein(
     Raises:
         SparringError: other shapes, NaN, fewer than four samples on a side, no direction.
     """
-    x, y = as_pair(real, fake, 4)
+    x, y = as_pair(real, fake, LEAST)
     if directions < 1:
         raise SparringError(f"directions is {directions}; expected at least 1")
     rng = np.random.default_rng(seed)
@@ -118,8 +118,8 @@ def frames(width: int, directions: int, rng: np.random.Generator) -> Features:
     """Return at least this many unit vectors, (k, width), orthogonal within each frame."""
     if directions <= width:
         return _orthogonal(width, directions, rng)
-    frames = -(-directions // width)
-    return np.concatenate([_orthogonal(width, width, rng) for _ in range(frames)])
+    whole = -(-directions // width)
+    return np.concatenate([_orthogonal(width, width, rng) for _ in range(whole)])
 
 
 def _orthogonal(width: int, count: int, rng: np.random.Generator) -> Features:
