@@ -94,7 +94,7 @@ def test_the_kind_can_be_asked_for(tmp_path: Path) -> None:
         (np.ones((1, 3)), "1 points"),
         (np.ones((50, 3)), "all the same"),
         (np.ones((5, 0)), "shape"),
-        (np.full((5, 2), 1e30), "at most"),
+        (np.array([[1e30, 0.0], [0.0, 1.0]]), "at most"),
         (np.array([["a", "b"], ["c", "d"]]), "numbers"),
         (np.array([[1j, 2], [3, 4]]), "numbers"),
     ],

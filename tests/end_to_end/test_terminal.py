@@ -124,10 +124,10 @@ def test_ctrl_c_once_saves_and_prints_the_command_to_go_on(cli: CommandLine) -> 
 HANG_IN_CHECKPOINT = """
 import time, sparring.training.checkpoint as checkpoint
 save = checkpoint.save
-def slow(state, *rest):
+def slow(state, *rest, **spare):
     if state.images > 64 * 5:
         time.sleep(20)
-    return save(state, *rest)
+    return save(state, *rest, **spare)
 checkpoint.save = slow
 """
 
