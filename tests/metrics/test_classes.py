@@ -5,10 +5,10 @@ from math import exp, log
 import numpy as np
 import pytest
 import torch
-from scipy.stats import binom, entropy
+from scipy.stats import binom, entropy, poisson
 
 from sparring.errors import SparringError
-from sparring.metrics.classes import class_score, mode_coverage
+from sparring.metrics.classes import class_score, grassberger_logarithm, mode_coverage
 
 RNG = np.random.default_rng(0)
 
@@ -59,6 +59,13 @@ def test_the_interval_covers_the_score_of_the_whole_population() -> None:
     assert abs(middle - truth) < abs(lower - truth)
 
 
+def test_the_interval_is_moved_by_the_bias_of_the_plug_in() -> None:
+    """Of certain labels that is the bias of their entropy: (K − 1) / (2n), with n − 1 for n."""
+    found = class_score(np.eye(4)[labels(40, 30, 20, 10)])
+    middle = (log(found.low) + log(found.high)) / 2
+    assert middle - log(found.value) == pytest.approx(3 / (2 * 99), rel=1e-6)
+
+
 @pytest.mark.parametrize(
     "wrong", [P * 1.1, P - 0.1, np.log(P)], ids=["sum above 1", "negative", "logarithms"]
 )
@@ -78,13 +85,13 @@ def test_too_few_samples_and_nan_are_refused() -> None:
 
 
 def test_classes_above_a_tenth_of_their_share_are_covered_and_the_bounds_are_binomial() -> None:
-    """Of 1000 samples of 4 classes a tenth of a share is 25: 30 is above it, yet not for sure."""
-    found = mode_coverage(labels(500, 470, 30, 0), 4).covered
+    """Of 1000 samples of 4 classes a tenth of a share is 25: 36 is above it, yet not for sure."""
+    found = mode_coverage(labels(500, 464, 36, 0), 4).covered
     assert (found.low, found.value, found.high) == (2, 3, 3)
     assert found.method == "classes covered of 4"
     tail = 0.05 / 8  # of two sides and four classes
-    assert binom.sf(29, 1000, 0.025) > tail  # so 30 could come of a share below the tenth
-    assert binom.cdf(0, 1000, 0.025) < tail  # and none could not of one at it
+    assert tail < binom.sf(35, 1000, 0.025) < 0.025  # a share below the tenth may give 36 of them
+    assert binom.cdf(0, 1000, 0.025) < tail  # and one at it will not give none
 
 
 def test_every_class_is_covered_by_equal_shares() -> None:
@@ -110,6 +117,18 @@ def test_the_divergence_is_nearly_unbiased_and_covered() -> None:
     plug_in = truth + 4 / (2 * 200)
     assert abs(values.mean() - truth) < abs(plug_in - truth) / 2
     assert np.mean([one.low <= truth <= one.high for one in found]) > 0.92
+
+
+def test_the_logarithm_of_counts_follows_its_recurrence_and_is_nearly_unbiased() -> None:
+    g = grassberger_logarithm(np.arange(1, 200))
+    assert g[0] == pytest.approx(-np.euler_gamma - log(2))
+    assert g[1] == pytest.approx(2 - np.euler_gamma - log(2))
+    np.testing.assert_allclose(g[2::2], g[1:-1:2], rtol=1e-12)
+    np.testing.assert_allclose(np.diff(g[1::2]), 2 / np.arange(3, 198, 2), rtol=1e-10)
+    counts = np.arange(1, 200)
+    for mean in (4, 8, 12):
+        expected = poisson.pmf(counts, mean) @ (counts * g)
+        assert expected == pytest.approx(mean * log(mean), abs=2 * exp(-mean))
 
 
 def test_the_divergence_from_reals_takes_off_both_biases() -> None:

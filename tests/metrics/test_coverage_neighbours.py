@@ -74,7 +74,7 @@ def test_every_contender_that_is_there_takes_a_turn_and_agrees(benchmark) -> Non
         # a peer that is missing has its formula in its place
         assert bool(missing) == any(one.instead for one in contenders) or name in ("vendi", "c2st")
         for one in contenders:
-            report = module.turn(name, one.name, 200, 4)
+            report = module.turn(name, one.name, 250, 4)
             assert report["seconds"] > 0
             assert all(isinstance(value, float) for value in report["found"].values())
     ours, formula = (

@@ -307,6 +307,20 @@ def test_what_the_reals_share_makes_the_difference_more_certain() -> None:
     assert found.high - found.low < 0.5 * quadrature
 
 
+def test_the_error_of_a_difference_is_that_of_the_differing_influences() -> None:
+    """Raised by n / (n − d/2) on each side, for the map was fitted to the same samples."""
+    sets = X, Y, Y[:200] * 1.3
+    to_a, to_b = (couple(moments(X), moments(fake)) for fake in sets[1:])
+    influences = (
+        to_a.influence(0, X)[:, 0] - to_b.influence(0, X)[:, 0],
+        to_a.influence(1, sets[1])[:, 0],
+        to_b.influence(1, sets[2])[:, 0],
+    )
+    variance = sum(one.var(ddof=1) / (len(one) - 6 / 2) for one in influences)
+    found = frechet_difference(*sets)
+    assert found.high - found.value == pytest.approx(1.959964 * np.sqrt(variance), rel=1e-6)
+
+
 def test_a_worse_generator_is_told_from_a_better() -> None:
     found = frechet_difference(X, X[:200] * 2, X[200:])
     assert found.low > 0

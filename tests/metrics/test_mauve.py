@@ -10,6 +10,7 @@ import torch
 from sparring.errors import SparringError
 from sparring.metrics import mauve as module
 from sparring.metrics.mauve import jackknifed_gap, mauve, quantiser, score
+from sparring.metrics.normal import squared_distance_estimate
 
 RNG = np.random.default_rng(0)
 
@@ -120,7 +121,7 @@ def test_equal_distributions_score_one_and_shifted_ones_less() -> None:
 
 
 def test_the_baseline_is_what_permuted_labels_give() -> None:
-    x, y = RNG.normal(size=(200, 4)), RNG.normal(size=(160, 4)) + 1
+    x, y = RNG.normal(size=(240, 4)), RNG.normal(size=(200, 4)) + 1
     found = mauve(x, y, buckets=4, permutations=50, level=0.9)
     made = quantiser(x, y, 4, 0)
     reals, fakes = made.histogram(made.x), made.histogram(made.y)
@@ -137,7 +138,7 @@ def test_the_baseline_is_what_permuted_labels_give() -> None:
 
 
 def test_sets_that_share_no_bucket_are_not_certainly_apart() -> None:
-    x, y = RNG.normal(size=(100, 3)), RNG.normal(size=(100, 3))
+    x, y = RNG.normal(size=(200, 3)), RNG.normal(size=(200, 3))
     found = mauve(x + 20, y - 20)["mauve"]
     assert found.value == pytest.approx(1 / 252, rel=0.03)
     assert found.low == pytest.approx(found.value)
@@ -145,11 +146,11 @@ def test_sets_that_share_no_bucket_are_not_certainly_apart() -> None:
 
 
 def test_tensors_buckets_and_seeds() -> None:
-    x, y = RNG.normal(size=(100, 3)), RNG.normal(size=(90, 3)) + 0.5
+    x, y = RNG.normal(size=(240, 3)), RNG.normal(size=(200, 3)) + 0.5
     found = mauve(x, y, permutations=20)
     assert mauve(torch.from_numpy(x), torch.from_numpy(y), permutations=20) == found
-    assert "5 buckets, 50 + 45 counted" in mauve(x, y, buckets=5, permutations=1)["mauve"].method
-    assert "2 buckets" in found["mauve"].method
+    assert "4 buckets, 120 + 100 counted" in mauve(x, y, buckets=4, permutations=1)["mauve"].method
+    assert "5 buckets" in found["mauve"].method
     assert mauve(x, y, permutations=20, seed=1) != found
     for one in found.values():
         assert {type(v) for v in (one.value, one.low, one.high)} == {float}
@@ -158,16 +159,30 @@ def test_tensors_buckets_and_seeds() -> None:
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda x: mauve(x[:79], x), "real has 79 samples; this metric needs at least 80"),
+        (lambda x: mauve(x[:199], x), "real has 199 samples; this metric needs at least 200"),
         (lambda x: mauve(x, x, buckets=1), "buckets is 1; expected 2 to "),
-        (lambda x: mauve(np.ones((90, 2)), np.ones((90, 2))), "buckets is 2; expected 2 to 1"),
-        (lambda x: mauve(x, x * (np.arange(100) > 4)[:, None]), "5 samples of fake are zero"),
+        (lambda x: mauve(np.ones((200, 2)), np.ones((200, 2))), "buckets is 5; expected 2 to 1"),
+        (lambda x: mauve(x, x * (np.arange(200) > 4)[:, None]), "5 samples of fake are zero"),
         (lambda x: mauve(x, x[:, :1]), "expected the same width"),
         (lambda x: mauve(x, x, permutations=0), "permutations is 0; expected at least 1"),
         (lambda x: mauve(x, x, level=1), "level is 1"),
-        (lambda x: mauve(x, np.full((100, 2), np.nan)), "NaN"),
+        (lambda x: mauve(x, np.full((200, 2), np.nan)), "NaN"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(call, told: str) -> None:
     with pytest.raises(SparringError, match=told):
-        call(RNG.normal(size=(100, 2)))
+        call(RNG.normal(size=(200, 2)))
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.8, 3.0])
+def test_the_interval_is_of_the_stretched_gap(shift: float) -> None:
+    x, y = RNG.normal(size=(300, 3)), RNG.normal(size=(300, 3)) + shift
+    found = mauve(x, y, permutations=1)["mauve"]
+    made = quantiser(x, y, 5, 0)
+    gap, variance = jackknifed_gap(made.histogram(made.x), made.histogram(made.y))
+    stretched = np.arctanh(gap)
+    around = squared_distance_estimate(stretched, variance / (1 - gap**2) ** 2, 300, "")
+    ends = 1 - np.tanh(np.clip([around.high, around.low], 0, None)) ** 2
+    assert (found.low, found.high) == pytest.approx(tuple(ends))
+    assert found.value == pytest.approx(1 - max(gap, 0) ** 2)
+    assert 0 <= found.low <= found.value <= found.high <= 1

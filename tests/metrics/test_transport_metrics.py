@@ -113,10 +113,11 @@ def test_the_plug_in_is_biased_and_the_estimate_hardly() -> None:
     assert abs(found.mean()) < plug_in.mean() / 8
 
 
-def test_the_error_is_that_of_a_mean_where_all_is_far() -> None:
-    """W₂² = |x̄ − y₀|² + var x / d if all fakes are one point: its influence is |x − y₀|² / d."""
-    fake = np.full((40, 3), 30.0)
-    found = sliced_wasserstein(X, fake, directions=3)
+@pytest.mark.parametrize("swap", [False, True])
+def test_the_error_is_that_of_a_mean_where_one_side_is_a_point(swap: bool) -> None:
+    """Then W₂² is the mean of |x − y₀|² / d over the other side."""
+    point = np.full((40, 3), 30.0)
+    found = sliced_wasserstein(*((point, X) if swap else (X, point)), directions=3)
     each = np.square(X - 30).sum(1) / 3
     error = np.sqrt((found.high - found.value) * (found.value - found.low)) / 1.96
     assert error == pytest.approx(each.std(ddof=1) / np.sqrt(40), rel=1e-3)

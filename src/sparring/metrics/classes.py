@@ -116,7 +116,7 @@ def _divergence(counts: NDArray[np.int64], p: Features, m: int | None, level: fl
     n, there = int(counts.sum()), p > 0
     counts, p = counts[there], p[there]
     used = counts > 0
-    value = float(counts[used] / n @ (_logarithm(counts[used]) - np.log(n * p[used])))
+    value = float(counts[used] / n @ (grassberger_logarithm(counts[used]) - np.log(n * p[used])))
     q = (counts + 0.5) / (n + len(p) / 2)  # no class is known to be impossible
     logs = np.log(q / p)
     variance = float(q @ np.square(logs - q @ logs)) / n
@@ -130,8 +130,8 @@ def _divergence(counts: NDArray[np.int64], p: Features, m: int | None, level: fl
     )
 
 
-def _logarithm(counts: NDArray[np.int64]) -> Features:
-    """Return G(c), for which E c G(c) is nearly λ ln λ if c is a Poisson count of mean λ."""
+def grassberger_logarithm(counts: NDArray[np.int64]) -> Features:
+    """Return G(c) of Grassberger 2003: E c G(c) is nearly λ ln λ for a Poisson count of mean λ."""
     half = (digamma((counts + 1) / 2) - digamma(counts / 2)) / 2
     found: Features = digamma(counts) + np.where(counts % 2, -half, half)
     return found

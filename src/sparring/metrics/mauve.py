@@ -10,7 +10,7 @@ below it: 1 just where p = q.
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import sqrt
+from math import atanh, sqrt, tanh
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +29,9 @@ from sparring.metrics.normal import squared_distance_estimate
 SCALE = 5.0
 WEIGHTS = np.linspace(1e-6, 1 - 1e-6, 25)  # those of the paper's code
 IN_BUCKET = 40  # counted samples of the smaller side for each bucket, on average
-LEAST = 80
+FEWEST = 5  # buckets: of two, the score is too coarse to be corrected
+LEAST = 200
+LARGEST = 1 - 1e-9  # below 1, whose artanh is infinite
 KEPT_VARIANCE = 0.9
 PERMUTATIONS = 999
 ROUNDING = 1e-12  # must not tell equal values apart
@@ -57,13 +59,14 @@ def mauve(
 
     Args:
         real, fake: features, (n, d) and (m, d).
-        buckets: K; one for each 40 counted samples of the smaller side unless given.
+        buckets: K; one for each 40 counted samples of the smaller side, at least 5,
+            unless given.
         permutations: of the test.
         level: of the interval.
         seed: of the halves, the clusters and the permutations.
 
     Raises:
-        SparringError: no features of one width; fewer than 80 samples on a side; fewer than two
+        SparringError: no features of one width; fewer than 200 samples on a side; fewer than two
             buckets, or more than there are different samples to make them of; no permutation; a
             level that is none.
     """
@@ -71,7 +74,7 @@ def mauve(
     if permutations < 1:
         raise SparringError(f"permutations is {permutations}; expected at least 1")
     least = min(len(x), len(y))
-    count = max(2, least // 2 // IN_BUCKET) if buckets is None else buckets
+    count = max(FEWEST, least // 2 // IN_BUCKET) if buckets is None else buckets
     made = quantiser(x, y, count, seed)
     reals, fakes = made.histogram(made.x), made.histogram(made.y)
     settings = (least, f"MAUVE, {count} buckets, {reals.sum()} + {fakes.sum()} counted", level)
@@ -86,14 +89,20 @@ def mauve(
 
 
 def _gap_of_counts(reals: Counts, fakes: Counts, n: int, method: str, level: float) -> Estimate:
-    """Estimate g = √(1 − score), which behaves as a squared distance."""
+    """Estimate g = √(1 − score): a squared distance near 0, and at most 1, where its error ends.
+
+    artanh stretches that end, and leaves the other as it is.
+    """
     gap, variance = jackknifed_gap(reals, fakes)
-    found = squared_distance_estimate(gap, variance, n, f"{method}; jackknife", level)
+    inner = min(gap, LARGEST)
+    stretched = variance / (1 - inner**2) ** 2
+    found = squared_distance_estimate(atanh(inner), stretched, n, f"{method}; jackknife", level)
+    found = replace(found, value=gap, low=tanh(found.low), high=tanh(found.high))
     if variance:
         return found
     # no bucket is shared, whichever sample is left out; half a sample more in each would differ
     half_more = [(counts + 0.5) / (counts + 0.5).sum() for counts in (reals, fakes)]
-    return replace(found, low=sqrt(1 - score(*half_more)))
+    return replace(found, low=sqrt(1 - score(*half_more)), high=gap)
 
 
 def _permuted(reals: Counts, fakes: Counts, seed: int, turn: int) -> tuple[Counts, Counts]:
