@@ -17,7 +17,14 @@ import torch
 from torch import nn
 
 from benchmarks import textbook
-from benchmarks.quality import TEXTBOOK_BATCH, Run, Start, play, starter
+from benchmarks.quality import (
+    TEXTBOOK_BATCH,
+    Run,
+    Start,
+    play,
+    print_on_one_thread,
+    starter,
+)
 from sparring.build import build_discriminator, build_generator, with_depths
 from sparring.data.dataset import Dataset
 from sparring.data.kinds import decode, encode, open_data
@@ -39,13 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=5, help="runs of each")
     parser.add_argument("--option", action="append", default=[], help="KEY=VALUE for `ours`")
     asked = parser.parse_args(arguments)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        for line in report(asked):
-            print(line, flush=True)
-    finally:
-        torch.set_num_threads(threads)
+    print_on_one_thread(report(asked))
 
 
 def report(asked: argparse.Namespace) -> Iterator[str]:

@@ -36,6 +36,7 @@ from sparring.data.image_codec import grid
 from sparring.data.images import open_images
 from sparring.data.kinds import decode, encode
 from sparring.data.options import DataOptions
+from sparring.metrics.frechet import frechet_plug_in
 from sparring.plan import batches
 from sparring.presets import data_options, preset
 from sparring.recipe import Options, nested, resolve
@@ -98,10 +99,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, default=Path("build/benchmarks"))
     parser.add_argument("--classifier-updates", type=int, default=UPDATES)
     asked = parser.parse_args(arguments)
+    print_on_one_thread(report(asked))
+
+
+def print_on_one_thread(lines: Iterator[str]) -> None:
+    """Print lines as they come, with one thread, and leave the threads as they were."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for line in report(asked):
+        for line in lines:
             print(line, flush=True)
     finally:
         torch.set_num_threads(threads)
@@ -143,8 +149,8 @@ def caption(
     held_out, noise = data.held_out, np.random.default_rng(0)
     right = accuracy(classifier, data.items[held_out], data.labels[held_out])
     shape = (asked.samples, *data.items.shape[1:])
-    apart = frechet(real[held_out], real[data.train])
-    static = frechet(features_of(classifier, noise.integers(0, 256, shape, np.uint8)), real)
+    apart = frechet_plug_in(real[held_out], real[data.train])
+    static = frechet_plug_in(features_of(classifier, noise.integers(0, 256, shape, np.uint8)), real)
     yield (
         f"\n{asked.dataset}: Fréchet distance to {len(real):,} real images after "
         f"{asked.seconds:g} CPU-seconds, {asked.samples:,} samples\n"
@@ -225,7 +231,7 @@ def train(
     run, done, spent = play(start, seed, seconds)
     drawn = torch.cat([decode(x, run.spec) for x in sample(run.generator, samples, seed=seed)])
     pixels = drawn.numpy()
-    distance = frechet(features_of(classifier, pixels), real)
+    distance = frechet_plug_in(features_of(classifier, pixels), real)
     return Result(distance, done, spent, pixels[:SHOWN])
 
 
@@ -254,19 +260,6 @@ def probe(run: Run, seconds: float) -> float:
             run.step()
         steps += PROBE_STEPS
     return steps * run.batch / spent
-
-
-def frechet(x: Features, y: Features) -> float:
-    """Return |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2(Σ₁Σ₂)^½), biased upwards as every plug-in is.
-
-    The last trace is that of (Σ₁^½ Σ₂ Σ₁^½)^½, whose eigenvalues are real and not negative.
-    """
-    s1, s2 = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
-    values, vectors = np.linalg.eigh(s1)
-    root = vectors * np.sqrt(values.clip(0)) @ vectors.T
-    cross = np.sqrt(np.linalg.eigvalsh(root @ s2 @ root).clip(0)).sum()
-    apart = np.square(x.mean(0) - y.mean(0)).sum()
-    return float(apart + np.trace(s1) + np.trace(s2) - 2 * cross)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def test_a_classifier_from_the_cache_measures_like_the_one_just_trained(
 
 
 def test_the_frechet_distance_of_gaussians_is_the_closed_form(benchmark) -> None:
-    frechet = benchmark("quality").frechet
+    frechet = benchmark("quality").frechet_plug_in
     x = np.random.default_rng(0).normal(size=(500, 6))
     x = (x - x.mean(0)) @ np.linalg.inv(np.linalg.cholesky(np.cov(x, rowvar=False))).T
     scale, shift = np.array([1, 2, 3, 0.5, 0, 1]), np.arange(6.0)

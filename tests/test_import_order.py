@@ -56,6 +56,7 @@ ORDER = (
     ("session", "a run from its claim to its report"),
     ("api", "what Python users call"),
     ("terminal", "how it is shown"),
+    ("shell", "what the command modules share"),
     ("theory_commands", "`sparring theory`: the table and the phase portrait"),
     ("cli", "what shell users call"),
     ("__main__", "`python -m sparring`"),

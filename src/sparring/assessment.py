@@ -18,7 +18,7 @@ from sparring.compare import Comparisons, compare_recipes, compare_runs
 from sparring.data.dataset import Dataset
 from sparring.data.kinds import decode
 from sparring.errors import SparringError
-from sparring.evaluation import Evaluation, measure, measure_classes, measure_copying
+from sparring.evaluation import Evaluation, Line, measure, measure_classes, measure_copying
 from sparring.features.choose import choose
 from sparring.features.classifier import NAME as CLASSIFIER
 from sparring.features.classifier import judge as judge_of
@@ -101,49 +101,61 @@ def assess(
         audience: told how far it is.
     """
     cache = folder.path.parent / "cache"
+    owner = judge or data
     part, notes = ("all", []) if judge else _judging_part(data)
     eyes = open_eyes(extractor, data, cache)
-
-    def features(eye: Extractor, of: Dataset, which: str) -> Features:
-        kept = reference(eye, of, which, cache / "features", audience.reading)
-        return kept.astype(np.float64)
+    real, train = (
+        reference(extractor, of, which, cache / "features", audience.reading).astype(np.float64)
+        for of, which in ((owner, part), (data, "train"))
+    )
+    drawn = draw(generator, data, eyes, ask, audience)
+    if len(drawn.features) < min(ask.n, MOST):
+        notes.append(f"{ask.seconds:g} seconds were enough for {len(drawn.features):,} samples")
 
     def tell(what: str) -> None:
         audience.reading(what, 0, 1)
 
-    real, train = features(extractor, judge or data, part), features(extractor, data, "train")
-    drawn = draw(generator, data, eyes, ask, audience)
-    if len(drawn.features) < min(ask.n, MOST):
-        notes.append(f"{ask.seconds:g} seconds were enough for {len(drawn.features):,} samples")
     fakes, is_fid = drawn.features, extractor.is_fid
     lines = list(measure(real, fakes, train, is_fid=is_fid, tell=tell, skip=notes.append))
     if part != "train":
-        unseen = features(eyes.witness, judge or data, part)
-        trained = features(eyes.witness, data, "train")
-        lines += measure_copying(unseen, drawn.witnessed, trained, tell)
+        trained, unseen = train, real
         if eyes.witness is not extractor:
             notes.append(f"memorisation is judged by {eyes.witness.name}: a classifier has learned")
-    if drawn.told is not None and drawn.asked is not None and data.labels is not None:
-        known = data.labels[part_of(data, part)]
-        lines += measure_classes(drawn.asked, drawn.told, known, len(data.spec.classes))
+            trained, unseen = (
+                reference(eyes.witness, of, which, cache / "features").astype(np.float64)
+                for of, which in ((data, "train"), (owner, part))
+            )
+        lines += measure_copying(unseen, drawn.witnessed, trained, tell)
+    lines += _classes(drawn, data, owner, part)
+    write_pictures(folder.samples, drawn, data, train, real)
     found = Evaluation(
         run=folder.name,
         checkpoint=checkpoint,
         images=int(checkpoint.rstrip("~")),
-        data=(judge or data).name,
+        data=owner.name,
         part=part,
-        fingerprint=(judge or data).fingerprint,
+        fingerprint=owner.fingerprint,
         extractor=extractor.name,
         digest=extractor.digest,
         width=extractor.width,
         real=len(real),
-        fake=len(drawn.features),
+        fake=len(fakes),
         lines=tuple(lines),
         notes=tuple(notes),
     )
     write_json(folder.path / "evaluation.json", found.as_json())
-    write_pictures(folder.samples, drawn, data, train, real)
     return found
+
+
+def _classes(drawn: Drawn, data: Dataset, owner: Dataset, part: str) -> list[Line]:
+    """Return what a classifier tells; the classes' shares are those of the data that judge."""
+    if drawn.told is None or drawn.asked is None or data.labels is None:
+        return []
+    same = owner.labels is not None and owner.spec.classes == data.spec.classes
+    judges, which = (owner, part) if same else (data, "train")
+    assert judges.labels is not None
+    known = judges.labels[part_of(judges, which)]
+    return list(measure_classes(drawn.asked, drawn.told, known, len(data.spec.classes)))
 
 
 def draw(generator: nn.Module, data: Dataset, eyes: Eyes, ask: Ask, audience: Audience) -> Drawn:

@@ -9,17 +9,30 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, get_args, get_type_hints
 
-from cyclopts import App, CycloptsError, Group, Parameter, Token
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from sparring.data.options import DataOptions
 from sparring.errors import SparringError
 from sparring.recipe import Recipe
+from sparring.shell import (
+    AsJson,
+    Checkpoint,
+    Extractor,
+    Number,
+    RunName,
+    RunsFolder,
+    examples,
+    whole_number,
+)
 from sparring.theory_commands import app as theory
+
+if TYPE_CHECKING:
+    from sparring.compare import Comparisons
+    from sparring.evaluation import Evaluation
 
 SHORT = ("resolution", "crop", "channels", "labels")  # data options with a name of their own
 TABLES = ("", "data", "generator", "discriminator", "optimizer", "penalties", "ema", "checkpoint")
@@ -53,7 +66,7 @@ def _sparse_field(field: str, hint: Any, prefix: str) -> tuple[str, Any, Any]:
         inner = _sparse(hint, f"{prefix}{field}.")
         return field, inner, dataclasses.field(default_factory=inner)
     base, *extras = get_args(hint)
-    converter = _whole_number if base is int else None
+    converter = whole_number if base is int else None
     words = next(extra for extra in reversed(extras) if isinstance(extra, str))
     names = [f"--{prefix}{field}".replace("_", "-")]
     if prefix == "data." and field in SHORT:
@@ -64,15 +77,6 @@ def _sparse_field(field: str, hint: Any, prefix: str) -> tuple[str, Any, Any]:
         name=names, help=words, group=group, show_default=False, converter=converter
     )
     return field, Annotated[base | None, parameter], None
-
-
-def _whole_number(kind: Any, tokens: Sequence[Token]) -> int:
-    """Read an integer as it stands; cyclopts would round 1.5."""
-    return int(tokens[0].value)
-
-
-def _examples(*commands: str) -> str:
-    return "\n\n".join(["Examples:", *(f"  {command}" for command in commands)])
 
 
 def _given(some: Any) -> dict[str, Any]:
@@ -94,12 +98,9 @@ else:
     SomeRecipe = _sparse(Recipe)
     SomeDataOptions = _sparse(DataOptions, "data.")
 
-RunsFolder = Annotated[Path, Parameter(name="--runs", help="the folder of runs")]
-RunName = Annotated[str, Parameter(help="a run's folder, number, name, or latest")]
-
 
 @app.command(
-    help_epilogue=_examples(
+    help_epilogue=examples(
         "sparring train mnist --budget 2m",
         "sparring train photos/ --size small --resolution 48x64 --budget 30m",
         "sparring train ring --objective reverse-kl --budget 1m",
@@ -142,7 +143,7 @@ def train(
 
 
 @app.command(
-    help_epilogue=_examples(
+    help_epilogue=examples(
         "sparring resume latest",
         "sparring resume 7 --budget +10m",
     )
@@ -166,7 +167,7 @@ def resume(
 
 
 @app.command(
-    help_epilogue=_examples(
+    help_epilogue=examples(
         "sparring sample latest -n 64",
         "sparring sample 7 -n 10000 --out fakes.npz",
         "sparring sample 7 --label cat --truncation 0.7 --grid --out cats.png",
@@ -176,15 +177,13 @@ def sample(
     run: RunName = "latest",
     /,
     *,
-    n: Annotated[
-        int, Parameter(name=["-n", "--number"], help="how many", converter=_whole_number)
-    ] = 64,
+    n: Number = 64,
     seed: Annotated[
-        int, Parameter(help="same seed, same samples, whatever -n", converter=_whole_number)
+        int, Parameter(help="same seed, same samples, whatever -n", converter=whole_number)
     ] = 0,
     label: Annotated[str | None, Parameter(help="a class's name or number")] = None,
     truncation: Annotated[float, Parameter(help="below 1: more typical, less various")] = 1.0,
-    checkpoint: Annotated[str, Parameter(help="best, latest, or images seen")] = "best",
+    checkpoint: Checkpoint = "best",
     grid: Annotated[bool, Parameter(help="one picture of all instead of a file each")] = False,
     out: Annotated[Path | None, Parameter(help="a folder, or a .npz, .png, .csv file")] = None,
     runs: RunsFolder = Path("runs"),
@@ -210,7 +209,7 @@ def sample(
 
 
 @app.command(
-    help_epilogue=_examples(
+    help_epilogue=examples(
         "sparring evaluate latest",
         "sparring evaluate 7 test-photos/ -n 5000 --extractor pixel-pca",
         "sparring evaluate 7 --extractor my-network.onnx --json",
@@ -221,15 +220,11 @@ def evaluate(
     data: Annotated[str | None, Parameter(help="other data to judge by")] = None,
     /,
     *,
-    n: Annotated[
-        int, Parameter(name=["-n", "--number"], help="samples to draw", converter=_whole_number)
-    ] = 10_000,
-    extractor: Annotated[
-        str, Parameter(help="of features: auto, a name, or an .onnx or .safetensors file")
-    ] = "auto",
+    n: Number = 10_000,
+    extractor: Extractor = "auto",
     seconds: Annotated[float, Parameter(help="for drawing samples; 0 is no limit")] = 0.0,
-    checkpoint: Annotated[str, Parameter(help="best, latest, or images seen")] = "best",
-    as_json: Annotated[bool, Parameter(name="--json", help="everything, as JSON")] = False,
+    checkpoint: Checkpoint = "best",
+    as_json: AsJson = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Measure a run's samples against data it never saw, every number with its 95 % interval.
@@ -249,28 +244,20 @@ def evaluate(
             checkpoint=checkpoint,
             audience=terminal,
         )
-    if as_json:
-        print(json.dumps(card.as_json(), indent=2, ensure_ascii=False))  # noqa: T201
-        return
-    for line in card.table():
-        print(line)  # noqa: T201
+    _print(card, as_json=as_json)
 
 
 @app.command(
-    help_epilogue=_examples(
+    help_epilogue=examples(
         "sparring compare 7 8",
         "sparring compare 7 8 9 10 --extractor pixel-pca --json",
     )
 )
 def compare(
     *names: Annotated[str, Parameter(help="two or more runs on the same data")],
-    n: Annotated[
-        int, Parameter(name=["-n", "--number"], help="samples of each", converter=_whole_number)
-    ] = 10_000,
-    extractor: Annotated[
-        str, Parameter(help="of features: auto, a name, or an .onnx or .safetensors file")
-    ] = "auto",
-    as_json: Annotated[bool, Parameter(name="--json", help="everything, as JSON")] = False,
+    n: Number = 10_000,
+    extractor: Extractor = "auto",
+    as_json: AsJson = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Tell which of several runs is better, or that the data cannot tell.
@@ -284,15 +271,11 @@ def compare(
 
     with Terminal() as terminal:
         found = api.compare(*names, n=n, extractor=extractor, root=runs, audience=terminal)
-    if as_json:
-        print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))  # noqa: T201
-        return
-    for line in found.table():
-        print(line)  # noqa: T201
+    _print(found, as_json=as_json)
 
 
 @app.command(
-    help_epilogue=_examples(
+    help_epilogue=examples(
         "sparring export latest --to onnx",
         "sparring export 7 --to safetensors --out digits.safetensors",
     )
@@ -312,7 +295,7 @@ def export(
 
 
 @app.command(
-    help_epilogue=_examples(
+    help_epilogue=examples(
         "sparring data photos/",
         "sparring data photos.zip --resolution 64 --json",
     )
@@ -322,7 +305,7 @@ def data(
     /,
     *,
     options: Annotated[SomeDataOptions, Parameter(name="*")] = SomeDataOptions(),
-    as_json: Annotated[bool, Parameter(name="--json", help="everything, as JSON")] = False,
+    as_json: AsJson = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Tell what is in SOURCE, what is skipped, and why; train nothing."""
@@ -340,7 +323,7 @@ def data(
 
 @app.command(
     name="runs",
-    help_epilogue=_examples(
+    help_epilogue=examples(
         "sparring runs",
     ),
 )
@@ -369,6 +352,14 @@ def _tell_end(run: Any, root: Path) -> None:
         command += ["--runs", str(root)]
     _say(f"saved; go on with: {shlex.join(command)}")
     raise SystemExit(143 if "SIGTERM" in run.folder.read_run()["reason"] else 130)
+
+
+def _print(found: "Evaluation | Comparisons", *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))  # noqa: T201
+        return
+    for line in found.table():
+        print(line)  # noqa: T201
 
 
 def _say(line: str) -> None:

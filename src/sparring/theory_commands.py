@@ -5,15 +5,16 @@ torch, scipy and matplotlib are imported by the commands, never for `--help`.
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, Parameter, Token
+from cyclopts import App, Parameter
 
 from sparring.errors import SparringError
 from sparring.recipe import ObjectiveName
+from sparring.shell import AsJson, examples, whole_number
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -52,24 +53,20 @@ WORDS = {  # of a penalty and its weight, in the picture's title
 app = App(
     name="theory",
     help="Check the statements of the theory on the code that trains; or look at the Dirac-GAN.",
-    help_epilogue=(
-        "Examples:\n\n  sparring theory\n\n  sparring theory --only 5,6 --json\n\n"
-        "  sparring theory dirac --objective relativistic --penalty r1 --lr 0.1"
+    help_epilogue=examples(
+        "sparring theory",
+        "sparring theory --only 5,6 --json",
+        "sparring theory dirac --objective relativistic --penalty r1 --lr 0.1",
     ),
     default_parameter=Parameter(negative=()),
 )
-
-
-def _whole_number(kind: Any, tokens: Sequence[Token]) -> int:
-    """Read an integer as it stands; cyclopts would round 1.5."""
-    return int(tokens[0].value)
 
 
 @app.default
 def check(
     *,
     only: Annotated[str, Parameter(help="numbers of statements, separated by commas")] = "",
-    as_json: Annotated[bool, Parameter(name="--json", help="everything, as JSON")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compute every statement anew and print what was expected, what came, and the error.
 
@@ -91,10 +88,10 @@ def check(
 
 
 @app.command(
-    help_epilogue=(
-        "Examples:\n\n  sparring theory dirac --objective minimax --lr 0.2\n\n"
-        "  sparring theory dirac --objective wasserstein --penalty gradient --out cycle.png\n\n"
-        "  sparring theory dirac --objective relativistic --penalty r1+r2 --gamma 0.3 --json"
+    help_epilogue=examples(
+        "sparring theory dirac --objective minimax --lr 0.2",
+        "sparring theory dirac --objective wasserstein --penalty gradient --out cycle.png",
+        "sparring theory dirac --objective relativistic --penalty r1+r2 --gamma 0.3 --json",
     )
 )
 def dirac(
@@ -108,7 +105,7 @@ def dirac(
     lr: Annotated[float, Parameter(help="step size of both players")] = 0.1,
     rounds: Annotated[
         int,
-        Parameter(name=["--rounds", "--steps"], help="of the path drawn", converter=_whole_number),
+        Parameter(name=["--rounds", "--steps"], help="of the path drawn", converter=whole_number),
     ] = 500,
     out: Annotated[Path, Parameter(help="the picture, .svg or .png")] = Path("dirac.svg"),
     as_json: Annotated[bool, Parameter(name="--json", help="the numbers, as JSON")] = False,
