@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparring.metrics.estimate import Estimate
-from sparring.metrics.frechet import frechet, frechet_difference, frechet_distance
+from sparring.metrics.gaussians import frechet, frechet_difference, frechet_distance
 from sparring.metrics.kernels import Kernel, at_median, between, cubic, kid, kid_difference, mmd
 from sparring.metrics.moments import Moments, moments
 from sparring.metrics.permutation import two_sample_test

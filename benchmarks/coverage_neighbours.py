@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparring.metrics.classifier import c2st, train
+from sparring.metrics.copying import memorization
 from sparring.metrics.diversity import vendi
 from sparring.metrics.estimate import Estimate
-from sparring.metrics.mauve import mauve, quantiser, score
-from sparring.metrics.memorization import memorization
+from sparring.metrics.frontiers import mauve, quantiser, score
 from sparring.metrics.neighbours import prdc, prdc_baseline
 
 Samples = NDArray[np.float64]

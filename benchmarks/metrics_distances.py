@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from sparring.metrics.estimate import Estimate
-from sparring.metrics.frechet import frechet, frechet_distance, frechet_plug_in
+from sparring.metrics.gaussians import frechet, frechet_distance, frechet_plug_in
 from sparring.metrics.kernels import kid
 from sparring.metrics.moments import moments
 

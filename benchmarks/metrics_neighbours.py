@@ -34,10 +34,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 
 from sparring.metrics.classifier import c2st
+from sparring.metrics.copying import memorization
 from sparring.metrics.diversity import vendi
 from sparring.metrics.estimate import Estimate
-from sparring.metrics.mauve import mauve, score
-from sparring.metrics.memorization import memorization
+from sparring.metrics.frontiers import mauve, score
 from sparring.metrics.neighbours import prdc, prdc_baseline
 
 Samples = NDArray[np.floating]

@@ -36,7 +36,7 @@ from sparring.data.image_codec import grid
 from sparring.data.images import open_images
 from sparring.data.kinds import decode, encode
 from sparring.data.options import DataOptions
-from sparring.metrics.frechet import frechet_plug_in
+from sparring.metrics.gaussians import frechet_plug_in
 from sparring.plan import batches
 from sparring.presets import data_options, preset
 from sparring.recipe import Options, nested, resolve

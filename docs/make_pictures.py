@@ -28,7 +28,7 @@ from sparring import divergences, objectives, penalties
 from sparring.build import build_discriminator
 from sparring.divergences import Divergence
 from sparring.errors import SparringError
-from sparring.metrics import frechet, kernels
+from sparring.metrics import gaussians, kernels
 from sparring.objectives import Objective
 from sparring.portraits import phase_portrait
 from sparring.recipe import resolve
@@ -370,7 +370,7 @@ def _bias(axes: Axes) -> None:
     estimates = [_both_frechet(n) for n in sizes]
     plug_in, corrected = (np.array([e[i] for e in estimates]).mean(1) for i in range(2))
     fine = np.geomspace(sizes[0], sizes[-1], 50)
-    expected = [frechet.expected_bias(WIDTH, n, n) for n in fine.tolist()]
+    expected = [gaussians.expected_bias(WIDTH, n, n) for n in fine.tolist()]
     axes.plot(fine, expected, color=PALE, label="(2d + d(d+1)/2)/n")
     axes.plot(sizes, plug_in, "o", color=ORANGE, label="plug-in, as usually printed", markersize=5)
     axes.plot(sizes, corrected, "o", color=BLUE, label="bias removed", markersize=5)
@@ -383,8 +383,8 @@ def _bias(axes: Axes) -> None:
 def _both_frechet(n: int) -> NDArray[np.float64]:
     """Return plug-ins and corrected estimates of `REPEATS` pairs of equal samples, (2, repeats)."""
     pairs = [_samples(n, repeat) for repeat in range(REPEATS)]
-    plug_in = [frechet.frechet_plug_in(*pair) for pair in pairs]
-    return np.array([plug_in, [frechet.frechet(*pair).value for pair in pairs]])
+    plug_in = [gaussians.frechet_plug_in(*pair) for pair in pairs]
+    return np.array([plug_in, [gaussians.frechet(*pair).value for pair in pairs]])
 
 
 def _unbiased(axes: Axes) -> None:
@@ -419,11 +419,11 @@ def _intervals(axes: Axes, n: int = 200, runs: int = 40) -> None:
     axes.plot([truth, truth], [-1, runs], color=GREEN, linewidth=1.2, label="true distance")
     for run in range(runs):
         pair = _samples(n, 1000 + run, SHIFT)
-        found = frechet.frechet(*pair)
+        found = gaussians.frechet(*pair)
         missed = not found.low <= truth <= found.high
         colour = ORANGE if missed else BLUE
         axes.plot([found.low, found.high], [run, run], color=colour, linewidth=1.2)
-        axes.plot(frechet.frechet_plug_in(*pair), run, "x", color=INK, markersize=3.5, mew=0.9)
+        axes.plot(gaussians.frechet_plug_in(*pair), run, "x", color=INK, markersize=3.5, mew=0.9)
     axes.plot([], color=BLUE, linewidth=1.2, label="95 % interval, bias removed")
     axes.plot([], "x", color=INK, markersize=3.5, mew=0.9, label="plug-in")
     axes.set(title=f"{runs} times n = {n}", xlabel="Fréchet distance", yticks=[], ylim=(-1, 53))

@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sparring import (
         build,
+        densities,
         draws,
+        features,
+        metrics,
         networks,
         objectives,
         penalties,
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
         sampling,
         schedules,
         spec,
+        theory,
         training,
     )
     from sparring.api import GAN, Run, load, train
@@ -37,8 +41,11 @@ __all__ = [
     "SparringError",
     "__version__",
     "build",
+    "densities",
     "draws",
+    "features",
     "load",
+    "metrics",
     "networks",
     "objectives",
     "penalties",
@@ -46,6 +53,7 @@ __all__ = [
     "sampling",
     "schedules",
     "spec",
+    "theory",
     "train",
     "training",
 ]

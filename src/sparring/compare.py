@@ -17,7 +17,7 @@ from scipy.stats import ttest_ind
 
 from sparring.metrics.arrays import Features
 from sparring.metrics.estimate import LEVEL, Estimate
-from sparring.metrics.frechet import LEAST_RATIO, frechet_difference
+from sparring.metrics.gaussians import LEAST_RATIO, frechet_difference
 from sparring.metrics.kernels import kid_difference
 
 ALPHA, POWER = 1 - LEVEL, 0.8

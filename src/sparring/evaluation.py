@@ -19,11 +19,11 @@ from sparring.errors import SparringError
 from sparring.metrics.arrays import Features
 from sparring.metrics.classes import mode_coverage
 from sparring.metrics.classifier import c2st
+from sparring.metrics.copying import memorization
 from sparring.metrics.diversity import vendi
 from sparring.metrics.estimate import LEVEL, Estimate
-from sparring.metrics.frechet import frechet
+from sparring.metrics.gaussians import frechet
 from sparring.metrics.kernels import kid
-from sparring.metrics.memorization import memorization
 from sparring.metrics.neighbours import prdc, prdc_baseline
 
 Aim = Literal["lower", "higher", "as real"]

@@ -12,7 +12,7 @@ from seeded import seeded_pixels
 from sparring.data.dataset import Dataset
 from sparring.features.convolutions import random_convolutions, random_kernels, statistics
 from sparring.features.extractor import digest_of_arrays
-from sparring.metrics.frechet import frechet
+from sparring.metrics.gaussians import frechet
 
 Images = NDArray[np.uint8]
 

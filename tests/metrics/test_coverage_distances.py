@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from sparring.metrics.estimate import Estimate
-from sparring.metrics.frechet import frechet_distance
+from sparring.metrics.gaussians import frechet_distance
 from sparring.metrics.kernels import cubic, mmd_unbiased
 from sparring.metrics.moments import Moments
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multinomial
 
-from sparring.metrics.frechet import frechet_plug_in
+from sparring.metrics.gaussians import frechet_plug_in
 from sparring.statements.evaluation import (
     STATEMENTS,
     diagonal_excess,

@@ -16,7 +16,7 @@ from scipy.special import roots_genlaguerre, roots_hermitenorm
 
 from sparring.metrics.arrays import Features
 from sparring.metrics.classes import class_score
-from sparring.metrics.frechet import expected_bias, frechet_distance
+from sparring.metrics.gaussians import expected_bias, frechet_distance
 from sparring.metrics.kernels import cubic, kid, mmd_biased, mmd_unbiased
 from sparring.metrics.moments import Moments
 from sparring.statements.statement import Check, Statement

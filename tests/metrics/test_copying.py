@@ -9,8 +9,8 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from sparring.errors import SparringError
-from sparring.metrics import memorization as module
-from sparring.metrics.memorization import memorization
+from sparring.metrics import copying as module
+from sparring.metrics.copying import memorization
 
 RNG = np.random.default_rng(0)
 DIGITS = load_digits().data[RNG.permutation(1797)]  # 8 × 8 pixels from 0 to 16

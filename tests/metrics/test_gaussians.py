@@ -13,7 +13,7 @@ from scipy.linalg import sqrtm
 
 from sparring.errors import SparringError
 from sparring.metrics.estimate import Estimate
-from sparring.metrics.frechet import (
+from sparring.metrics.gaussians import (
     couple,
     expected_bias,
     frechet,

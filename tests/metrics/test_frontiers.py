@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from sparring.errors import SparringError
-from sparring.metrics import mauve as module
-from sparring.metrics.mauve import jackknifed_gap, mauve, quantiser, score
+from sparring.metrics import frontiers as module
+from sparring.metrics.frontiers import jackknifed_gap, mauve, quantiser, score
 from sparring.metrics.normal import squared_distance_estimate
 
 RNG = np.random.default_rng(0)
