@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sparring import evaluation
 from sparring.evaluation import (
     Evaluation,
     Line,
     measure,
     measure_classes,
     measure_copying,
+    missing_classes,
 )
+from sparring.metrics import frechet
 from sparring.metrics.estimate import Estimate
 
 Features = NDArray[np.float64]
@@ -81,7 +84,7 @@ def test_few_samples_for_their_width_have_no_frechet_distance() -> None:
 
 
 def copying(fake: Features, train: Features) -> Line:
-    found = {line.key: line for line in measure_copying(gaussian(0), fake, train, hush)}
+    found = {line.key: line for line in measure_copying(gaussian(0), fake, train)}
     return found["memorization"]
 
 
@@ -121,3 +124,23 @@ def test_an_evaluation_gives_estimates_by_key_a_table_and_json() -> None:
     plain = json.loads(json.dumps(found.as_json()))
     assert plain["lines"][0]["words"] == "above real data"
     assert plain["lines"][0]["estimate"]["low"] == 0.5
+
+
+def test_the_frechet_distance_reads_all_samples_and_other_metrics_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = gaussian(2, 0.3, n=1300)
+    every = frechet(gaussian(0), fake)
+    monkeypatch.setattr(evaluation, "MOST", 400)
+    monkeypatch.setattr(evaluation, "BATCH", 250)
+    found = card(fake)
+    assert found["frechet"].estimate.value == pytest.approx(every.value, rel=1e-9)
+    assert found["kid"].estimate.n == 400
+
+
+def test_classes_that_get_less_than_a_tenth_of_their_share_are_missing() -> None:
+    real = np.repeat([0, 1, 2], [50, 30, 20])
+    told = np.repeat([0, 1], [970, 30])
+    assert missing_classes(told, real, 3) == [2]
+    assert missing_classes(np.repeat([0, 1, 2], [970, 29, 1]), real, 3) == [1, 2]
+    assert missing_classes(real, real, 4) == []

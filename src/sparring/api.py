@@ -272,7 +272,7 @@ class Run:
         *,
         n: int = 10_000,
         extractor: str = "auto",
-        seconds: float = 0.0,
+        seconds: float = 300.0,
         checkpoint: str = "best",
         audience: Audience | None = None,
     ) -> "Evaluation":
@@ -280,7 +280,7 @@ class Run:
 
         Args:
             data: other data of the same shape to judge by; the run's own held-out part otherwise.
-            n: samples to draw.
+            n: samples to draw; beyond 10,000 only the Fréchet distance has more of them.
             extractor: of features: a name of `features.NAMES`, or an .onnx or .safetensors file.
             seconds: for drawing samples and their features; 0 is no limit.
             checkpoint: `best`, `latest`, or images seen.

@@ -1,13 +1,14 @@
 """Draw, extract, measure, write down: the evaluation of one run.
 
-Inside: which samples and data are used, within which time, the pictures and the file. Not inside:
-the metrics (`evaluation`), the report that shows them.
+Inside: which samples and data are used, within which time, and the file. Not inside: the metrics
+(`evaluation`), the pictures (`exhibits`), the report that shows them.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,30 +16,37 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sparring.compare import Comparisons, compare_recipes, compare_runs
-from sparring.data.dataset import Dataset
+from sparring.data.dataset import Dataset, silent
 from sparring.data.kinds import decode
+from sparring.data.pack import Progress
 from sparring.errors import SparringError
-from sparring.evaluation import Evaluation, Line, measure, measure_classes, measure_copying
+from sparring.evaluation import (
+    MOST,
+    Evaluation,
+    Line,
+    measure,
+    measure_classes,
+    measure_copying,
+    missing_classes,
+)
+from sparring.exhibits import Seen, write_exhibits
 from sparring.features.choose import choose
 from sparring.features.classifier import NAME as CLASSIFIER
 from sparring.features.classifier import judge as judge_of
 from sparring.features.extractor import Extractor
-from sparring.landscapes import draw_most_different
 from sparring.metrics.arrays import Features
 from sparring.metrics.kernels import kid
-from sparring.metrics.neighbours import nearest
 from sparring.observe import labels_as_in
 from sparring.plan import Audience
 from sparring.recipe import Recipe
 from sparring.reference import part_of, reference
-from sparring.runs import RunFolder, write_bytes, write_json
+from sparring.runs import RunFolder, write_json
 from sparring.sampling import sample
-from sparring.saving import picture_of
 
-FEWEST, MOST = 100, 10_000
+FEWEST = 100
 SEED = 2  # other latents than those of pictures and of looks while training
 KEPT = 2_000  # samples that pictures are chosen from
-SHOWN = 8
+SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -46,18 +54,41 @@ class Ask:
     """What a person may ask of an evaluation."""
 
     n: int = MOST
-    seconds: float = 0.0  # for drawing samples and their features; 0 is no limit
+    seconds: float = SECONDS  # for drawing samples and their features; 0 is no limit
 
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Samples' features, and the first samples themselves."""
+    """Samples' features, and the first samples themselves.
 
-    features: Features  # (n, d)
-    witnessed: Features  # through the witness, (n, e)
+    All features lie in a file that is mapped into memory; the rest is of the first `MOST` samples.
+    """
+
+    features: NDArray[np.float32]  # (n, d)
+    witnessed: Features  # through the witness, (at most MOST, e)
     items: NDArray[Any]  # the first ones, about KEPT
     asked: NDArray[np.int64] | None  # their classes, where there are any
     told: NDArray[np.int64] | None  # the classes that the classifier sees
+
+
+@dataclass(frozen=True, eq=False)
+class Judges:
+    """Data to judge by, and which part of it."""
+
+    data: Dataset
+    part: str
+    most: int = MOST  # items
+    notes: tuple[str, ...] = ()
+
+    def index(self) -> NDArray[np.int64]:
+        """Return which items these are."""
+        return part_of(self.data, self.part, self.most)
+
+    def features(
+        self, extractor: Extractor, cache: Path, progress: Progress = silent
+    ) -> NDArray[np.float32]:
+        """Return their features, from the cache if it has them."""
+        return reference(extractor, self.data, self.part, cache / "features", progress, self.most)
 
 
 @dataclass(frozen=True)
@@ -101,45 +132,37 @@ def assess(
         audience: told how far it is.
     """
     cache = folder.path.parent / "cache"
-    owner = judge or data
-    part, notes = ("all", []) if judge else _judging_part(data)
+    judges = Judges(judge, "all", max(ask.n, MOST)) if judge else _judging_part(data)
     eyes = open_eyes(extractor, data, cache)
-    real, train = (
-        reference(extractor, of, which, cache / "features", audience.reading).astype(np.float64)
-        for of, which in ((owner, part), (data, "train"))
-    )
+    owners = {"real": judges, "train": Judges(data, "train")}
+    seen = {key: of.features(extractor, cache, audience.reading) for key, of in owners.items()}
     drawn = draw(generator, data, eyes, ask, audience)
-    if len(drawn.features) < min(ask.n, MOST):
+    notes = [*judges.notes]
+    if len(drawn.features) < ask.n:
         notes.append(f"{ask.seconds:g} seconds were enough for {len(drawn.features):,} samples")
-
-    def tell(what: str) -> None:
-        audience.reading(what, 0, 1)
-
-    fakes, is_fid = drawn.features, extractor.is_fid
-    lines = list(measure(real, fakes, train, is_fid=is_fid, tell=tell, skip=notes.append))
-    if part != "train":
-        trained, unseen = train, real
-        if eyes.witness is not extractor:
-            notes.append(f"memorisation is judged by {eyes.witness.name}: a classifier has learned")
-            trained, unseen = (
-                reference(eyes.witness, of, which, cache / "features").astype(np.float64)
-                for of, which in ((data, "train"), (owner, part))
-            )
-        lines += measure_copying(unseen, drawn.witnessed, trained, tell)
-    lines += _classes(drawn, data, owner, part)
-    write_pictures(folder.samples, drawn, data, train, real)
+    lines = [
+        *measure(
+            *(seen["real"], drawn.features, seen["train"]),
+            is_fid=extractor.is_fid,
+            tell=lambda what: audience.reading(what, 0, 1),
+            skip=notes.append,
+        ),
+        *_copying(drawn, data, judges, eyes, cache, audience, notes),
+        *_classes(drawn, data, judges, notes),
+    ]
+    _exhibit(folder, drawn, data, owners, seen)
     found = Evaluation(
         run=folder.name,
         checkpoint=checkpoint,
         images=int(checkpoint.rstrip("~")),
-        data=owner.name,
-        part=part,
-        fingerprint=owner.fingerprint,
+        data=judges.data.name,
+        part=judges.part,
+        fingerprint=judges.data.fingerprint,
         extractor=extractor.name,
         digest=extractor.digest,
         width=extractor.width,
-        real=len(real),
-        fake=len(fakes),
+        real=len(seen["real"]),
+        fake=len(drawn.features),
         lines=tuple(lines),
         notes=tuple(notes),
     )
@@ -147,82 +170,101 @@ def assess(
     return found
 
 
-def _classes(drawn: Drawn, data: Dataset, owner: Dataset, part: str) -> list[Line]:
+def _copying(
+    drawn: Drawn,
+    data: Dataset,
+    judges: Judges,
+    eyes: Eyes,
+    cache: Path,
+    audience: Audience,
+    notes: list[str],
+) -> list[Line]:
+    """Return whether the generator copies, as told by features that no training data taught."""
+    if judges.part == "train":
+        return []
+    if eyes.witness is not eyes.main:
+        notes.append(f"memorisation is judged by {eyes.witness.name}: a classifier has learned")
+    audience.reading("memorisation", 0, 1)
+    unseen, trained = (
+        owner.features(eyes.witness, cache).astype(np.float64)
+        for owner in (Judges(judges.data, judges.part), Judges(data, "train"))
+    )
+    return list(measure_copying(unseen, drawn.witnessed, trained))
+
+
+def _classes(drawn: Drawn, data: Dataset, judges: Judges, notes: list[str]) -> list[Line]:
     """Return what a classifier tells; the classes' shares are those of the data that judge."""
     if drawn.told is None or drawn.asked is None or data.labels is None:
         return []
-    same = owner.labels is not None and owner.spec.classes == data.spec.classes
-    judges, which = (owner, part) if same else (data, "train")
-    assert judges.labels is not None
-    known = judges.labels[part_of(judges, which)]
-    return list(measure_classes(drawn.asked, drawn.told, known, len(data.spec.classes)))
+    same = judges.data.labels is not None and judges.data.spec.classes == data.spec.classes
+    owner = judges if same else Judges(data, "train")
+    assert owner.data.labels is not None
+    names = data.spec.classes
+    known = owner.data.labels[owner.index()]
+    missing = missing_classes(drawn.told, known, len(names))
+    if missing:
+        notes.append(f"hardly ever made: {', '.join(names[i] for i in missing)}")
+    return list(measure_classes(drawn.asked, drawn.told, known, len(names)))
+
+
+def _exhibit(
+    folder: RunFolder,
+    drawn: Drawn,
+    data: Dataset,
+    owners: Mapping[str, Judges],
+    seen: Mapping[str, NDArray[np.float32]],
+) -> None:
+    real, train = (
+        Seen(owners[key].data.items, owners[key].index()[:MOST], seen[key][:MOST].astype(float))
+        for key in ("real", "train")
+    )
+    first = np.arange(len(drawn.items))
+    fake = Seen(drawn.items, first, drawn.features[: len(first)].astype(float))
+    write_exhibits(folder.samples, fake, real, train, data.spec)
 
 
 def draw(generator: nn.Module, data: Dataset, eyes: Eyes, ask: Ask, audience: Audience) -> Drawn:
     """Draw samples and extract their features until there are enough, or the time is up."""
-    n = min(max(ask.n, FEWEST), MOST)
+    n = max(ask.n, FEWEST)
     labels = labels_as_in(data, n)
-    seen: list[tuple[NDArray[Any], ...]] = []
+    with TemporaryFile() as file:  # it lives as long as it is mapped
+        features = np.memmap(file, np.float32, shape=(n, eyes.main.width))
+    witnessed: list[NDArray[np.float32]] = []
+    told: list[NDArray[np.int64]] = []
     items: list[NDArray[Any]] = []
     done, began = 0, time.monotonic()
     for fakes in sample(generator, n, seed=SEED, labels=labels):
         made = decode(fakes, data.spec).numpy()
-        seen.append(_looked_at(made, eyes))
+        features[done : done + len(made)] = eyes.main.run(made)
+        if done < MOST and eyes.witness is not eyes.main:
+            witnessed.append(eyes.witness.run(made))
+        if done < MOST and eyes.probabilities:
+            told.append(eyes.probabilities(made).argmax(1))
         items += [made] if done < KEPT else []
         done += len(made)
         audience.reading("samples", done, n)
         if ask.seconds and done >= FEWEST and time.monotonic() - began > ask.seconds:
             break
-    main, witnessed, told = (np.concatenate(parts) for parts in zip(*seen, strict=True))
+    kept = min(done, MOST)
     return Drawn(
-        main.astype(np.float64),
-        witnessed.astype(np.float64),
+        features[:done],
+        (np.concatenate(witnessed) if witnessed else features[:kept])[:kept].astype(np.float64),
         np.concatenate(items),
-        None if labels is None else labels[:done].numpy(),
-        told if eyes.probabilities else None,
+        None if labels is None else labels[:kept].numpy(),
+        np.concatenate(told)[:kept] if told else None,
     )
 
 
-def _looked_at(made: NDArray[Any], eyes: Eyes) -> tuple[NDArray[Any], ...]:
-    """Return features, features for memorisation, and classes, of one batch of samples."""
-    main = eyes.main.run(made)
-    witnessed = main if eyes.witness is eyes.main else eyes.witness.run(made)
-    told = eyes.probabilities(made).argmax(1) if eyes.probabilities else np.zeros(len(made), int)
-    return main, witnessed, told
-
-
-def write_pictures(
-    folder: Path,
-    drawn: Drawn,
-    data: Dataset,
-    train: Features,
-    real: Features,
-) -> None:
-    """Write the most and the least typical samples, and those nearest to training data."""
-    some = drawn.features[: len(drawn.items)]
-    to_train = nearest(some, train)
-    to_real = nearest(some, real, 5).distances.mean(1)
-    order = np.argsort(to_real)
-    for name, chosen in (("typical", order[:32]), ("untypical", order[::-1][:32])):
-        picture_of(drawn.items[chosen], data.spec, folder / f"evaluation-{name}.png", SHOWN)
-    write_bytes(folder / "evaluation-feature.png", draw_most_different(real, drawn.features))
-    closest = np.argsort(to_train.distances[:, 0])[:SHOWN]
-    twins = part_of(data, "train")[to_train.indices[closest, 0]]
-    pairs = np.stack([drawn.items[closest], np.asarray(data.items[twins])])
-    flat = pairs.reshape(2 * SHOWN, *pairs.shape[2:])
-    picture_of(flat, data.spec, folder / "evaluation-nearest.png", columns=SHOWN)
-
-
-def _judging_part(data: Dataset) -> tuple[str, list[str]]:
-    """Return which real data to judge by, and a note when it is not what it should be."""
+def _judging_part(data: Dataset) -> Judges:
+    """Return the real data to judge by, with a note when it is not what it should be."""
     if len(data.held_out) >= FEWEST:
-        return "held_out", []
+        return Judges(data, "held_out")
     if len(data.train) < FEWEST:
         raise SparringError(
             f"'{data.name}' has {len(data.train)} items; an evaluation needs at least {FEWEST}"
         )
     told = f"only {len(data.held_out)} items are held out: judged by the training data itself"
-    return "train", [f"{told}, which flatters a generator that copies"]
+    return Judges(data, "train", notes=(f"{told}, which flatters a generator that copies",))
 
 
 class Contender(Protocol):
@@ -247,19 +289,16 @@ def contend(runs: Sequence[Contender], extractor: str, ask: Ask, audience: Audie
     """Compare runs pairwise on the first one's held-out data, and their recipes over seeds."""
     data = runs[0].dataset(audience)
     for run in runs[1:]:
-        if (other := run.dataset(audience)).fingerprint != data.fingerprint:
+        if not _same_items(other := run.dataset(audience), data):
             raise SparringError(
                 f"'{run.path.name}' was trained on other data ({other.name}) than "
                 f"'{runs[0].path.name}' ({data.name}); runs are compared on the same data"
             )
     cache = runs[0].path.parent / "cache"
     eye = choose(extractor, data, cache=cache, progress=audience.reading)
-    part, notes = _judging_part(data)
-    real = reference(eye, data, part, cache / "features", audience.reading).astype(np.float64)
-    eyes = Eyes(eye, eye, None)
-    fakes = {
-        run.path.name: draw(run.generator(), data, eyes, ask, audience).features for run in runs
-    }
+    judges = _judging_part(data)
+    real = judges.features(eye, cache, audience.reading).astype(np.float64)
+    fakes = {run.path.name: _drawn_features(run, eye, ask, audience) for run in runs}
     seeds = _by_recipe(runs, {name: kid(real, fake).value for name, fake in fakes.items()})
     several = {name: values for name, values in seeds.items() if len(values) > 1}
     return Comparisons(
@@ -267,8 +306,23 @@ def contend(runs: Sequence[Contender], extractor: str, ask: Ask, audience: Audie
         tuple(compare_recipes(several)) if len(several) > 1 else (),
         min(map(len, fakes.values())),
         f"{eye.name} {eye.digest}",
-        tuple(notes),
+        judges.notes,
     )
+
+
+def _drawn_features(run: Contender, eye: Extractor, ask: Ask, audience: Audience) -> Features:
+    """Return features of a run's samples; a conditional one makes the classes as they come."""
+    some = replace(ask, n=min(ask.n, MOST))
+    drawn = draw(run.generator(), run.dataset(audience), Eyes(eye, eye, None), some, audience)
+    return drawn.features.astype(np.float64)
+
+
+def _same_items(a: Dataset, b: Dataset) -> bool:
+    """Tell whether two data sets hold out the same items; their labels may differ."""
+    if a.fingerprint == b.fingerprint:
+        return True
+    same = a.items.shape == b.items.shape and np.array_equal(a.held_out, b.held_out)
+    return same and np.array_equal(a.items[a.held_out], b.items[b.held_out])
 
 
 def _by_recipe(runs: Sequence[Contender], values: Mapping[str, float]) -> dict[str, list[float]]:

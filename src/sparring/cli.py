@@ -222,7 +222,9 @@ def evaluate(
     *,
     n: Number = 10_000,
     extractor: Extractor = "auto",
-    seconds: Annotated[float, Parameter(help="for drawing samples; 0 is no limit")] = 0.0,
+    seconds: Annotated[
+        float, Parameter(help="at most, for drawing samples; 0 is no limit")
+    ] = 300.0,
     checkpoint: Checkpoint = "best",
     as_json: AsJson = False,
     runs: RunsFolder = Path("runs"),

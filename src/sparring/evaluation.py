@@ -17,20 +17,23 @@ from scipy.stats import binomtest
 from sparring.draws import permutation
 from sparring.errors import SparringError
 from sparring.metrics.arrays import Features
-from sparring.metrics.classes import mode_coverage
+from sparring.metrics.classes import FAIR_SHARE, mode_coverage
 from sparring.metrics.classifier import c2st
 from sparring.metrics.copying import memorization
 from sparring.metrics.diversity import vendi
 from sparring.metrics.estimate import LEVEL, Estimate
-from sparring.metrics.gaussians import frechet
+from sparring.metrics.gaussians import frechet_streamed
 from sparring.metrics.kernels import kid
 from sparring.metrics.neighbours import prdc, prdc_baseline
 
 Aim = Literal["lower", "higher", "as real"]
 Tell = Callable[[str], None]
+Given = NDArray[np.float32] | Features
 
 FORMAT = 1
 SEED = 0
+MOST = 10_000  # samples on a side that metrics of all pairs look at
+BATCH = 1_000
 CERTAIN = 0.01  # p-value below which a test is said to have found something
 BLATANT = 0.2  # preference for training data that only copies explain
 TESTED = 2_000  # of each side; the classifier's time grows with the square
@@ -113,9 +116,9 @@ def shown(estimate: Estimate) -> str:
 
 
 def measure(
-    real: Features,
-    fake: Features,
-    train: Features,
+    real: Given,
+    fake: Given,
+    train: Given,
     *,
     is_fid: bool,
     tell: Tell,
@@ -123,8 +126,10 @@ def measure(
 ) -> Iterator[Line]:
     """Yield the lines of the card; a metric that these features do not allow is left out.
 
+    The Fréchet distance reads all features, batch by batch; the other metrics 10,000 of a side.
+
     Args:
-        real: features to judge by, (n, d).
+        real: features to judge by, (n, d); the array may be mapped from a file.
         fake: the generator's, (m, d).
         train: of data that it was trained on, (l, d); as p = q, m of them at random stand in
             for the generator.
@@ -132,13 +137,14 @@ def measure(
         tell: told the name of each metric in turn.
         skip: told which metric is left out, and why.
     """
+    x, y = _some(real, MOST, "reals"), fake[:MOST].astype(np.float64)
     truth = _some(train, len(fake), "truth")
     steps: tuple[tuple[str, Callable[[], Iterator[Line]]], ...] = (
-        ("kernel distance", lambda: _kernel(real, fake, truth, is_fid)),
+        ("kernel distance", lambda: _kernel(x, y, truth, is_fid)),
         ("Fréchet distance", lambda: _frechet(real, fake, truth, is_fid)),
-        ("precision, recall, density, coverage", lambda: _neighbours(real, fake)),
-        ("Vendi diversity", lambda: _diversity(real, fake)),
-        ("classifier two-sample test", lambda: _told_apart(real, fake)),
+        ("precision, recall, density, coverage", lambda: _neighbours(x, y)),
+        ("Vendi diversity", lambda: _diversity(x, y)),
+        ("classifier two-sample test", lambda: _told_apart(x, y)),
     )
     for name, lines in steps:
         tell(name)
@@ -148,13 +154,12 @@ def measure(
             skip(f"{name} is left out: {error}")
 
 
-def measure_copying(real: Features, fake: Features, train: Features, tell: Tell) -> Iterator[Line]:
+def measure_copying(real: Features, fake: Features, train: Features) -> Iterator[Line]:
     """Yield whether the generator copies what it was trained on.
 
     The features must not have been learned from `train`: a network finds its own training data
     nearer to anything than data it has not seen, whoever made the samples.
     """
-    tell("memorisation")
     found = memorization(fake, train, real)
     yield Line("memorization", "prefers training data", found["preference"], None, "lower")
     honest = found["authenticity_held_out"]
@@ -184,14 +189,26 @@ def measure_classes(
     yield Line("class_divergence", "KL of class shares", found.divergence, None, "lower")
 
 
+def missing_classes(told: NDArray[np.int64], real: NDArray[np.int64], classes: int) -> list[int]:
+    """Return the classes that get less than a tenth of their share; arguments as above."""
+    found, due = (np.bincount(x, minlength=classes) / len(x) for x in (told, real))
+    return [int(i) for i in np.flatnonzero(found < FAIR_SHARE * due)]
+
+
 def _kernel(real: Features, fake: Features, truth: Features, is_fid: bool) -> Iterator[Line]:
     name = "KID" if is_fid else "kernel distance"
     yield Line("kid", name, kid(real, fake), kid(real, truth), "lower")
 
 
-def _frechet(real: Features, fake: Features, truth: Features, is_fid: bool) -> Iterator[Line]:
+def _frechet(real: Given, fake: Given, truth: Features, is_fid: bool) -> Iterator[Line]:
     name = "FID, bias removed" if is_fid else "Fréchet distance"
-    yield Line("frechet", name, frechet(real, fake), frechet(real, truth), "lower")
+    reals = _batches(real)
+    found, perfect = frechet_streamed(reals, _batches(fake)), frechet_streamed(reals, [truth])
+    yield Line("frechet", name, found, perfect, "lower")
+
+
+def _batches(features: Given) -> list[Given]:
+    return [features[start : start + BATCH] for start in range(0, len(features), BATCH)]
 
 
 def _neighbours(real: Features, fake: Features) -> Iterator[Line]:
@@ -209,9 +226,10 @@ def _told_apart(real: Features, fake: Features) -> Iterator[Line]:
     yield Line("c2st", "told from real, accuracy", found["accuracy"], None, "lower")
 
 
-def _some(features: Features, most: int, purpose: str) -> Features:
+def _some(features: Given, most: int, purpose: str) -> Features:
     """Return at most so many rows, at random: data often come sorted by class."""
-    return features[permutation(SEED, f"evaluation/{purpose}", len(features))[:most]]
+    chosen = permutation(SEED, f"evaluation/{purpose}", len(features))[:most]
+    return features[chosen].astype(np.float64)
 
 
 def _tested(key: str, value: float, p: float) -> str:

@@ -21,7 +21,7 @@ from sparring.densities import Density, density
 from sparring.features.choose import choose
 from sparring.features.extractor import Extractor, Features
 from sparring.metrics import known
-from sparring.metrics.estimate import Estimate
+from sparring.metrics.estimate import LEVEL, Estimate
 from sparring.metrics.kernels import kid, kid_difference
 from sparring.metrics.trend import Trend, Worse, choice, trend
 from sparring.objectives import Objective
@@ -90,7 +90,8 @@ class Observer:
         """Tell whether one look is worse than another: paired where both are remembered."""
         (a, at_a), (b, at_b) = first, second
         if self.eye and a in self.fakes and b in self.fakes:
-            return kid_difference(self.eye[1], self.fakes[a], self.fakes[b]).low > 0
+            level = 1 - (1 - LEVEL) / len(self.fakes)  # the best of many is compared (Bonferroni)
+            return kid_difference(self.eye[1], self.fakes[a], self.fakes[b], level=level).low > 0
         return at_a.low > at_b.high
 
     def trend(self, looks: Sequence[Look]) -> Trend:

@@ -1,22 +1,21 @@
 """Features of real data, extracted once: kept on disk by the data's fingerprint and the extractor.
 
-A damaged or foreign file is extracted anew, never used.
+A damaged or foreign file is extracted anew, never used. Features are written and read through a
+mapped file, so that their number is bounded by the disk, not by memory.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 from sparring.data.dataset import Dataset, silent
 from sparring.data.pack import Progress
 from sparring.draws import permutation
 from sparring.features.extractor import Extractor
-from sparring.runs import write_bytes
+from sparring.runs import written_atomically
 
 MOST = 10_000  # items of each part
 CHUNK = 512
@@ -46,15 +45,17 @@ def reference(
     """Return features (n, d) of a part of the data, from the cache if it has them."""
     index = part_of(data, part, most)
     name = f"{data.fingerprint}-{extractor.name}-{extractor.digest}-{part}-{len(index)}"
-    path = cache / f"{name}.safetensors"
-    if (kept := _read(path, (len(index), extractor.width))) is not None:
+    path, shape = cache / f"{name}.npy", (len(index), extractor.width)
+    if (kept := _read(path, shape)) is not None:
         return kept
-    features = extract(extractor, data.items, index, progress)
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, save({"features": features}))
+        with written_atomically(path) as beside:
+            features = np.lib.format.open_memmap(beside, "w+", np.float32, shape)
+            _fill(features, extract(extractor, data.items, index, progress))
+            features.flush()
     except OSError:  # a cache that cannot be written costs time, not the result
-        pass
+        return np.concatenate(list(extract(extractor, data.items, index, progress)))
     return features
 
 
@@ -63,19 +64,25 @@ def extract(
     items: NDArray[Any],
     index: NDArray[np.int64],
     progress: Callable[[str, int, int], None] = silent,
-) -> NDArray[np.float32]:
-    """Return the features of some items, chunk by chunk."""
-    parts = []
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the features of some items, chunk by chunk."""
     for start in range(0, len(index), CHUNK):
-        parts.append(extractor.run(np.asarray(items[index[start : start + CHUNK]])))
+        yield extractor.run(np.asarray(items[index[start : start + CHUNK]]))
         progress("features of real data", min(start + CHUNK, len(index)), len(index))
-    return np.concatenate(parts)
+
+
+def _fill(target: NDArray[np.float32], chunks: Iterable[NDArray[np.float32]]) -> None:
+    done = 0
+    for chunk in chunks:
+        target[done : done + len(chunk)] = chunk
+        done += len(chunk)
 
 
 def _read(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
     try:
-        features = load(path.read_bytes())["features"]
-    except (OSError, SafetensorError, KeyError):
+        features = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
         return None
     fits = features.shape == shape and features.dtype == np.float32
-    return features if fits and bool(np.isfinite(features).all()) else None
+    chunks = (features[start : start + CHUNK] for start in range(0, len(features), CHUNK))
+    return features if fits and all(np.isfinite(chunk).all() for chunk in chunks) else None

@@ -67,13 +67,13 @@ def test_the_report_and_the_card_show_the_evaluation(judged: Path) -> None:
         assert "kernel distance" in text
     assert "No quality metric was computed" not in card
     assert page.count("data:image/png") >= 6
-    for name in ("typical", "untypical", "nearest", "feature"):
+    for name in ("typical", "untypical", "nearest", "missed", "feature"):
         with Image.open(judged / "samples" / f"evaluation-{name}.png") as picture:
             picture.verify()
 
 
 def test_features_of_real_data_are_kept(judged: Path) -> None:
-    kept = sorted((judged.parent / "cache/features").glob("*pixel-pca*.safetensors"))
+    kept = sorted((judged.parent / "cache/features").glob("*pixel-pca*.npy"))
     assert len(kept) == 2  # held out, and trained on
 
 
@@ -111,7 +111,12 @@ def test_the_longer_of_two_runs_is_found_to_be_better(
     assert one["difference"]["p_value"] < 0.05
     assert "at least two different ones" in cli("compare", "1", "1").complaint
     cli.train("digits", *QUICK, "--labels", "yes")
-    assert "on the same data" in cli("compare", "1", "3").complaint
+    conditional = cli("compare", "1", "3", "-n", "400", "--extractor", "pixel-pca")
+    assert "is better" in conditional.out, conditional.err  # the same images, with labels
+    noise = np.random.default_rng(0).integers(0, 256, (1797, 8, 8), np.uint8)
+    np.save(cli.folder / "noise.npy", noise)
+    cli.train("noise.npy", *QUICK)
+    assert "on the same data" in cli("compare", "1", "4").complaint
 
 
 def test_training_looks_at_the_distance_and_marks_the_best_checkpoint(trained: Path) -> None:

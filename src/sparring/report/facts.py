@@ -19,12 +19,13 @@ from sparring.runs import Json, RunFolder, read_json
 Pairs = list[tuple[str, str]]
 THINGS = {"image": "image", "vector": "point"}
 JUDGED = (
-    ("typical", "The most typical samples: nearest to held-out data in features."),
+    ("typical", "The most typical samples: nearest to held-out data, as these lie to each other."),
     ("untypical", "The least typical samples: farthest from all held-out data."),
     (
         "nearest",
         "Above, the samples nearest to any training item; below, those items. Twins mean copying.",
     ),
+    ("missed", "Real data that no sample comes near: what the generator makes too seldom."),
     ("feature", "The feature in which samples and real data differ most."),
 )
 ENDINGS = {

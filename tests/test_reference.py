@@ -1,0 +1,78 @@
+"""Features of real data on disk: extracted once, never believed when damaged."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sparring.data.dataset import Dataset
+from sparring.data.images import open_images
+from sparring.data.options import DataOptions
+from sparring.features.components import pixel_pca
+from sparring.features.extractor import Extractor
+from sparring.reference import reference
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return open_images("digits", DataOptions(labels="none"), cache=tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def eye(digits: Dataset) -> Extractor:
+    return pixel_pca(digits.items[digits.train])
+
+
+def only_file(folder: Path) -> Path:
+    (path,) = folder.iterdir()
+    return path
+
+
+def test_features_are_kept_and_read_again(digits: Dataset, eye: Extractor, tmp_path: Path) -> None:
+    first = reference(eye, digits, "held_out", tmp_path)
+    np.testing.assert_array_equal(first, eye.run(digits.items[digits.held_out]))
+    kept = only_file(tmp_path)
+    written = kept.stat().st_mtime_ns
+    again = reference(eye, digits, "held_out", tmp_path)
+    np.testing.assert_array_equal(first, again)
+    assert only_file(tmp_path).stat().st_mtime_ns == written
+
+
+def with_nan(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    features[7, 3] = np.nan
+    return features
+
+
+@pytest.mark.parametrize("damage", ["cut", "nan", "shape", "type", "pickle"])
+def test_a_damaged_file_is_extracted_anew(
+    damage: str, digits: Dataset, eye: Extractor, tmp_path: Path
+) -> None:
+    right = np.array(reference(eye, digits, "held_out", tmp_path))
+    kept = only_file(tmp_path)
+    if damage == "cut":
+        kept.write_bytes(kept.read_bytes()[:1000])
+    elif damage == "nan":
+        np.save(kept, with_nan(right.copy()))
+    elif damage == "shape":
+        np.save(kept, right[:-1])
+    elif damage == "type":
+        np.save(kept, right.astype(np.float64))
+    else:
+        np.save(kept, np.array([{}], object), allow_pickle=True)
+    np.testing.assert_array_equal(reference(eye, digits, "held_out", tmp_path), right)
+    np.testing.assert_array_equal(np.load(only_file(tmp_path)), right)
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(
+    digits: Dataset, eye: Extractor, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    found = reference(eye, digits, "held_out", tmp_path / "file")
+    np.testing.assert_array_equal(found, eye.run(digits.items[digits.held_out]))
+
+
+def test_at_most_as_many_as_asked_are_looked_at(
+    digits: Dataset, eye: Extractor, tmp_path: Path
+) -> None:
+    assert reference(eye, digits, "train", tmp_path, most=50).shape == (50, eye.width)
