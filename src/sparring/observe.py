@@ -18,6 +18,7 @@ from sparring.data.dataset import Dataset
 from sparring.data.image_codec import decode as decode_images
 from sparring.data.vectors import decode, encode
 from sparring.densities import Density, density
+from sparring.draws import permutation
 from sparring.features.choose import choose
 from sparring.features.extractor import Extractor, Features
 from sparring.metrics import known
@@ -113,11 +114,14 @@ class Observer:
 
 
 def labels_as_in(data: Dataset, n: int) -> Tensor | None:
-    """Return labels in the proportions of the training data, None when unconditional."""
+    """Return labels in the proportions of the training data, None when unconditional.
+
+    In random order: data often come sorted by class, and the first labels must stand for all.
+    """
     if data.labels is None:
         return None
-    trained = data.labels[data.train]
-    return torch.from_numpy(trained[np.arange(n) % len(trained)])
+    mixed = data.train[permutation(SEED, "labels", len(data.train))]
+    return torch.from_numpy(data.labels[mixed[np.arange(n) % len(mixed)]])
 
 
 def in_words(found: Found, data: Dataset) -> str:
