@@ -42,6 +42,7 @@ from sparring.recipe import Recipe
 from sparring.reference import part_of, reference
 from sparring.runs import RunFolder, write_json
 from sparring.sampling import sample
+from sparring.spec import Spec
 
 FEWEST = 100
 SEED = 2  # other latents than those of pictures and of looks while training
@@ -134,15 +135,15 @@ def assess(
     cache = folder.path.parent / "cache"
     judges = Judges(judge, "all", max(ask.n, MOST)) if judge else _judging_part(data)
     eyes = open_eyes(extractor, data, cache)
-    owners = {"real": judges, "train": Judges(data, "train")}
-    seen = {key: of.features(extractor, cache, audience.reading) for key, of in owners.items()}
+    trained = Judges(data, "train")
+    real, train = (of.features(extractor, cache, audience.reading) for of in (judges, trained))
     drawn = draw(generator, data, eyes, ask, audience)
     notes = [*judges.notes]
     if len(drawn.features) < ask.n:
         notes.append(f"{ask.seconds:g} seconds were enough for {len(drawn.features):,} samples")
     lines = [
         *measure(
-            *(seen["real"], drawn.features, seen["train"]),
+            *(real, drawn.features, train),
             is_fid=extractor.is_fid,
             tell=lambda what: audience.reading(what, 0, 1),
             skip=notes.append,
@@ -150,7 +151,9 @@ def assess(
         *_copying(drawn, data, judges, eyes, cache, audience, notes),
         *_classes(drawn, data, judges, notes),
     ]
-    _exhibit(folder, drawn, data, owners, seen)
+    reals = Seen(judges.data.items, judges.index()[:MOST], real[:MOST].astype(float))
+    twins = Seen(data.items, trained.index(), trained.features(eyes.witness, cache).astype(float))
+    _exhibit(folder, drawn, reals, twins, data.spec)
     found = Evaluation(
         run=folder.name,
         checkpoint=checkpoint,
@@ -161,7 +164,7 @@ def assess(
         extractor=extractor.name,
         digest=extractor.digest,
         width=extractor.width,
-        real=len(seen["real"]),
+        real=len(real),
         fake=len(drawn.features),
         lines=tuple(lines),
         notes=tuple(notes),
@@ -207,20 +210,13 @@ def _classes(drawn: Drawn, data: Dataset, judges: Judges, notes: list[str]) -> l
     return list(measure_classes(drawn.asked, drawn.told, known, len(names)))
 
 
-def _exhibit(
-    folder: RunFolder,
-    drawn: Drawn,
-    data: Dataset,
-    owners: Mapping[str, Judges],
-    seen: Mapping[str, NDArray[np.float32]],
-) -> None:
-    real, train = (
-        Seen(owners[key].data.items, owners[key].index()[:MOST], seen[key][:MOST].astype(float))
-        for key in ("real", "train")
-    )
+def _exhibit(folder: RunFolder, drawn: Drawn, real: Seen, train: Seen, spec: Spec) -> None:
     first = np.arange(len(drawn.items))
-    fake = Seen(drawn.items, first, drawn.features[: len(first)].astype(float))
-    write_exhibits(folder.samples, fake, real, train, data.spec)
+    fake, witnessed = (
+        Seen(drawn.items, first, features[: len(first)].astype(float))
+        for features in (drawn.features, drawn.witnessed)
+    )
+    write_exhibits(folder.samples, fake, real, (witnessed, train), spec)
 
 
 def draw(generator: nn.Module, data: Dataset, eyes: Eyes, ask: Ask, audience: Audience) -> Drawn:

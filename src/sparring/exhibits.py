@@ -36,15 +36,17 @@ class Seen:
         return np.asarray(self.items[self.rows[chosen]])
 
 
-def write_exhibits(folder: Path, fake: Seen, real: Seen, train: Seen, spec: Spec) -> None:
+def write_exhibits(
+    folder: Path, fake: Seen, real: Seen, witnessed: tuple[Seen, Seen], spec: Spec
+) -> None:
     """Write `evaluation-*.png`: typical, untypical, nearest, missed, feature.
 
     Args:
         folder: of the run's samples.
         fake: samples.
         real: data to judge by.
-        train: data that was trained on.
-        spec: of all three.
+        witnessed: samples and training data, by features that no training data taught.
+        spec: of all of them.
     """
     to_real = _relative(nearest(fake.features, real.features, _k(real)), real.features)
     order = np.argsort(to_real)
@@ -53,7 +55,7 @@ def write_exhibits(folder: Path, fake: Seen, real: Seen, train: Seen, spec: Spec
     chosen = {
         "typical": fake.at(order[:SHOWN]),
         "untypical": fake.at(order[::-1][:SHOWN]),
-        "nearest": _twins(fake, train),
+        "nearest": _twins(*witnessed),
         "missed": real.at(missed),
     }
     for name, items in chosen.items():
