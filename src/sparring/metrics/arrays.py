@@ -20,6 +20,32 @@ def as_features(name: str, array: ArrayLike | Tensor, least: int = 2) -> Feature
     Raises:
         SparringError: another shape, too few samples, NaN or infinity.
     """
+    return _checked(name, array, least).astype(np.float64, copy=False)
+
+
+def as_pair(
+    real: ArrayLike | Tensor, fake: ArrayLike | Tensor, least: int = 2
+) -> tuple[Features, Features]:
+    """Return both sets of features, checked to have the same width."""
+    x, y = as_pair_in_its_precision(real, fake, least)
+    return x.astype(np.float64, copy=False), y.astype(np.float64, copy=False)
+
+
+def as_pair_in_its_precision(
+    real: ArrayLike | Tensor, fake: ArrayLike | Tensor, least: int = 2
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return both sets of features as float32 if both are at most that, as float64 otherwise."""
+    x, y = _checked("real", real, least), _checked("fake", fake, least)
+    if x.shape[1] != y.shape[1]:
+        raise SparringError(
+            f"real has {x.shape[1]} features and fake has {y.shape[1]}; expected the same width"
+        )
+    if x.dtype == y.dtype:
+        return x, y
+    return x.astype(np.float64, copy=False), y.astype(np.float64, copy=False)
+
+
+def _checked(name: str, array: ArrayLike | Tensor, least: int) -> NDArray[np.floating]:
     plain = array.detach().cpu().numpy() if isinstance(array, Tensor) else np.asarray(array)
     if plain.ndim != 2 or plain.shape[1] == 0 or plain.dtype.kind not in "fiub":
         raise SparringError(
@@ -27,20 +53,9 @@ def as_features(name: str, array: ArrayLike | Tensor, least: int = 2) -> Feature
         )
     if len(plain) < least:
         raise SparringError(f"{name} has {len(plain)} samples; this metric needs at least {least}")
-    values = np.ascontiguousarray(plain, np.float64)
+    short = plain.dtype in (np.float16, np.float32)
+    values = np.ascontiguousarray(plain, np.float32 if short else np.float64)
     if not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).any(1).sum())
         raise SparringError(f"{bad} of {len(values)} samples of {name} hold NaN or infinity")
     return values
-
-
-def as_pair(
-    real: ArrayLike | Tensor, fake: ArrayLike | Tensor, least: int = 2
-) -> tuple[Features, Features]:
-    """Return both sets of features, checked to have the same width."""
-    x, y = as_features("real", real, least), as_features("fake", fake, least)
-    if x.shape[1] != y.shape[1]:
-        raise SparringError(
-            f"real has {x.shape[1]} features and fake has {y.shape[1]}; expected the same width"
-        )
-    return x, y

@@ -18,12 +18,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from sparring.errors import SparringError
-from sparring.metrics.arrays import Features, as_pair
+from sparring.metrics.arrays import Features, as_pair, as_pair_in_its_precision
 from sparring.metrics.estimate import LEVEL, Estimate
 from sparring.metrics.normal import normal_estimate, squared_distance_estimate, two_sided_p
 
@@ -234,14 +233,6 @@ def _variance(effects: Features) -> float:
 def _in_their_precision(
     real: ArrayLike | Tensor, fake: ArrayLike | Tensor
 ) -> tuple[Floats, Floats]:
-    x, y = as_pair(real, fake, LEAST)
-    moderate = all(np.abs(s).max() < SINGLE_LIMIT for s in (x, y))
-    if moderate and _is_short(real) and _is_short(fake):
-        return x.astype(np.float32), y.astype(np.float32)
-    return x, y
-
-
-def _is_short(array: ArrayLike | Tensor) -> bool:
-    if isinstance(array, Tensor):
-        return array.dtype in (torch.float16, torch.float32)
-    return np.asarray(array).dtype in (np.float16, np.float32)
+    x, y = as_pair_in_its_precision(real, fake, LEAST)
+    moderate = all(s.min() > -SINGLE_LIMIT and s.max() < SINGLE_LIMIT for s in (x, y))
+    return (x, y) if moderate else (x.astype(np.float64), y.astype(np.float64))
