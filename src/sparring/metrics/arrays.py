@@ -53,8 +53,8 @@ def _checked(name: str, array: ArrayLike | Tensor, least: int) -> NDArray[np.flo
         )
     if len(plain) < least:
         raise SparringError(f"{name} has {len(plain)} samples; this metric needs at least {least}")
-    short = plain.dtype in (np.float16, np.float32)
-    values = np.ascontiguousarray(plain, np.float32 if short else np.float64)
+    precision = np.float32 if plain.dtype in (np.float16, np.float32) else np.float64
+    values: NDArray[np.floating] = np.ascontiguousarray(plain, precision)
     if not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).any(1).sum())
         raise SparringError(f"{bad} of {len(values)} samples of {name} hold NaN or infinity")
