@@ -223,27 +223,28 @@ def draw(generator: nn.Module, data: Dataset, eyes: Eyes, ask: Ask, audience: Au
     """Draw samples and extract their features until there are enough, or the time is up."""
     n = max(ask.n, FEWEST)
     labels = labels_as_in(data, n)
-    with TemporaryFile() as file:  # it lives as long as it is mapped
-        features = np.memmap(file, np.float32, shape=(n, eyes.main.width))
     witnessed: list[NDArray[np.float32]] = []
     told: list[NDArray[np.int64]] = []
     items: list[NDArray[Any]] = []
     done, began = 0, time.monotonic()
-    for fakes in sample(generator, n, seed=SEED, labels=labels):
-        made = decode(fakes, data.spec).numpy()
-        features[done : done + len(made)] = eyes.main.run(made)
-        if done < MOST and eyes.witness is not eyes.main:
-            witnessed.append(eyes.witness.run(made))
-        if done < MOST and eyes.probabilities:
-            told.append(eyes.probabilities(made).argmax(1))
-        items += [made] if done < KEPT else []
-        done += len(made)
-        audience.reading("samples", done, n)
-        if ask.seconds and done >= FEWEST and time.monotonic() - began > ask.seconds:
-            break
+    with TemporaryFile() as file:  # which lives as long as it is mapped
+        for fakes in sample(generator, n, seed=SEED, labels=labels):
+            made = decode(fakes, data.spec).numpy()
+            file.write(eyes.main.run(made).astype(np.float32).tobytes())
+            if done < MOST and eyes.witness is not eyes.main:
+                witnessed.append(eyes.witness.run(made))
+            if done < MOST and eyes.probabilities:
+                told.append(eyes.probabilities(made).argmax(1))
+            items += [made] if done < KEPT else []
+            done += len(made)
+            audience.reading("samples", done, n)
+            if ask.seconds and done >= FEWEST and time.monotonic() - began > ask.seconds:
+                break
+        file.flush()
+        features = np.memmap(file, np.float32, mode="r", shape=(done, eyes.main.width))
     kept = min(done, MOST)
     return Drawn(
-        features[:done],
+        features,
         (np.concatenate(witnessed) if witnessed else features[:kept])[:kept].astype(np.float64),
         np.concatenate(items),
         None if labels is None else labels[:kept].numpy(),

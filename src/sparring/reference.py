@@ -1,7 +1,7 @@
 """Features of real data, extracted once: kept on disk by the data's fingerprint and the extractor.
 
-A damaged or foreign file is extracted anew, never used. Features are written and read through a
-mapped file, so that their number is bounded by the disk, not by memory.
+A damaged or foreign file is extracted anew, never used. They are written chunk by
+chunk and read through a map, so that their number is bounded by the disk, not by memory.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -51,12 +51,13 @@ def reference(
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with written_atomically(path) as beside:
-            features = np.lib.format.open_memmap(beside, "w+", np.float32, shape)
-            _fill(features, extract(extractor, data.items, index, progress))
-            features.flush()
-    except OSError:  # a cache that cannot be written costs time, not the result
-        return np.concatenate(list(extract(extractor, data.items, index, progress)))
-    return features
+            _write(beside, shape, extract(extractor, data.items, index, progress))
+        if (kept := _read(path, shape)) is not None:
+            return kept
+    except OSError:
+        pass
+    # A cache that cannot be written costs time, not the result.
+    return np.concatenate(list(extract(extractor, data.items, index, progress)))
 
 
 def extract(
@@ -71,11 +72,13 @@ def extract(
         progress("features of real data", min(start + CHUNK, len(index)), len(index))
 
 
-def _fill(target: NDArray[np.float32], chunks: Iterable[NDArray[np.float32]]) -> None:
-    done = 0
-    for chunk in chunks:
-        target[done : done + len(chunk)] = chunk
-        done += len(chunk)
+def _write(path: Path, shape: tuple[int, int], chunks: Iterable[NDArray[np.float32]]) -> None:
+    """Write an .npy file chunk by chunk; not through a map, which a full disk would crash."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for chunk in chunks:
+            file.write(chunk.astype("<f4").tobytes())
 
 
 def _read(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
