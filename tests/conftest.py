@@ -101,7 +101,10 @@ def everything() -> Callable[[State], dict[str, Tensor]]:
     def copy(state: State) -> dict[str, Tensor]:
         snapshot = take_snapshot(state)
         model = {f"ema.{name}": tensor for name, tensor in snapshot.model.items()}
-        counts = {name: torch.tensor(count) for name, count in snapshot.counts.items()}
+        counts = {
+            name: torch.tensor(count, dtype=torch.int64 if isinstance(count, int) else torch.double)
+            for name, count in snapshot.counts.items()
+        }
         return model | snapshot.train | counts
 
     return copy

@@ -15,7 +15,9 @@ from sparring.draws import Draw
 from sparring.errors import SparringError
 from sparring.export import to_onnx, to_safetensors
 from sparring.networks.convolutional import ConvolutionalGenerator
+from sparring.networks.excitation import ExcitationGenerator
 from sparring.networks.mlp import MLPGenerator
+from sparring.networks.residual import ResidualGenerator
 from sparring.spec import ImageSpec
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the exporter's own
@@ -29,11 +31,13 @@ PLAIN = ImageSpec(8, 8, 1, value_range="0..1")
     [
         ConvolutionalGenerator(CONDITIONAL, latent=5, width=4, depth=1),
         MLPGenerator(PLAIN, latent=5, width=7, depth=2),
+        ResidualGenerator(CONDITIONAL, latent=5, width=4, depth=1),
+        ExcitationGenerator(CONDITIONAL, latent=5, width=4, depth=1),
     ],
-    ids=["convolutional, conditional", "mlp"],
+    ids=["convolutional, conditional", "mlp", "residual", "excitation"],
 )
 def test_the_onnx_model_draws_the_same_for_any_number(generator: torch.nn.Module) -> None:
-    spec = CONDITIONAL if isinstance(generator, ConvolutionalGenerator) else PLAIN
+    spec = PLAIN if isinstance(generator, MLPGenerator) else CONDITIONAL
     session = onnxruntime.InferenceSession(to_onnx(generator, spec))
     for n in (1, 7):
         latent = Draw(0).normal("test", (n, 5))

@@ -16,6 +16,7 @@ from sparring.penalties import (
     gradient_penalty,
     r1,
     r2,
+    scored,
 )
 from sparring.schedules import constant, linear
 
@@ -29,17 +30,16 @@ def randn(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
-def scored(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Scored:
-    x = x.detach().requires_grad_()
-    return Scored(x, discriminator(x))
+def at(score: Callable[[Tensor], Tensor], x: Tensor) -> Scored:
+    return scored(x.detach().requires_grad_(), score)
 
 
 def evaluate(
     penalty: PenaltyFn, discriminator: Callable[[Tensor], Tensor], n: int = 6, seed: int = 0
 ) -> Tensor:
-    real = scored(discriminator, randn(n, *SHAPE, seed=1))
-    fake = scored(discriminator, randn(n, *SHAPE, seed=2))
-    return penalty(discriminator, real, fake, Draw(seed))
+    real = at(discriminator, randn(n, *SHAPE, seed=1))
+    fake = at(discriminator, randn(n, *SHAPE, seed=2))
+    return penalty(real, fake, Draw(seed))
 
 
 class Linear:
@@ -102,9 +102,9 @@ def test_the_gradient_penalty_looks_between_each_real_and_its_fake() -> None:
         seen.append(x.detach())
         return x.flatten(1).square().sum(1)
 
-    real, fake = scored(spy, randn(50, *SHAPE, seed=1)), scored(spy, randn(50, *SHAPE, seed=2))
+    real, fake = at(spy, randn(50, *SHAPE, seed=1)), at(spy, randn(50, *SHAPE, seed=2))
     seen.clear()
-    gradient_penalty(spy, real, fake, Draw(4))
+    gradient_penalty(real, fake, Draw(4))
     shares = ((seen[0] - real.x) / (fake.x - real.x)).detach().flatten(1)
     torch.testing.assert_close(shares, shares[:, :1].expand_as(shares), rtol=1e-6, atol=1e-9)
     assert 0 < float(shares.min()) < 0.1
@@ -133,14 +133,14 @@ def test_the_two_finite_differences_draw_different_noise_and_repeat_it() -> None
     def forward(x: Tensor) -> Tensor:
         return Linear()(x)
 
-    same = scored(forward, randn(6, *SHAPE, seed=1))
+    same = at(forward, randn(6, *SHAPE, seed=1))
     values = [
-        fn(forward, same, same, Draw(seed))
+        fn(same, same, Draw(seed))
         for fn, seed in ((finite_difference_r1, 0), (finite_difference_r2, 0))
     ]
     assert not torch.allclose(*values)
-    assert torch.equal(values[0], finite_difference_r1(forward, same, same, Draw(0)))
-    assert not torch.allclose(values[0], finite_difference_r1(forward, same, same, Draw(1)))
+    assert torch.equal(values[0], finite_difference_r1(same, same, Draw(0)))
+    assert not torch.allclose(values[0], finite_difference_r1(same, same, Draw(1)))
 
 
 @family
@@ -149,9 +149,9 @@ def test_squares_are_summed_over_pixels_not_averaged(penalty: PenaltyFn) -> None
         return x.flatten(1).sum(1)
 
     def value(side: int) -> float:
-        real = scored(total, randn(4000, 1, side, side, seed=1))
-        fake = scored(total, randn(4000, 1, side, side, seed=2))
-        return float(penalty(total, real, fake, Draw(0)).detach().mean())
+        real = at(total, randn(4000, 1, side, side, seed=1))
+        fake = at(total, randn(4000, 1, side, side, seed=2))
+        return float(penalty(real, fake, Draw(0)).detach().mean())
 
     if penalty is gradient_penalty:
         assert value(2) == pytest.approx((2 - 1) ** 2)
@@ -165,9 +165,9 @@ def test_squares_are_summed_over_pixels_not_averaged(penalty: PenaltyFn) -> None
 def test_a_penalty_reaches_the_discriminator_and_not_the_fakes_maker(penalty: PenaltyFn) -> None:
     d = Quadratic()
     made = randn(6, *SHAPE, seed=2).requires_grad_()
-    fake = Scored(x := made.detach().requires_grad_(), d(x))
-    real = scored(d, randn(6, *SHAPE, seed=1))
-    penalty(d, real, fake, Draw(0)).mean().backward()  # type: ignore[no-untyped-call]
+    fake = at(d, made)
+    real = at(d, randn(6, *SHAPE, seed=1))
+    penalty(real, fake, Draw(0)).mean().backward()  # type: ignore[no-untyped-call]
     assert d.a.grad is not None
     assert float(d.a.grad) != 0
     assert made.grad is None
@@ -177,8 +177,8 @@ def test_the_gradient_penalty_stops_at_its_points() -> None:
     """Even fakes that still hang on their generator are looked at, not pulled."""
     d = Quadratic()
     made = randn(6, *SHAPE, seed=2).requires_grad_()
-    real, fake = scored(d, randn(6, *SHAPE, seed=1)), Scored(made * 1, d(made))
-    gradient_penalty(d, real, fake, Draw(0)).mean().backward()  # type: ignore[no-untyped-call]
+    real, fake = at(d, randn(6, *SHAPE, seed=1)), scored(made * 1, d)
+    gradient_penalty(real, fake, Draw(0)).mean().backward()  # type: ignore[no-untyped-call]
     assert made.grad is None
 
 
@@ -186,8 +186,8 @@ def test_the_gradient_penalty_stops_at_its_points() -> None:
 def test_a_penalty_leaves_no_gradient_in_its_inputs_graph(penalty: PenaltyFn) -> None:
     """The logits can be differentiated again after any penalty."""
     d = Quadratic()
-    real, fake = (scored(d, randn(6, *SHAPE, seed=s)) for s in (1, 2))
-    value = penalty(d, real, fake, Draw(0)).mean()
+    real, fake = (at(d, randn(6, *SHAPE, seed=s)) for s in (1, 2))
+    value = penalty(real, fake, Draw(0)).mean()
     (grad,) = torch.autograd.grad(real.logits.sum() + fake.logits.sum() + value, d.a)
     assert bool(grad.isfinite())
 

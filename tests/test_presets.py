@@ -14,7 +14,7 @@ from sparring.build import (
     with_depths,
 )
 from sparring.errors import SparringError
-from sparring.presets import data_options, preset
+from sparring.presets import GAMMA, by_pixels, data_options, preset
 from sparring.recipe import SIZES, Options, Recipe, resolve
 from sparring.spec import ImageSpec, VectorSpec
 from sparring.training.state import State
@@ -53,7 +53,7 @@ def batch_of(spec: ImageSpec, n: int = 4) -> Batch:
 def test_a_preset_builds_and_plays_on_images_of_any_shape(name: str, spec: ImageSpec) -> None:
     recipe = recipe_of(name, "tiny", spec)
     state = build_state(recipe, spec)
-    logs = train_step(state, build_game(recipe), batch_of(spec))
+    logs = train_step(state, build_game(recipe, spec), batch_of(spec))
     assert all(bool(value.isfinite()) for value in logs.values())
     assert (state.step, state.images) == (1, 4)
     label = torch.zeros(2, dtype=torch.int64) if spec.classes else None
@@ -78,12 +78,39 @@ def test_a_preset_resolves_in_every_size(name: str, size: str, spec: ImageSpec) 
 def test_every_size_builds_and_has_no_batch_statistics_in_its_discriminator(
     size: str, spec: ImageSpec
 ) -> None:
-    state = build_state(recipe_of("default", size, spec), spec)
+    with torch.device("meta"):
+        discriminator = build_discriminator(recipe_of("default", size, spec), spec)
     norms = nn.modules.batchnorm._NormBase
-    assert not any(isinstance(m, norms) for m in state.discriminator.modules())
+    assert not any(isinstance(m, norms) for m in discriminator.modules())
 
 
-@pytest.mark.parametrize("spec", [SPECS[0], SPECS[1], SPECS[4]], ids=str)
+SHAPES = [
+    ImageSpec(8, 8, 1),
+    ImageSpec(16, 16, 1, CLASSES),
+    ImageSpec(28, 28, 1),
+    ImageSpec(30, 45, 3),
+    ImageSpec(4, 40, 2),
+    ImageSpec(100, 64, 3, CLASSES),
+    ImageSpec(256, 256, 1),
+    ImageSpec(256, 256, 3),
+]
+
+
+@pytest.mark.parametrize("spec", SHAPES, ids=str)
+@pytest.mark.parametrize("size", SIZES)
+def test_every_size_plays_a_step_from_8_by_8_to_256_by_256(size: str, spec: ImageSpec) -> None:
+    """In thin networks: the shapes are what could fail."""
+    thin = {"generator": {"width": 2}, "discriminator": {"width": 2}}
+    recipe = recipe_of("default", size, spec, **thin)
+    state = build_state(recipe, spec)
+    logs = train_step(state, build_game(recipe, spec), batch_of(spec, 2))
+    assert all(bool(value.isfinite()) for value in logs.values())
+    label = torch.zeros(1, dtype=torch.int64) if spec.classes else None
+    with torch.no_grad():
+        assert state.ema(torch.randn(1, recipe.generator.latent), label).shape == (1, *spec.shape)
+
+
+@pytest.mark.parametrize("spec", [SPECS[0], ImageSpec(16, 16, 3), SPECS[1], SPECS[4]], ids=str)
 def test_a_larger_size_has_more_parameters(spec: ImageSpec) -> None:
     def parameters(size: str) -> int:
         with torch.device("meta"):
@@ -109,6 +136,63 @@ def test_the_weight_of_r1_grows_with_the_pixels_beyond_32_by_32() -> None:
         for side in (16, 32, 64, 128)
     }
     assert weights == {16: 1.0, 32: 1.0, 64: 4.0, 128: 16.0}
+
+
+@pytest.mark.parametrize(
+    ("side", "width", "gamma", "halflife", "ramp", "augmented", "batch"),
+    [
+        (16, 768, 0.05, 5e6, 0.25, "0.55", 512),
+        (32, 768, 0.05, 5e6, 0.25, "0.55", 512),
+        (64, 384, 2, 5e5, 0.025, "0.3", 256),
+        (256, 96, 150, 5e5, 0.025, "0.3", 256),
+    ],
+)
+def test_large_is_the_published_recipe_at_the_published_resolutions(
+    side: int,
+    width: int,
+    gamma: float,
+    halflife: float,
+    ramp: float,
+    augmented: str,
+    batch: int,
+) -> None:
+    recipe = recipe_of("default", "large", ImageSpec(side, side, 3), images=1000)
+    assert recipe.generator.network == recipe.discriminator.network == "residual"
+    assert recipe.generator.width == recipe.discriminator.width == width
+    assert (recipe.objective, recipe.order, recipe.batch) == ("relativistic", "alternating", batch)
+    assert (recipe.ema.halflife_images, recipe.ema.ramp) == (halflife, ramp)
+    assert recipe.augment.probability == f"0 to {augmented} cosine"
+    game = build_game(recipe, ImageSpec(side, side, 3))
+    for penalty in game.penalties:
+        assert penalty.every == 1
+        assert penalty.weight(0) == pytest.approx(gamma)
+        assert penalty.weight(1000) == pytest.approx(gamma / 10)
+    assert len(game.penalties) == 2
+    assert game.beta2 is not None
+    assert [game.beta2(images) for images in (0, 500, 1000)] == pytest.approx([0.9, 0.945, 0.99])
+    assert [game.generator_lr(images) for images in (0, 1000)] == pytest.approx([2e-4, 5e-5])
+
+
+def test_base_is_half_as_wide() -> None:
+    for spec in (ImageSpec(16, 16, 1), ImageSpec(32, 32, 3), ImageSpec(128, 128, 3)):
+        base, large = (recipe_of("default", size, spec) for size in ("base", "large"))
+        assert base.generator.width * 2 == large.generator.width
+        assert base.discriminator.width * 2 == large.discriminator.width
+        assert base.optimizer == large.optimizer
+
+
+def test_text_and_faces_are_not_mirrored_by_default() -> None:
+    kinds = recipe_of("default", "base", SPECS[1]).augment.kinds.split()
+    assert kinds == ["translate", "scale", "rotate", "colour", "cutout"]
+
+
+def test_a_value_by_pixels_is_a_power_law_between_the_published_ones_and_flat_outside() -> None:
+    for pixels, gamma in GAMMA:
+        assert by_pixels(pixels, GAMMA) == pytest.approx(gamma)
+    assert by_pixels(2048, GAMMA) == pytest.approx((0.05 * 2) ** 0.5)
+    assert by_pixels(128**2, GAMMA) == pytest.approx((2 * 150) ** 0.5)
+    assert by_pixels(1, GAMMA) == pytest.approx(0.05)
+    assert by_pixels(10**9, GAMMA) == pytest.approx(150)
 
 
 def linears(network: nn.Module) -> list[tuple[int, int]]:
@@ -173,7 +257,7 @@ def test_points_get_a_fully_connected_pair_with_a_latent_of_their_own_width(
     chosen = preset("default", size, spec)  # type: ignore[arg-type]
     recipe = with_depths(resolve({"images": 1000}, chosen), spec)
     state = build_state(recipe, spec)
-    train_step(state, build_game(recipe), Batch(torch.randn(4, width)))
+    train_step(state, build_game(recipe, spec), Batch(torch.randn(4, width)))
     assert recipe.generator.latent == min(width, 64)
     with torch.no_grad():
         assert state.ema(torch.randn(3, recipe.generator.latent)).shape == (3, width)
@@ -181,7 +265,7 @@ def test_points_get_a_fully_connected_pair_with_a_latent_of_their_own_width(
 
 def test_the_penalties_on_points_fade_out() -> None:
     spec = VectorSpec((0.0, 0.0), (1.0, 1.0))
-    game = build_game(resolve({"images": 1000}, preset("default", "small", spec)))
+    game = build_game(resolve({"images": 1000}, preset("default", "small", spec)), spec)
     for penalty in game.penalties:
         assert penalty.weight(0) == pytest.approx(0.1)
         assert penalty.weight(1000) == pytest.approx(0.0003)

@@ -14,7 +14,9 @@ from sparring.recipe import (
     keys,
     merge,
     nested,
+    parse_augmentations,
     parse_budget,
+    parse_horizon,
     parse_schedule,
     read_recipe,
     resolve,
@@ -187,6 +189,13 @@ def test_a_table_in_place_of_a_value_is_refused() -> None:
         ("optimizer.beta1", 1),
         ("optimizer.beta1", -0.5),
         ("optimizer.beta2", 1.0),
+        ("optimizer.beta2", "0.9 to 1 linear"),
+        ("optimizer.beta2", "1 to 0.9 cosine 50%..100%"),
+        ("optimizer.beta2", "0.9 to 1.5 linear 0..20M"),
+        ("optimizer.beta2", -0.1),
+        ("optimizer.beta2", "slow"),
+        ("precision", "float16"),
+        ("compile", "fast"),
         ("optimizer.betas", [0, 0.99]),
         ("optimizer.momentum", 1.5),
         ("optimizer.discriminator_lr_factor", 0),
@@ -196,6 +205,16 @@ def test_a_table_in_place_of_a_value_is_refused() -> None:
         ("penalties.r1.every", 0),
         ("ema.halflife_images", -1),
         ("ema.halflife_images", float("nan")),
+        ("augment.kinds", ["flip"]),
+        ("augment.kinds", "flip colr"),
+        ("augment.probability", "often"),
+        ("augment.probability", 0.9),
+        ("augment.probability", "1.0 to 0.1 linear"),
+        ("augment.target", 1.5),
+        ("augment.horizon", "soon"),
+        ("augment.horizon", "0"),
+        ("augment.horizon", "0%"),
+        ("augment.limit", 1),
         ("ema.ramp", 0),
         ("checkpoint.keep", 0),
         ("data.workers", -1),
@@ -210,7 +229,17 @@ def test_a_value_of_the_wrong_type_or_range_is_refused_in_one_line(key: str, val
 
 @pytest.mark.parametrize("odd", ["a\nb", "5m\nx", "\x1b[31m", "x" * 5])
 @pytest.mark.parametrize(
-    "key", ["budget", "optimizer.lr", "objective", "batch", "penalties.r1.weight"]
+    "key",
+    [
+        "budget",
+        "optimizer.lr",
+        "objective",
+        "batch",
+        "penalties.r1.weight",
+        "augment.kinds",
+        "augment.probability",
+        "augment.horizon",
+    ],
 )
 def test_odd_characters_do_not_break_the_line(key: str, odd: str) -> None:
     assert refused(nested({key: odd})).isprintable()
@@ -226,7 +255,8 @@ def test_odd_characters_in_a_key_do_not_break_the_line(key: str) -> None:
     [
         ("optimizer.beta1", "0.5", 0.5),
         ("optimizer.beta1", 0, 0.0),
-        ("optimizer.beta2", "9e-1", 0.9),
+        ("optimizer.beta2", "9e-1", "9e-1"),
+        ("optimizer.beta2", 0.999, "0.999"),
         ("label_smoothing", "1e-1", 0.1),
         ("ema.halflife_images", "1e4", 10_000.0),
         ("batch", "16", 16),
@@ -250,6 +280,68 @@ def test_several_moves_need_alternating_play() -> None:
     message = refused({"order": "simultaneous", "discriminator_moves": 5})
     assert "--order alternating" in message
     assert resolve({"order": "alternating", "discriminator_moves": 5}).discriminator_moves == 5
+
+
+@pytest.mark.parametrize("penalty", ["r1", "r2", "gradient"])
+def test_what_is_differentiated_twice_is_not_compiled(penalty: str) -> None:
+    message = refused({"compile": "on", "penalties": {penalty: {"weight": "1 to 0 linear"}}})
+    assert f"penalties.{penalty}" in message
+    assert "--compile off" in message
+
+
+@pytest.mark.parametrize("penalty", ["finite_difference_r1", "finite_difference_r2"])
+def test_finite_differences_are_not_rounded_to_bfloat16(penalty: str) -> None:
+    options = {"penalties": {penalty: {"weight": 1}}}
+    message = refused({"precision": "bfloat16"} | options)
+    assert f"penalties.{penalty}" in message
+    assert "--precision float32" in message
+    assert resolve({"precision": "auto"} | options).precision == "auto"
+    assert resolve({"precision": "bfloat16", "penalties": {"r1": {"weight": 1}}}) is not None
+
+
+def test_finite_differences_and_no_penalty_may_be_compiled() -> None:
+    assert resolve({"compile": "on"}).compile == "on"
+    finite = {"finite_difference_r1": {"weight": 1}, "finite_difference_r2": {"weight": 1}}
+    assert resolve({"compile": "on", "penalties": finite}).compile == "on"
+    assert resolve({"compile": "off", "penalties": {"r1": {"weight": 1}}}).compile == "off"
+
+
+def test_an_unknown_augmentation_names_the_nearest() -> None:
+    message = refused({"augment": {"kinds": "flip translat"}})
+    assert "unknown 'translat' in augment.kinds" in message
+    assert "did you mean 'translate'?" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ()),
+        ("flip", ("flip",)),
+        ("colour  flip", ("colour", "flip")),
+        ("flip,rot90", ("flip", "rot90")),
+    ],
+)
+def test_augmentations_are_names_with_spaces_or_commas(
+    text: str, expected: tuple[str, ...]
+) -> None:
+    assert parse_augmentations(text) == expected
+
+
+def test_a_horizon_is_a_number_of_images_or_a_share_of_the_budget() -> None:
+    assert [parse_horizon(text)(8000) for text in ("25%", "500k", "2M", "70")] == [
+        2e3,
+        5e5,
+        2e6,
+        70,
+    ]
+    assert parse_horizon("25%")(1) == 1
+
+
+def test_a_scheduled_augmentation_stays_below_its_limit() -> None:
+    message = refused({"augment": {"probability": "0.1 to 0.5 cosine", "limit": 0.4}})
+    assert "augment.probability reaches 0.5, beyond augment.limit 0.4" in message
+    assert resolve({"augment": {"probability": "0.1 to 0.4 cosine", "limit": 0.4}})
+    assert resolve({"augment": {"probability": 0.3}}).augment.probability == "0.3"
 
 
 @pytest.mark.parametrize("objective", ["hinge", "wasserstein", "least-squares", "relativistic"])

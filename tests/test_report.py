@@ -370,6 +370,55 @@ def test_no_half_report_replaces_a_whole_one(
     assert not list(full.path.glob(".report*"))
 
 
+# Diagnosis
+
+
+def finding(name: str, **changed: Any) -> dict[str, Any]:
+    return {"name": name, "words": "w", "theory": "t", "advice": "try a", **changed}
+
+
+def diagnosis(images: int, *findings: dict[str, Any]) -> dict[str, Any]:
+    return {"event": "diagnosis", "images": images, "findings": list(findings)}
+
+
+def test_what_a_run_shows_is_told_with_theory_advice_and_since_when(full: RunFolder) -> None:
+    once, still = finding("oscillation"), finding("mode collapse", words="all are alike")
+    write_events(
+        full,
+        diagnosis(10, once),
+        diagnosis(20, once, still),
+        diagnosis(30, still),
+        diagnosis(40, still),
+    )
+    words = report(full).words
+    assert "What the run shows" in words
+    assert "Mode collapse since 20 images seen" in words
+    for told in ("What was seen: all are alike.", "theory says: t.", "may help: try a."):
+        assert told in words
+    assert "Seen earlier, and gone since: oscillation." in words
+    assert "diagnosis" not in words  # no row of the events
+    assert "- Training ended with mode collapse: all are alike." in write_card(full).read_text()
+
+
+def test_a_run_that_shows_nothing_says_so_only_if_someone_looked(full: RunFolder) -> None:
+    assert "What the run shows" not in report(full).words
+    write_events(full, diagnosis(10))
+    assert "Nothing that a healthy run would not show." in report(full).words
+    assert "Training ended with" not in write_card(full).read_text()
+
+
+def test_hostile_or_damaged_findings_stay_text(full: RunFolder) -> None:
+    write_events(full, diagnosis(10, finding(HOSTILE, words=HOSTILE, advice=HOSTILE)))
+    page = report(full)
+    assert len(page.named("img")) == 3
+    assert page.words.count(HOSTILE) == 3
+    assert "<img" not in write_card(full).read_text()
+    for damaged in (None, 3, "text", [None], [[]], [{"name": None}], {"a": 1}):
+        write_events(full, diagnosis(10) | {"findings": damaged, "images": damaged})
+        assert "What the run shows" in report(full).words
+        write_card(full)
+
+
 # Curves
 
 

@@ -77,6 +77,7 @@ def train(
     root: str | Path = RUNS,
     run_name: str = "",
     start_from: str | Path | None = None,
+    profile: bool = False,
     audience: Audience | None = None,
     **options: Any,
 ) -> "Run":
@@ -89,6 +90,7 @@ def train(
         root: the folder of runs.
         run_name: of the folder, after its number; from the data's name unless given.
         start_from: a run whose networks are the starting point.
+        profile: first measure where the time of a step goes, into `profile.txt` of the folder.
         audience: told how it goes; silent unless given.
         options: of the recipe: `size="tiny"`, `budget="2m"`, `optimizer={"lr": 1e-3}`.
 
@@ -100,7 +102,14 @@ def train(
         data, nested(options), recipe=recipe, root=root, start_from=start_from, audience=audience
     )
     audience.plan(made.rows)
-    return start(made, root=root, run_name=run_name, start_from=start_from, audience=audience)
+    return start(
+        made,
+        root=root,
+        run_name=run_name,
+        start_from=start_from,
+        profile=profile,
+        audience=audience,
+    )
 
 
 def start(
@@ -109,12 +118,13 @@ def start(
     root: Path = RUNS,
     run_name: str = "",
     start_from: str | Path | None = None,
+    profile: bool = False,
     audience: Audience | None = None,
 ) -> "Run":
     """Carry out a plan in a new run folder."""
     name, audience = run_name or made.name, audience or Silent()
     weights = find(start_from, root) if start_from else None
-    return Run(session.start(made, root, name, sys.argv, audience, weights))
+    return Run(session.start(made, root, name, sys.argv, audience, weights, profile=profile))
 
 
 @dataclass(frozen=True)
@@ -414,7 +424,7 @@ class GAN(BaseEstimator):  # type: ignore[misc]
         state = build_state(made.recipe, made.data.spec)
         play(
             state,
-            build_game(made.recipe),
+            build_game(made.recipe, made.data.spec),
             batches(made.data, made.recipe),
             batch=made.recipe.batch,
             until_images=made.recipe.images,

@@ -1,28 +1,32 @@
 """Recipe and spec to objects: the one place where a name becomes a network, loss or optimiser."""
 
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
 from sparring import objectives, penalties
+from sparring.augment import Adaptive, Augmentation, Kind
 from sparring.errors import SparringError
-from sparring.networks.blocks import glorot
-from sparring.networks.convolutional import (
-    ConvolutionalDiscriminator,
-    ConvolutionalGenerator,
-    default_depth,
-)
+from sparring.networks.blocks import default_depth, glorot
+from sparring.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
+from sparring.networks.excitation import ExcitationDiscriminator, ExcitationGenerator
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
+from sparring.networks.residual import ResidualDiscriminator, ResidualGenerator
 from sparring.objectives import Objective
 from sparring.penalties import Penalty
 from sparring.recipe import (
+    FINITE_DIFFERENCES,
     ObjectiveName,
     OptimizerRecipe,
     PenaltyRecipe,
     Recipe,
+    parse_augmentations,
+    parse_horizon,
     parse_schedule,
+    penalties_in_use,
 )
 from sparring.schedules import ramped
 from sparring.spec import ImageSpec, Spec
@@ -59,6 +63,9 @@ def build_state(recipe: Recipe, spec: Spec) -> State:
             if init == "glorot":
                 glorot(network)
     generator, discriminator = (place(network, recipe.device) for network in networks)
+    if recipe.compile == "on":
+        generator.compile()
+        discriminator.compile()
     return new_state(
         generator,
         discriminator,
@@ -84,6 +91,10 @@ def build_generator(recipe: Recipe, spec: Spec) -> nn.Module:
             return ConvolutionalGenerator(
                 _image(spec), r.latent, r.width, r.depth, r.activation, r.norm, r.upsampling
             )
+        case "residual":
+            return ResidualGenerator(_image(spec), r.latent, r.width, r.depth)
+        case "excitation":
+            return ExcitationGenerator(_image(spec), r.latent, r.width, r.depth, r.norm)
 
 
 def build_discriminator(recipe: Recipe, spec: Spec) -> nn.Module:
@@ -94,6 +105,10 @@ def build_discriminator(recipe: Recipe, spec: Spec) -> nn.Module:
             return MLPDiscriminator(spec, r.width, r.depth, r.activation)
         case "convolutional":
             return ConvolutionalDiscriminator(_image(spec), r.width, r.depth, r.activation)
+        case "residual":
+            return ResidualDiscriminator(_image(spec), r.width, r.depth)
+        case "excitation":
+            return ExcitationDiscriminator(_image(spec), r.width, r.depth)
 
 
 def _image(spec: Spec) -> ImageSpec:
@@ -106,29 +121,54 @@ def _image(spec: Spec) -> ImageSpec:
 
 
 def build_optimizer(recipe: OptimizerRecipe, network: nn.Module) -> Optimizer:
-    """Return an optimiser of the network's parameters; the step sets its learning rate."""
+    """Return an optimiser of the network's parameters; the step follows its schedules."""
     match recipe.name:
         case "adam":
-            betas = (recipe.beta1, recipe.beta2)
+            betas = (recipe.beta1, parse_schedule(recipe.beta2)(0)(0))
             return Adam(network.parameters(), lr=0.0, betas=betas, fused=True)
         case "sgd":
             return SGD(network.parameters(), lr=0.0, momentum=recipe.momentum, fused=True)
 
 
-def build_game(recipe: Recipe) -> Game:
-    """Return the game; its schedules span the recipe's budget in images."""
+def build_game(recipe: Recipe, spec: Spec) -> Game:
+    """Return the game; its schedules span the recipe's budget in images.
+
+    Raises:
+        SparringError: augmentation is asked for, and the spec is not one of images.
+    """
     rate = parse_schedule(recipe.optimizer.lr)(recipe.images)
     factor = recipe.optimizer.discriminator_lr_factor
+    adam = recipe.optimizer.name == "adam"
     return Game(
         objective=build_objective(recipe),
         penalties=build_penalties(recipe),
         order=recipe.order,
         discriminator_moves=recipe.discriminator_moves,
+        augment=build_augmentation(recipe, spec),
         joint_scoring=recipe.discriminator.network == "mlp",
         generator_lr=rate,
         discriminator_lr=lambda images: factor * rate(images),
+        beta2=parse_schedule(recipe.optimizer.beta2)(recipe.images) if adam else None,
+        autocast=autocast_type(recipe),
         ema_halflife=ramped(recipe.ema.halflife_images, recipe.ema.ramp),
     )
+
+
+def autocast_type(recipe: Recipe) -> torch.dtype | None:
+    """Return the type of the forward passes' arithmetic; None leaves it at the weights' own.
+
+    A CPU without units for it computes several times slower in bfloat16, and the small sizes
+    are as fast without it. Finite differences drown in its rounding.
+    """
+    match recipe.precision:
+        case "auto":
+            heavy = recipe.size in ("base", "large") and recipe.device.startswith("cuda")
+            exact = not set(FINITE_DIFFERENCES) & set(penalties_in_use(recipe))
+            return torch.bfloat16 if heavy and exact else None
+        case "bfloat16":
+            return torch.bfloat16
+        case "float32":
+            return None
 
 
 def build_objective(recipe: Recipe) -> Objective:
@@ -186,6 +226,27 @@ def build_penalties(recipe: Recipe) -> tuple[Penalty, ...]:
         (penalties.finite_difference_r2, r.finite_difference_r2),
     )
     return tuple(_penalty(fn, p, recipe.images) for fn, p in named if p.weight not in ("0", "0.0"))
+
+
+def build_augmentation(recipe: Recipe, spec: Spec) -> Augmentation | None:
+    """Return the augmentation, None when no kind of change is named."""
+    r = recipe.augment
+    if not (kinds := parse_augmentations(r.kinds)):
+        return None
+    if not isinstance(spec, ImageSpec):
+        raise SparringError(
+            f"augmentation '{r.kinds}' is for images; use --augment.kinds '' for this data"
+        )
+    return Augmentation(
+        kinds=cast(tuple[Kind, ...], kinds),
+        probability=(
+            Adaptive(r.target, parse_horizon(r.horizon)(recipe.images))
+            if r.probability == "adaptive"
+            else parse_schedule(r.probability)(recipe.images)
+        ),
+        limit=r.limit,
+        value_range=spec.value_range,
+    )
 
 
 def _penalty(fn: penalties.PenaltyFn, recipe: PenaltyRecipe, images: int) -> Penalty:

@@ -35,7 +35,17 @@ if TYPE_CHECKING:
     from sparring.evaluation import Evaluation
 
 SHORT = ("resolution", "crop", "channels", "labels")  # data options with a name of their own
-TABLES = ("", "data", "generator", "discriminator", "optimizer", "penalties", "ema", "checkpoint")
+TABLES = (
+    "",
+    "data",
+    "generator",
+    "discriminator",
+    "optimizer",
+    "penalties",
+    "augment",
+    "ema",
+    "checkpoint",
+)
 
 app = App(
     name="sparring",
@@ -119,13 +129,16 @@ def train(
     run_name: Annotated[str, Parameter(help="of the run's folder, after its number")] = "",
     start_from: Annotated[str, Parameter(name="--from", help="a run to take the networks of")] = "",
     dry_run: Annotated[bool, Parameter(help="print the plan and stop")] = False,
+    profile: Annotated[
+        bool, Parameter(help="first print where the time of a step goes; kept as profile.txt")
+    ] = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Train on DATA: a folder, zip, .npy/.npz or idx file, or the name of a data set.
 
-    Named are mnist, digits, fashion-mnist, and the known densities ring, grid, spiral, swissroll,
-    gaussian1d. Subfolders are classes. The plan is printed first. Ctrl-C once saves and stops,
-    twice stops at once; `sparring resume` goes on bit for bit.
+    Named are mnist, digits, fashion-mnist, emoji, and the known densities ring, grid, spiral,
+    swissroll, gaussian1d. Subfolders are classes. The plan is printed first. Ctrl-C once saves and
+    stops, twice stops at once; `sparring resume` goes on bit for bit.
     """
     from sparring import api
     from sparring.terminal import Terminal
@@ -137,7 +150,12 @@ def train(
         if dry_run:
             return
         run = api.start(
-            made, run_name=run_name, root=runs, start_from=start_from, audience=terminal
+            made,
+            run_name=run_name,
+            root=runs,
+            start_from=start_from,
+            profile=profile,
+            audience=terminal,
         )
     _tell_end(run, runs)
 

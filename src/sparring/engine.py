@@ -10,6 +10,7 @@ import torch
 from sparring.errors import SparringError
 
 PROBE_SECONDS = 0.4
+LONG_STEP_SECONDS = 10.0  # beside it, what a first step takes to warm up is nothing
 WORTH_IT = 1.4  # more threads must bring this much: beside other work they lose more than that
 
 
@@ -53,7 +54,10 @@ def fastest_threads(step: Callable[[], int]) -> tuple[int, float]:
 def speed_with(step: Callable[[], int], threads: int) -> float:
     """Return the images per second of a step with this many threads, which stay set."""
     torch.set_num_threads(threads)
-    step()
+    began = time.perf_counter()
+    images = step()
+    if (elapsed := time.perf_counter() - began) > LONG_STEP_SECONDS:
+        return images / elapsed
     step()
     images, began = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - began) < PROBE_SECONDS:

@@ -26,12 +26,14 @@ from sparring.metrics.estimate import LEVEL, Estimate
 from sparring.metrics.kernels import kid, kid_difference
 from sparring.metrics.trend import Trend, Worse, choice, trend
 from sparring.objectives import Objective
-from sparring.reference import reference
+from sparring.reference import part_of, reference
 from sparring.sampling import sample
 from sparring.spec import ImageSpec, VectorSpec
+from sparring.symptoms import ASKED, ranking, twins
 from sparring.training.state import State, latent_width
 
 SAMPLES = 10_000  # of points; drawn in no time
+POINTS = 500  # whose neighbours are looked for
 ON_EACH_SIDE = 2000
 SEED = 1  # other latents than the pictures'
 MOST, FEWEST = 1000, 100  # images of one look, by their size
@@ -52,14 +54,25 @@ class Observer:
         self.fakes: dict[int, Features] = {}  # of the last looks, by the images seen then
 
     def __call__(self, state: State) -> Found:
-        """Return what can be told of the generator as it is; nothing for unknown vectors."""
+        """Return what can be told of the generator, and of the discriminator, as they are."""
+        labels = labels_as_in(self.data, ASKED)
+        return {**self._generator(state), **ranking(state, self.data, labels)}
+
+    def _generator(self, state: State) -> Found:
         match self.data.spec:
-            case VectorSpec(density=""):
-                return {}
+            case VectorSpec(density="") as spec:
+                return {**self._twins_of_points(state, spec)}
             case VectorSpec() as spec:
-                return self._against_density(state, spec)
+                found = self._against_density(state, spec)
+                return {**found, **self._twins_of_points(state, spec)}
             case ImageSpec() as spec:
-                return {"kid": self._kid(state, spec)}
+                distance, fake, real = self._kid(state, spec)
+                return {"kid": distance, **twins(real, fake)}
+
+    def _twins_of_points(self, state: State, spec: VectorSpec) -> dict[str, float]:
+        some = part_of(self.data, "train", POINTS)
+        real = encode(torch.from_numpy(self.data.items[some]), spec)
+        return twins(real, torch.cat(list(sample(state.ema, POINTS, seed=SEED))))
 
     def _against_density(self, state: State, spec: VectorSpec) -> Found:
         truth = density(spec.density)
@@ -76,8 +89,8 @@ class Observer:
             )
         return found
 
-    def _kid(self, state: State, spec: ImageSpec) -> Estimate:
-        """Return the kernel distance of some samples from held-out images."""
+    def _kid(self, state: State, spec: ImageSpec) -> tuple[Estimate, Features, Features]:
+        """Return the kernel distance of some samples from held-out images, and their features."""
         n = min(max(PIXELS // (spec.height * spec.width), FEWEST), MOST)
         eye, real = self.eye = self.eye or self._open_eye(n)
         labels = labels_as_in(self.data, n)
@@ -85,7 +98,7 @@ class Observer:
         fake = np.concatenate([eye.run(decode_images(part, spec).numpy()) for part in drawn])
         self.fakes[state.images] = fake
         self.fakes = dict(sorted(self.fakes.items())[-KEPT:])
-        return kid(real, fake)
+        return kid(real, fake), fake, real[permutation(SEED, "observe/real", len(real))]
 
     def surely_worse(self, first: Look, second: Look) -> bool:
         """Tell whether one look is worse than another: paired where both are remembered."""

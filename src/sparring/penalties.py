@@ -18,19 +18,28 @@ from torch import Tensor
 from sparring.draws import Draw
 from sparring.schedules import Schedule
 
-Discriminator = Callable[[Tensor], Tensor]
+Score = Callable[[Tensor], Tensor]  # samples to logits
 
 STEP = 0.01  # σ of the finite differences, in units of the encoded sample
 
 
 class Scored(NamedTuple):
-    """A batch of samples and the logits on it, still joined by the autograd graph."""
+    """A batch of samples and the logits on it, still joined by the autograd graph.
+
+    Where the discriminator sees them augmented, `score` augments any others in the same way.
+    """
 
     x: Tensor
     logits: Tensor
+    score: Score  # gives these logits
 
 
-PenaltyFn = Callable[[Discriminator, Scored, Scored, Draw], Tensor]
+def scored(x: Tensor, score: Score) -> Scored:
+    """Score a batch."""
+    return Scored(x, score(x), score)
+
+
+PenaltyFn = Callable[[Scored, Scored, Draw], Tensor]  # reals and fakes
 
 
 @dataclass(frozen=True)
@@ -46,41 +55,38 @@ class Penalty:
         return self.every * self.weight(images) if update % self.every == 0 else 0.0
 
 
-def r1(discriminator: Discriminator, real: Scored, fake: Scored, draw: Draw) -> Tensor:
+def r1(real: Scored, fake: Scored, draw: Draw) -> Tensor:
     """Return ½‖∇D‖² at the reals (Mescheder 2018, eq. 9)."""
     return _grad_sq_norm(real) / 2
 
 
-def r2(discriminator: Discriminator, real: Scored, fake: Scored, draw: Draw) -> Tensor:
+def r2(real: Scored, fake: Scored, draw: Draw) -> Tensor:
     """Return ½‖∇D‖² at the fakes (Mescheder 2018, eq. 10)."""
     return _grad_sq_norm(fake) / 2
 
 
-def gradient_penalty(
-    discriminator: Discriminator, real: Scored, fake: Scored, draw: Draw
-) -> Tensor:
-    """Return (‖∇D‖ − 1)² at random points between reals and fakes (Gulrajani 2017, eq. 3)."""
+def gradient_penalty(real: Scored, fake: Scored, draw: Draw) -> Tensor:
+    """Return (‖∇D‖ − 1)² at random points between reals and fakes (Gulrajani 2017, eq. 3).
+
+    The points are scored as the reals are.
+    """
     per_sample = (len(real.x),) + (1,) * (real.x.ndim - 1)
     mix = draw.uniform("gradient-penalty", per_sample, like=real.x.detach())
     x = torch.lerp(real.x.detach(), fake.x.detach(), mix).requires_grad_()
-    return (_grad_sq_norm(Scored(x, discriminator(x))).sqrt() - 1).square()
+    return (_grad_sq_norm(scored(x, real.score)).sqrt() - 1).square()
 
 
-def finite_difference_r1(
-    discriminator: Discriminator, real: Scored, fake: Scored, draw: Draw
-) -> Tensor:
+def finite_difference_r1(real: Scored, fake: Scored, draw: Draw) -> Tensor:
     """Return ½((D(x + σε) − D(x))/σ)² at the reals, ε ~ N(0, I) (Lin 2025, APT).
 
     Its expectation is ½‖∇D‖² + O(σ²), without differentiating twice.
     """
-    return _slope(discriminator, real, draw, "finite-difference-r1").square() / 2
+    return _slope(real, draw, "finite-difference-r1").square() / 2
 
 
-def finite_difference_r2(
-    discriminator: Discriminator, real: Scored, fake: Scored, draw: Draw
-) -> Tensor:
+def finite_difference_r2(real: Scored, fake: Scored, draw: Draw) -> Tensor:
     """Return ½((D(x + σε) − D(x))/σ)² at the fakes; see `finite_difference_r1`."""
-    return _slope(discriminator, fake, draw, "finite-difference-r2").square() / 2
+    return _slope(fake, draw, "finite-difference-r2").square() / 2
 
 
 def _grad_sq_norm(batch: Scored) -> Tensor:
@@ -88,7 +94,7 @@ def _grad_sq_norm(batch: Scored) -> Tensor:
     return grad.flatten(1).square().sum(1)
 
 
-def _slope(discriminator: Discriminator, batch: Scored, draw: Draw, purpose: str) -> Tensor:
+def _slope(batch: Scored, draw: Draw, purpose: str) -> Tensor:
     x = batch.x.detach()
     noise = draw.normal(purpose, tuple(x.shape), like=x)
-    return (discriminator(x + STEP * noise) - batch.logits) / STEP
+    return (batch.score(x + STEP * noise) - batch.logits) / STEP

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from sparring import engine
-from sparring.build import build_game, build_state, with_depths
+from sparring.build import autocast_type, build_game, build_state, with_depths
 from sparring.data.dataset import Dataset
 from sparring.data.kinds import describe, encode, open_data, thing
 from sparring.data.stream import positions
@@ -24,7 +24,8 @@ from sparring.presets import data_options, preset
 from sparring.recipe import Budget, Options, Recipe, parse_budget, resolve
 from sparring.schedules import constant
 from sparring.training.loop import Batches, Progress
-from sparring.training.step import Batch, train_step
+from sparring.training.state import State
+from sparring.training.step import Batch, Game, train_step
 
 Source = str | Path | NDArray[np.generic]
 Rows = tuple[tuple[str, str], ...]
@@ -115,10 +116,17 @@ def _timed(recipe: Recipe, data: Dataset) -> tuple[Recipe, float]:
     return replace(recipe, images=images, checkpoint=often), speed
 
 
-def _probe_step(recipe: Recipe, data: Dataset) -> Callable[[], int]:
-    state = build_state(recipe, data.spec)
+def rehearsal(recipe: Recipe, data: Dataset) -> tuple[State, Game]:
+    """Return a fresh state and a game as dear as the run's own, to be thrown away."""
     still = constant(0.0)  # a rate of zero costs as much and cannot diverge
-    game = replace(build_game(recipe), generator_lr=still, discriminator_lr=still)
+    built = build_game(recipe, data.spec)
+    often = built.augment and replace(built.augment, probability=constant(built.augment.limit))
+    game = replace(built, generator_lr=still, discriminator_lr=still, augment=often)
+    return build_state(recipe, data.spec), game
+
+
+def _probe_step(recipe: Recipe, data: Dataset) -> Callable[[], int]:
+    state, game = rehearsal(recipe, data)
     fetch, count = batches(data, recipe), images_per_round(recipe)
 
     def step() -> int:
@@ -153,12 +161,13 @@ def _rows(data: Dataset, recipe: Recipe, speed: float) -> Rows:
         ("generator", f"{recipe.generator.network}, {_size(state.generator)}, {_shape(recipe)}"),
         ("discriminator", f"{recipe.discriminator.network}, {_size(state.discriminator)}"),
         ("game", _game(recipe)),
+        *_augmentation(recipe),
         ("descent", _descent(recipe)),
         (
             "budget",
             f"{recipe.images:,} {things}, about {duration(seconds)} at {speed:,.0f} {things}/s",
         ),
-        ("machine", f"{recipe.device}, {_threads(recipe.threads)}, about {_memory()}"),
+        ("machine", f"{recipe.device}, {_arithmetic(recipe)}, about {_memory()}"),
     )
 
 
@@ -205,18 +214,29 @@ def _game(recipe: Recipe) -> str:
     return f"{recipe.objective}, {recipe.order}{moves}; penalties: {', '.join(on) or 'none'}"
 
 
+def _augmentation(recipe: Recipe) -> Rows:
+    augment = recipe.augment
+    if not augment.kinds:
+        return ()
+    held = f", sign {augment.target:g}, at most {augment.limit:g}"
+    chance = augment.probability + (held if augment.probability == "adaptive" else "")
+    return (("augmentation", f"{augment.kinds}; probability {chance}"),)
+
+
 def _descent(recipe: Recipe) -> str:
     optimizer = recipe.optimizer
     details = (
-        f"betas {optimizer.beta1:g}, {optimizer.beta2:g}"
+        f"betas {optimizer.beta1:g}, {optimizer.beta2}"
         if optimizer.name == "adam"
         else f"momentum {optimizer.momentum:g}"
     )
     return f"{optimizer.name}, learning rate {optimizer.lr}, {details}, batch {recipe.batch}"
 
 
-def _threads(threads: int) -> str:
-    return f"{threads} thread{'s' * (threads > 1)}"
+def _arithmetic(recipe: Recipe) -> str:
+    half = ", forward passes in bfloat16" if autocast_type(recipe) else ""
+    compiled = ", compiled" if recipe.compile == "on" else ""
+    return f"{recipe.threads} thread{'s' * (recipe.threads > 1)}{half}{compiled}"
 
 
 def _memory() -> str:

@@ -26,6 +26,9 @@ from sparring.schedules import Schedule, constant, cosine, linear
 ScheduleText = Annotated[str, BeforeValidator(str)]  # a bare number is a constant schedule
 Options = Mapping[str, Any]  # nested: {"optimizer": {"lr": "1e-3"}}
 
+Network = Literal["mlp", "convolutional", "residual", "excitation"]
+
+FINITE_DIFFERENCES = ("finite_difference_r1", "finite_difference_r2")
 SIZES = ("tiny", "small", "base", "large")
 Size = Literal["tiny", "small", "base", "large"]
 ObjectiveName = Literal[
@@ -51,28 +54,32 @@ ObjectiveName = Literal[
 class GeneratorRecipe:
     """The generator's architecture and size."""
 
-    network: Annotated[Literal["mlp", "convolutional"], "architecture"] = "convolutional"
+    network: Annotated[Network, "architecture"] = "convolutional"
     latent: Annotated[int, Gt(0), Le(65536), "width of the latent"] = 100
     width: Annotated[int, Gt(0), Le(65536), "of a hidden layer, or channels at the top"] = 32
     depth: Annotated[int, Ge(0), Le(64), "hidden layers, or doublings (0: by resolution)"] = 0
-    activation: Annotated[Literal["relu", "leaky_relu", "silu"], "of the hidden layers"] = "relu"
-    norm: Annotated[Literal["batch", "none"], "normalisation of the hidden layers"] = "batch"
+    activation: Annotated[
+        Literal["relu", "leaky_relu", "silu"], "of the hidden layers (mlp, convolutional)"
+    ] = "relu"
+    norm: Annotated[Literal["batch", "none"], "of the hidden layers (residual has none)"] = "batch"
     init: Annotated[Literal["own", "glorot"], "first weights: the architecture's, or Glorot's"] = (
         "own"
     )
-    upsampling: Annotated[Literal["transposed", "nearest"], "how maps are doubled"] = "transposed"
+    upsampling: Annotated[
+        Literal["transposed", "nearest"], "how maps are doubled (convolutional)"
+    ] = "transposed"
 
 
 @dataclass(frozen=True)
 class DiscriminatorRecipe:
     """The discriminator's architecture and size; it never uses batch statistics."""
 
-    network: Annotated[Literal["mlp", "convolutional"], "architecture"] = "convolutional"
+    network: Annotated[Network, "architecture"] = "convolutional"
     width: Annotated[int, Gt(0), Le(65536), "of a hidden layer, or channels at the top"] = 16
     depth: Annotated[int, Ge(0), Le(64), "hidden layers, or halvings (0: by resolution)"] = 0
-    activation: Annotated[Literal["relu", "leaky_relu", "silu"], "of the hidden layers"] = (
-        "leaky_relu"
-    )
+    activation: Annotated[
+        Literal["relu", "leaky_relu", "silu"], "of the hidden layers (mlp, convolutional)"
+    ] = "leaky_relu"
     init: Annotated[Literal["own", "glorot"], "first weights: the architecture's, or Glorot's"] = (
         "own"
     )
@@ -88,7 +95,7 @@ class OptimizerRecipe:
         float, Gt(0), Lt(1e6), "its learning rate over the generator's"
     ] = 1.0
     beta1: Annotated[float, Ge(0), Lt(1), "Adam's first decay"] = 0.0
-    beta2: Annotated[float, Ge(0), Lt(1), "Adam's second decay"] = 0.99
+    beta2: Annotated[ScheduleText, "Adam's second decay, a schedule"] = "0.99"
     momentum: Annotated[float, Ge(0), Lt(1), "SGD's momentum"] = 0.0
 
 
@@ -109,6 +116,24 @@ class PenaltiesRecipe:
     gradient: PenaltyRecipe = field(default_factory=PenaltyRecipe)
     finite_difference_r1: PenaltyRecipe = field(default_factory=PenaltyRecipe)
     finite_difference_r2: PenaltyRecipe = field(default_factory=PenaltyRecipe)
+
+
+AUGMENTATIONS = ("flip", "rot90", "translate", "scale", "rotate", "colour", "cutout")
+
+
+@dataclass(frozen=True)
+class AugmentRecipe:
+    """Random changes of the images that the discriminator sees, of reals and fakes alike."""
+
+    kinds: Annotated[str, f"any of {' '.join(AUGMENTATIONS)}; empty is off"] = ""
+    probability: Annotated[ScheduleText, "of each change: adaptive, or a schedule"] = "adaptive"
+    target: Annotated[
+        float, Gt(-1), Lt(1), "mean sign of the reals' logits, which adaptive holds"
+    ] = 0.6
+    horizon: Annotated[
+        str, "in which adaptive can go from 0 to 1: 500k images, or a share of the budget"
+    ] = "25%"
+    limit: Annotated[float, Gt(0), Lt(1), "of the probability; at 1 the changes leak"] = 0.8
 
 
 @dataclass(frozen=True)
@@ -147,11 +172,19 @@ class Recipe:
     label_smoothing: Annotated[float, Ge(0), Lt(1), "one-sided, of the real label"] = 0.0
     threads: Annotated[int, Ge(0), Le(1024), "0: chosen by a probe"] = 0
     device: Annotated[str, "cpu, cuda, mps"] = "cpu"
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        "of forward passes (auto: bfloat16 for base and large on cuda)",
+    ] = "auto"
+    compile: Annotated[
+        Literal["off", "on"], "compile the networks; without penalties that differentiate twice"
+    ] = "off"
     data: DataOptions = field(default_factory=DataOptions)
     generator: GeneratorRecipe = field(default_factory=GeneratorRecipe)
     discriminator: DiscriminatorRecipe = field(default_factory=DiscriminatorRecipe)
     optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
     penalties: PenaltiesRecipe = field(default_factory=PenaltiesRecipe)
+    augment: AugmentRecipe = field(default_factory=AugmentRecipe)
     ema: EmaRecipe = field(default_factory=EmaRecipe)
     checkpoint: CheckpointRecipe = field(default_factory=CheckpointRecipe)
 
@@ -283,6 +316,34 @@ def parse_schedule(text: str) -> Callable[[int], Schedule]:
     )
 
 
+def parse_augmentations(text: str) -> tuple[str, ...]:
+    """Read names of `AUGMENTATIONS` with spaces or commas between them.
+
+    Raises:
+        SparringError: one of them is unknown; the nearest is named.
+    """
+    names = tuple(text.replace(",", " ").split())
+    for name in names:
+        if name not in AUGMENTATIONS:
+            known = ", ".join(AUGMENTATIONS)
+            near = nearest(name, AUGMENTATIONS)
+            raise SparringError(f"unknown '{name}' in augment.kinds; known: {known}{near}")
+    return names
+
+
+def parse_horizon(text: str) -> Callable[[int], float]:
+    """Read `500k` (images) or `25%`; return a function of the budget in images.
+
+    Raises:
+        SparringError: it is neither, or nothing.
+    """
+    if not re.fullmatch(_WHEN, text.strip()) or not _when(text.strip(), LONGEST):
+        raise SparringError(
+            f"augment.horizon '{text}' is no number of images; write 500k, or 25% of the budget"
+        )
+    return lambda images: max(_when(text.strip(), images), 1)
+
+
 def _in_order(match: re.Match[str]) -> bool:
     """Tell whether a schedule's values are finite and its range does not run backwards."""
     start, end, _, begin, until = match.groups()
@@ -330,6 +391,10 @@ def _refuse_contradictions(recipe: Recipe) -> None:
     parse_budget(recipe.budget)
     for text in (recipe.optimizer.lr, *(p.weight for p in _penalties(recipe).values())):
         parse_schedule(text)
+    _refuse_decay_of_one(recipe.optimizer.beta2)
+    _refuse_to_compile_second_derivatives(recipe)
+    _refuse_to_round_finite_differences(recipe)
+    _refuse_leaks(recipe.augment)
     if recipe.order == "simultaneous" and recipe.discriminator_moves > 1:
         raise SparringError(
             "order 'simultaneous' allows one discriminator move for each generator move; "
@@ -347,6 +412,51 @@ def _refuse_contradictions(recipe: Recipe) -> None:
         raise SparringError(
             f"label smoothing is for the cross-entropy discriminator, not '{recipe.objective}'; "
             "use --objective non-saturating, or --label-smoothing 0"
+        )
+
+
+def penalties_in_use(recipe: Recipe) -> list[str]:
+    """Return the names of the penalties whose weight is not plainly zero."""
+    return [name for name, p in _penalties(recipe).items() if p.weight not in ("0", "0.0")]
+
+
+def _refuse_decay_of_one(beta2: str) -> None:
+    schedule = parse_schedule(beta2)(1)
+    if max(schedule(0), schedule(int(LONGEST))) >= 1:
+        raise SparringError(
+            f"optimizer.beta2 '{beta2}' reaches 1, where nothing is ever forgotten; "
+            "use values below 1, such as 0.99"
+        )
+
+
+def _refuse_to_compile_second_derivatives(recipe: Recipe) -> None:
+    twice = [name for name in penalties_in_use(recipe) if name not in FINITE_DIFFERENCES]
+    if recipe.compile == "on" and twice:
+        raise SparringError(
+            f"a compiled discriminator cannot be differentiated twice, as penalties.{twice[0]} "
+            f"asks; use --compile off, or --penalties.{twice[0]}.weight 0 and finite differences"
+        )
+
+
+def _refuse_leaks(augment: AugmentRecipe) -> None:
+    parse_augmentations(augment.kinds)
+    parse_horizon(augment.horizon)
+    if augment.probability == "adaptive":
+        return
+    schedule = parse_schedule(augment.probability)(1)
+    if (most := max(schedule(0), schedule(int(LONGEST)))) > augment.limit:
+        raise SparringError(
+            f"augment.probability reaches {most:g}, beyond augment.limit {augment.limit:g}: "
+            "close to 1 the generator would learn the changes; use a smaller one"
+        )
+
+
+def _refuse_to_round_finite_differences(recipe: Recipe) -> None:
+    finite = [name for name in penalties_in_use(recipe) if name in FINITE_DIFFERENCES]
+    if recipe.precision == "bfloat16" and finite:
+        raise SparringError(
+            f"bfloat16 rounds away the small differences of penalties.{finite[0]}; "
+            "use --precision float32, or --penalties.r1.weight and r2"
         )
 
 

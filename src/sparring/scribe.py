@@ -7,16 +7,20 @@ on from memory, and what was saved before stays.
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from sparring import gallery, report
 from sparring.data.dataset import Dataset
+from sparring.densities import density
+from sparring.diagnosis import Finding, Setting, diagnose, history
 from sparring.errors import SparringError
 from sparring.metrics.estimate import Estimate
 from sparring.metrics.trend import BACK
 from sparring.observe import Found, Look, Observer, advice, in_words
 from sparring.plan import Audience
 from sparring.recipe import Recipe
-from sparring.runs import EventLog, RunFolder
+from sparring.runs import EventLog, Json, RunFolder
+from sparring.spec import ImageSpec, VectorSpec
 from sparring.training import checkpoint
 from sparring.training.loop import MAX_ATTEMPTS, Callback, Progress, Rollback
 from sparring.training.state import State
@@ -35,6 +39,9 @@ class Scribe:
     saved_images: int
     observer: Observer
     looks: list[Look]
+    events: list[Json]  # those that a diagnosis reads, of the whole run
+    findings: tuple[Finding, ...] | None = None  # none yet
+    told: dict[str, int] = field(default_factory=dict)  # findings, and the images seen then
     observed: Found = field(default_factory=dict)
     unwritten: set[str] = field(default_factory=set)  # said once, until it works again
 
@@ -50,7 +57,7 @@ class Scribe:
 
     def tick(self, state: State, progress: Progress) -> None:
         """Log the means of the step's scalars."""
-        self.log(
+        self._keep(
             "tick",
             step=progress.step,
             images=progress.images,
@@ -71,6 +78,7 @@ class Scribe:
             path = gallery.write_fake(self.folder.samples, state, self.data, self.recipe.seed)
             self.log("samples", images=progress.images, path=path.name)
             self.observe(state)
+            self.diagnose(state.images)
 
         self._survive("samples", draw)
 
@@ -83,7 +91,7 @@ class Scribe:
             return
         if self.observed:
             sure = {k: v for k, v in self.observed.items() if isinstance(v, Estimate)}
-            self.log(
+            self._keep(
                 "observed",
                 images=state.images,
                 metrics=self.observed | {key: one.value for key, one in sure.items()},
@@ -91,6 +99,19 @@ class Scribe:
             )
         if isinstance(distance := self.observed.get("kid"), Estimate):
             self.looks.append((state.images, distance))
+
+    def diagnose(self, images: int, *, last: bool = False) -> None:
+        """Log what is wrong with the run whenever that changes, and at the end; tell it once."""
+        found = diagnose(history(self.events, setting(self.recipe, self.data)))
+        named = [finding.name for finding in found]
+        before = None if self.findings is None else [finding.name for finding in self.findings]
+        if last or named != before:
+            self.log("diagnosis", images=images, findings=[asdict(finding) for finding in found])
+        self.findings = found
+        for finding in found:
+            if finding.name not in self.told or (last and self.told[finding.name] < images):
+                self.told[finding.name] = images
+                self.audience.say(str(finding))
 
     def checkpoint(self, state: State, progress: Progress) -> None:
         """Save the state."""
@@ -112,17 +133,20 @@ class Scribe:
 
     def rollback(self, rollback: Rollback) -> None:
         """Say that a step was refused."""
-        self.log("rollback", **asdict(rollback))
+        self._keep("rollback", **asdict(rollback))
         self.audience.say(
             f"{rollback.reason} at {rollback.failed_at:,} images: back to {rollback.images:,}, "
-            f"learning rate halved (attempt {rollback.attempt} of {MAX_ATTEMPTS})"
+            f"learning rate halved (attempt {rollback.attempt} of {MAX_ATTEMPTS}); "
+            f"{rollback.origin}"
         )
 
     def end(self, state: State, status: str, reason: str) -> None:
         """Write down how it ended; what was not saved yet, is not claimed to be."""
+        if self.events:
+            self.diagnose(state.images, last=True)
         self.log(status, images=state.images, reason=reason)
-        if self.observed:
-            self.audience.say(in_words(self.observed, self.data))
+        if words := in_words(self.observed, self.data):
+            self.audience.say(words)
         if len(self.looks) > BACK:
             self.audience.say(advice(self.observer.trend(self.looks)))
         ticked = seconds_so_far(self.folder)
@@ -132,6 +156,11 @@ class Scribe:
             write_report(self.folder)
 
         self._survive("run.json", write)
+
+    def _keep(self, event: str, **fields: Any) -> None:
+        """Log an event that a diagnosis reads."""
+        self.log(event, **fields)
+        self.events.append({"event": event, **fields})
 
     def _best(self, now: int) -> str:
         """Return the newest checkpoint that the looks cannot tell from the best of those kept."""
@@ -150,6 +179,26 @@ class Scribe:
             if what not in self.unwritten:
                 self.unwritten.add(what)
                 self.audience.say(f"could not write the {what}: {error.strerror}; training goes on")
+
+
+def setting(recipe: Recipe, data: Dataset) -> Setting:
+    """Return what a diagnosis should know of the recipe and the data."""
+    modes = 0
+    if isinstance(data.spec, VectorSpec) and data.spec.density:
+        known = density(data.spec.density)
+        modes = len(known.centres) if known.modes else 0
+    augment = recipe.augment
+    return Setting(
+        objective=recipe.objective,
+        penalised=any(
+            penalty.weight not in ("0", "0.0") for penalty in vars(recipe.penalties).values()
+        ),
+        discriminator_lr_factor=recipe.optimizer.discriminator_lr_factor,
+        modes=modes,
+        images=isinstance(data.spec, ImageSpec),
+        augmented=bool(augment.kinds),
+        augment_limit=augment.limit if augment.probability == "adaptive" else None,
+    )
 
 
 def write_report(folder: RunFolder) -> None:

@@ -29,13 +29,23 @@ from sparring.data.named import NAMES
 from sparring.data.stream import Prefetcher
 from sparring.errors import SparringError
 from sparring.observe import Observer
-from sparring.plan import Audience, Plan, Source, batches, images_in, images_per_round
+from sparring.plan import (
+    Audience,
+    Plan,
+    Source,
+    batches,
+    images_in,
+    images_per_round,
+    rehearsal,
+)
+from sparring.profiling import marked, profile_step
 from sparring.recipe import Recipe, parse_budget, read_recipe, resolve, to_toml
 from sparring.runs import EventLog, Json, RunFolder, claim, write_json, write_text
 from sparring.scribe import Scribe, looks_so_far, seconds_so_far
 from sparring.training import checkpoint
 from sparring.training.loop import train
 from sparring.training.state import State
+from sparring.training.step import train_step
 
 
 def start(
@@ -45,6 +55,8 @@ def start(
     command: Sequence[str],
     audience: Audience,
     weights_from: RunFolder | None = None,
+    *,
+    profile: bool = False,
 ) -> RunFolder:
     """Claim a run folder, write down what is about to happen, and train.
 
@@ -55,6 +67,7 @@ def start(
         command: how the run was asked for, kept in `run.json`.
         audience: told how it goes.
         weights_from: a run whose networks are the starting point instead of fresh ones.
+        profile: first measure where the time of a step goes; tell it, and write it down.
     """
     state = build_state(plan.recipe, plan.data.spec)
     if weights_from:
@@ -67,6 +80,8 @@ def start(
         log = EventLog(folder.events)
         log("started", images=0, target_images=plan.recipe.images)
         audience.say(f"run folder: {folder.path}")
+        if profile:
+            _write_profile(folder, plan, audience)
         _play(folder, plan.data, plan.recipe, state, log, audience)
     return folder
 
@@ -119,7 +134,10 @@ def _play(
     seconds = seconds_so_far(folder)
     observer = Observer(data, build_objective(recipe), folder.path.parent / "cache")
     looks = looks_so_far(folder)
-    scribe = Scribe(folder, data, recipe, log, audience, seconds, state.images, observer, looks)
+    events = list(folder.read_events())
+    scribe = Scribe(
+        folder, data, recipe, log, audience, seconds, state.images, observer, looks, events
+    )
     fetch = batches(data, recipe)
     ahead = Prefetcher(fetch, recipe.data.workers) if recipe.data.workers else None
     try:
@@ -131,7 +149,7 @@ def _play(
 
             reached = train(
                 state,
-                build_game(recipe),
+                build_game(recipe, data.spec),
                 ahead or fetch,
                 batch=recipe.batch,
                 until_images=recipe.images,
@@ -227,6 +245,19 @@ def _write_beginning(folder: RunFolder, plan: Plan, command: Sequence[str]) -> N
         },
     )
     gallery.write_real(folder.samples, plan.data, plan.recipe.seed)
+
+
+def _write_profile(folder: RunFolder, plan: Plan, audience: Audience) -> None:
+    """Profile steps of a game that is thrown away, so that training starts as it would."""
+    torch.set_num_threads(plan.recipe.threads)
+    state, game = rehearsal(plan.recipe, plan.data)
+    count = images_per_round(plan.recipe)
+    with marked(state, game, batches(plan.data, plan.recipe)) as (marked_game, fetch):
+        found = profile_step(lambda: train_step(state, marked_game, fetch(state.images, count)))
+    for line in found.table():
+        audience.say(line)
+    write_text(folder.path / "profile.txt", "\n".join(found.table()) + "\n")
+    write_json(folder.path / "profile.json", found.as_json())
 
 
 def _lasting(source: Source, folder: RunFolder) -> str:

@@ -28,7 +28,7 @@ def test_json_holds_every_check(cli: CommandLine) -> None:
 
 
 def test_a_statement_that_fails_is_named_and_sets_the_exit_code(cli: CommandLine) -> None:
-    planted = "import sparring.penalties as p; p.r1 = lambda d, r, f, w: 2 * p.r2(d, r, f, w)"
+    planted = "import sparring.penalties as p; p.r1 = lambda r, f, w: 2 * p.r2(r, f, w)"
     command = cli.start("theory", "--only", "28,26", prelude=planted)
     ended = command.wait()
     assert ended.code == 1
@@ -105,7 +105,7 @@ def test_dirac_says_never_and_undecided_in_words(cli: CommandLine) -> None:
 
 def test_numbers_that_are_not_finite_are_null_in_json(cli: CommandLine) -> None:
     planted = (
-        "import sparring.penalties as p; p.r1 = lambda d, r, f, w: float('nan') * p.r2(d, r, f, w)"
+        "import sparring.penalties as p; p.r1 = lambda r, f, w: float('nan') * p.r2(r, f, w)"
     )
     ended = cli.start("theory", "--only", "34", "--json", prelude=planted).wait()
     assert ended.code == 1

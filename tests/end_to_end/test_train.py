@@ -118,6 +118,19 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(cli: CommandLine) -> None:
     assert files_below(cli.folder) == set()
 
 
+def test_a_profile_is_printed_and_kept_and_changes_nothing(trained: Path, cli: CommandLine) -> None:
+    ended = cli("train", "digits", *QUICK, "--profile")
+    assert ended.code == 0, ended.err
+    run = cli.folder / ended.out.strip()
+    table = (run / "profile.txt").read_text()
+    assert table in ended.err
+    assert "profiler" not in ended.err  # the tracer's own words
+    for told in ("ms", "GFLOP/s", "by operator", "matrix products", "by phase", "backward"):
+        assert told in table
+    assert 0 < json.loads((run / "profile.json").read_text())["utilisation"] < 1.5
+    assert final(run) == final(trained)
+
+
 def test_label_folders_make_a_conditional_run(trained_on_pets: Path) -> None:
     data = about(trained_on_pets)
     assert data["spec"]["classes"] == ["cat", "dog"]

@@ -8,15 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from sparring.errors import SparringError
+from sparring.networks.blocks import default_depth
 from sparring.networks.convolutional import (
     ChannelsFirst,
     ChannelsLast,
     ConvolutionalDiscriminator,
     ConvolutionalGenerator,
     ResizeConvolution,
-    default_depth,
 )
+from sparring.networks.excitation import ExcitationDiscriminator, ExcitationGenerator
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
+from sparring.networks.residual import ResidualDiscriminator, ResidualGenerator
 from sparring.spec import ImageSpec
 
 Pair = tuple[nn.Module, nn.Module]
@@ -39,7 +41,24 @@ def nearest(spec: ImageSpec, norm: Any = "batch") -> Pair:
     return generator, ConvolutionalDiscriminator(spec, 4, depth, "silu")
 
 
-PAIRS: dict[str, Callable[..., Pair]] = {"mlp": mlp, "transposed": transposed, "nearest": nearest}
+def residual(spec: ImageSpec, norm: Any = "none") -> Pair:
+    depth = default_depth(spec)
+    return ResidualGenerator(spec, LATENT, 4, depth), ResidualDiscriminator(spec, 4, depth)
+
+
+def excitation(spec: ImageSpec, norm: Any = "batch") -> Pair:
+    depth = default_depth(spec)
+    generator = ExcitationGenerator(spec, LATENT, 4, depth, norm)
+    return generator, ExcitationDiscriminator(spec, 4, depth)
+
+
+PAIRS: dict[str, Callable[..., Pair]] = {
+    "mlp": mlp,
+    "transposed": transposed,
+    "nearest": nearest,
+    "residual": residual,
+    "excitation": excitation,
+}
 pairs = pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS.keys())
 SIZES = [(8, 8), (28, 28), (5, 7), (7, 5), (4, 4), (17, 23), (9, 33), (64, 16), (4, 100)]
 DEGENERATE = [(1, 1), (1, 7), (7, 1), (2, 2), (3, 3), (2, 9)]

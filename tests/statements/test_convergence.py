@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sparring import objectives, penalties
 from sparring.draws import Draw
-from sparring.penalties import Discriminator, Scored
+from sparring.penalties import Scored
 from sparring.statements import convergence
 from sparring.theory import dirac
 from sparring.theory.dirac import Matrix, Order
@@ -29,14 +29,12 @@ def generator_first(jacobian: Matrix, order: Order, h: float) -> Matrix:
     return round_matrix(jacobian, "simultaneous", h)
 
 
-def without_its_half(
-    discriminator: Discriminator, real: Scored, fake: Scored, draw: Draw
-) -> Tensor:
-    return 2 * r1(discriminator, real, fake, draw)
+def without_its_half(real: Scored, fake: Scored, draw: Draw) -> Tensor:
+    return 2 * r1(real, fake, draw)
 
 
-def detached(discriminator: Discriminator, real: Scored, fake: Scored, draw: Draw) -> Tensor:
-    return r1(discriminator, real, fake, draw).detach()
+def detached(real: Scored, fake: Scored, draw: Draw) -> Tensor:
+    return r1(real, fake, draw).detach()
 
 
 def test_the_module_has_the_rows_that_it_says() -> None:

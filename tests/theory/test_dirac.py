@@ -14,7 +14,7 @@ from sparring.build import objective
 from sparring.draws import Draw
 from sparring.errors import SparringError
 from sparring.objectives import Objective
-from sparring.penalties import Discriminator, Penalty, PenaltyFn, Scored
+from sparring.penalties import Penalty, PenaltyFn, Scored
 from sparring.recipe import ObjectiveName
 from sparring.schedules import constant
 from sparring.theory.dirac import (
@@ -139,12 +139,12 @@ def test_a_round_in_the_wrong_order_would_be_noticed() -> None:
     assert np.abs(right - round_matrix(jacobian, "simultaneous", H)).max() > 1e-3
 
 
-def half_forgotten(discriminator: Discriminator, real: Scored, fake: Scored, draw: Draw) -> Tensor:
-    return 2 * penalties.r1(discriminator, real, fake, draw)
+def half_forgotten(real: Scored, fake: Scored, draw: Draw) -> Tensor:
+    return 2 * penalties.r1(real, fake, draw)
 
 
-def detached(discriminator: Discriminator, real: Scored, fake: Scored, draw: Draw) -> Tensor:
-    return penalties.r1(discriminator, real, fake, draw).detach()
+def detached(real: Scored, fake: Scored, draw: Draw) -> Tensor:
+    return penalties.r1(real, fake, draw).detach()
 
 
 def swapped(objective: Objective) -> Objective:

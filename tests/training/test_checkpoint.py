@@ -9,12 +9,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 
 from sparring import objectives, penalties
+from sparring.augment import Adaptive, Augmentation, Kind
 from sparring.errors import SparringError
 from sparring.penalties import Penalty
 from sparring.schedules import constant, linear
@@ -75,7 +76,7 @@ def test_a_checkpoint_comes_back_bit_for_bit(
     state = make_state(network, optimizer=optimizer, conditional=True, seed=1)
     for k in range(steps):
         train_step(state, GAME, make_batch(4, start=4 * k, conditional=True))
-    state.attempt = 1
+    state.attempt, state.augment_probability, state.augment_sign = 1, 0.1, -0.3
     path = save(state, tmp_path)
     assert path == tmp_path / f"{4 * steps:09d}"
     other = make_state(network, optimizer=optimizer, conditional=True, seed=2)
@@ -128,6 +129,70 @@ def test_a_resumed_game_ends_where_an_unbroken_one_does(
     load_latest(resumed, tmp_path)
     play(resumed, 3)
     assert differing(everything(unbroken), everything(resumed)) == []
+
+
+@pytest.mark.parametrize("order", ["alternating", "simultaneous"])
+def test_a_game_that_adapts_its_augmentation_resumes_exactly(
+    make_state: Any, make_batch: Any, everything: Any, differing: Any, tmp_path: Path, order: Any
+) -> None:
+    """Between two corrections too: broken at each of ten steps, a correction at each fourth."""
+    augment = Augmentation(get_args(Kind), Adaptive(target=-0.9, horizon_images=51.0), limit=0.7)
+    game = Game(
+        objectives.relativistic,
+        (Penalty(penalties.r1, constant(0.1), every=3),),
+        order=order,
+        augment=augment,
+        generator_lr=constant(0.01),
+        discriminator_lr=constant(0.01),
+    )
+
+    def play(state: State, steps: int) -> State:
+        for _ in range(steps):
+            train_step(state, game, make_batch(4, start=state.images))
+        return state
+
+    unbroken = play(make_state("convolutional", optimizer="adam", seed=1), 10)
+    assert 0 < unbroken.augment_probability < 0.7
+    broken = make_state("convolutional", optimizer="adam", seed=1)
+    for step in range(10):
+        save(broken, tmp_path)
+        broken = make_state("convolutional", optimizer="adam", seed=2)
+        load_latest(broken, tmp_path)
+        assert broken.step == step
+        play(broken, 1)
+    assert differing(everything(unbroken), everything(broken)) == []
+
+
+def rewrite_counters(path: Path, **changed: Any) -> None:
+    """Edit a checkpoint's counters, and let its manifest vouch for them; None drops one."""
+    file, manifest = path / "state.json", json.loads((path / "manifest.json").read_text())
+    counts = json.loads(file.read_text()) | changed
+    content = json.dumps({k: v for k, v in counts.items() if v is not None}).encode()
+    file.write_bytes(content)
+    manifest["files"]["state.json"] = {
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    (path / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_a_checkpoint_from_before_augmentation_has_none(make_state: Any, tmp_path: Path) -> None:
+    rewrite_counters(save(make_state(), tmp_path), augment_probability=None, augment_sign=None)
+    state = make_state()
+    state.augment_probability, state.augment_sign = 0.4, 0.3
+    load_latest(state, tmp_path)
+    assert (state.augment_probability, state.augment_sign) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("name", ["augment_probability", "augment_sign"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.5, 1.1, "often", [1]])
+def test_an_augmentation_that_cannot_be_is_refused(
+    make_state: Any, tmp_path: Path, name: str, value: Any
+) -> None:
+    rewrite_counters(save(make_state(), tmp_path), **{name: value})
+    with pytest.raises(SparringError, match="is not a state") as caught:
+        load_latest(make_state(), tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 def test_nothing_is_pickled_and_nothing_unpickled(

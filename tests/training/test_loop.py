@@ -13,7 +13,7 @@ from sparring import objectives
 from sparring.objectives import Objective
 from sparring.schedules import constant
 from sparring.training import loop
-from sparring.training.loop import Callback, Diverged, Progress, Rollback, train
+from sparring.training.loop import Callback, Diverged, Meter, Progress, Rollback, train
 from sparring.training.state import State
 from sparring.training.step import Batch, Game, train_step
 
@@ -305,7 +305,8 @@ def test_a_bad_step_goes_back_to_the_last_look_and_on_at_half_the_rate(
         on_rollback=on_rollback,
     )
     assert finished
-    assert told == [Rollback(12, 16, "the discriminator's loss is not finite", 1)]
+    began = "first the gradient of the discriminator's head.linear.bias"
+    assert told == [Rollback(12, 16, "the discriminator's loss is not finite", 1, began, 0.01)]
 
     until_the_look = make_state("convolutional", optimizer="adam")
     for k in range(3):
@@ -318,6 +319,16 @@ def test_a_bad_step_goes_back_to_the_last_look_and_on_at_half_the_rate(
     for k in range(3, 10):
         train_step(until_the_look, replace(GAME, order=order), batches(4 * k, 4))
     assert differing(everything(state), everything(until_the_look)) == []
+
+
+def test_the_scalars_of_the_last_step_are_those_before_a_refusal(make_state: Any) -> None:
+    state = make_state()
+    meter = Meter(state)
+    for value in (1.0, 3.0):
+        meter.add({"loss": torch.tensor(value)})
+    assert meter.last() == {"loss": 3.0}
+    assert meter.read(state).metrics == {"loss": 2.0}
+    assert meter.last() == {"loss": 2.0}  # none came since
 
 
 def test_a_bad_first_step_goes_back_to_the_start(make_state: Any, batches: Any) -> None:

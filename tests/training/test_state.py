@@ -48,13 +48,20 @@ def test_a_snapshot_comes_back_bit_for_bit_in_a_state_of_another_seed(
     state = make_state(network, seed=1, **kind)
     for k in range(steps):
         train_step(state, GAME, make_batch(4, start=4 * k, conditional=conditional))
-    state.attempt = 2
+    state.attempt, state.augment_probability, state.augment_sign = 2, 0.1, -0.3
     snapshot = take_snapshot(state)
     other = make_state(network, seed=2, **kind)
     assert differing(everything(state), everything(other)) != []
     restore(other, snapshot.model, snapshot.train, snapshot.counts)
     assert differing(everything(state), everything(other)) == []
-    assert counters(other) == {"seed": 1, "step": steps, "images": 4 * steps, "attempt": 2}
+    assert counters(other) == {
+        "seed": 1,
+        "step": steps,
+        "images": 4 * steps,
+        "attempt": 2,
+        "augment_probability": 0.1,
+        "augment_sign": -0.3,
+    }
 
 
 @variants
@@ -126,7 +133,7 @@ def test_a_snapshot_does_not_change_with_later_training(make_state: Any, make_ba
         train_step(state, GAME, make_batch(4))
         snapshot = take_snapshot(state)
         held = {n: t.clone() for n, t in (snapshot.model | snapshot.train).items()}
-        counts = dict(snapshot.counts)
+        counts = snapshot.counts.copy()
         train_step(state, GAME, make_batch(4, start=4))
         assert all(torch.equal(t, held[n]) for n, t in (snapshot.model | snapshot.train).items())
         assert snapshot.counts == counts

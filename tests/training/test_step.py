@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from sparring import objectives, penalties
+from sparring.augment import Adaptive, Augmentation, Change, Kind
 from sparring.draws import Draw
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.objectives import Objective
@@ -61,11 +62,24 @@ def latents(state: State, purpose: str, batch: Batch, offset: int = 0) -> Tensor
     return draw.normal(purpose, (len(batch.x), state.generator.latent), like=batch.x)  # type: ignore[arg-type]
 
 
-def longhand_generator(state: State, game: Game, batch: Batch) -> Grads:
+def shown(game: Game, draw: Draw, purpose: str, like: Tensor) -> Change:
+    """Return how the discriminator sees samples."""
+    if game.augment is None:
+        return lambda x: x
+    assert not isinstance(game.augment.probability, Adaptive)
+    return game.augment.bind(draw, purpose, game.augment.probability(0), like)
+
+
+def longhand_generator(
+    state: State, game: Game, batch: Batch, augment: str = "generator/augment"
+) -> Grads:
     """Differentiate L_G by a pass of its own through both networks."""
     state = deepcopy(state)
+    draw = Draw(state.seed, state.images, state.attempt)
     fake = state.generator(latents(state, "generator/latent", batch), batch.label)
-    r = state.discriminator(batch.x, batch.label).detach()
+    x = shown(game, draw, f"{augment}/real", batch.x)(batch.x)
+    fake = shown(game, draw, f"{augment}/fake", batch.x)(fake)
+    r = state.discriminator(x, batch.label).detach()
     loss = game.objective.generator(r, state.discriminator(fake, batch.label)).mean()
     return torch.autograd.grad(loss, list(state.generator.parameters()))
 
@@ -79,22 +93,25 @@ def longhand_discriminator(
     with torch.no_grad():
         fake = state.generator(latents(state, purpose, batch, offset), batch.label)
 
-    def d(x: Tensor) -> Tensor:
-        logits: Tensor = state.discriminator(x, batch.label)
+    on_real = shown(game, draw, "discriminator/augment/real", batch.x)
+    on_fake = shown(game, draw, "discriminator/augment/fake", batch.x)
+
+    def d(x: Tensor, show: Change = on_real) -> Tensor:
+        logits: Tensor = state.discriminator(show(x), batch.label)
         return logits
 
-    def squares(x: Tensor) -> Tensor:
+    def squares(x: Tensor, show: Change = on_real) -> Tensor:
         x = x.clone().requires_grad_()
-        (grad,) = torch.autograd.grad(d(x).sum(), x, create_graph=True)
+        (grad,) = torch.autograd.grad(d(x, show).sum(), x, create_graph=True)
         return grad.pow(2).sum(dim=(1, 2, 3))
 
-    total = game.objective.discriminator(d(batch.x), d(fake)).mean()
+    total = game.objective.discriminator(d(batch.x), d(fake, on_fake)).mean()
     for penalty in game.penalties:
         gamma = penalty.weight(state.images)
         if penalty.fn is penalties.r1:
             total = total + gamma / 2 * squares(batch.x).mean()
         elif penalty.fn is penalties.r2:
-            total = total + gamma / 2 * squares(fake).mean()
+            total = total + gamma / 2 * squares(fake, on_fake).mean()
         elif penalty.fn is penalties.gradient_penalty:
             share = draw.uniform("gradient-penalty", (len(fake), 1, 1, 1), like=fake)
             mixed = share * fake + (1 - share) * batch.x
@@ -368,7 +385,7 @@ def test_a_lazy_penalty_counts_discriminator_updates_not_generator_updates(
     applied: list[tuple[int, int]] = []
     state = make_state()
 
-    def note(d: Any, real: Any, fake: Any, draw: Draw) -> Tensor:
+    def note(real: Any, fake: Any, draw: Draw) -> Tensor:
         applied.append((state.step, draw.start - state.images))
         return real.logits * 0
 
@@ -637,7 +654,7 @@ def test_a_pixel_that_is_not_finite_is_refused(
 
 
 def test_a_non_finite_penalty_is_refused(make_state: Any, make_batch: Any) -> None:
-    penalty = Penalty(lambda d, real, fake, draw: real.logits * NAN, constant(1.0))
+    penalty = Penalty(lambda real, fake, draw: real.logits * NAN, constant(1.0))
     for order in ORDERS:
         with pytest.raises(NonFinite, match="the discriminator's loss"):
             train_step(make_state(), Game(objectives.hinge, (penalty,), order), make_batch(4))  # type: ignore[arg-type]
@@ -688,3 +705,126 @@ def test_scoring_reals_and_fakes_together_changes_nothing(order: Order, classes:
         torch.testing.assert_close(value, logs[1][name], rtol=1e-12, atol=1e-14)
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
+
+
+# ---- augmentation
+
+ALWAYS = Augmentation(get_args(Kind), constant(0.8))
+
+
+@pytest.mark.parametrize("chosen", PENALTIES)
+@pytest.mark.parametrize("name", ["non-saturating", "relativistic"])
+def test_the_discriminator_sees_both_sides_augmented_in_a_simultaneous_step(
+    make_state: Any, make_batch: Any, name: str, chosen: str
+) -> None:
+    """Penalties differentiate by the samples as they were; the second scoring augments alike."""
+    for network in ("mlp", "convolutional"):
+        state = make_state(network, dtype=DOUBLE, conditional=True)
+        batch = make_batch(5, dtype=DOUBLE, conditional=True)
+        game = game_of(OBJECTIVES[name], chosen, order="simultaneous", augment=ALWAYS)
+        of_generator = longhand_generator(state, game, batch, "discriminator/augment")
+        of_discriminator = longhand_discriminator(state, game, batch, "generator/latent")
+        plain = longhand_discriminator(
+            state, replace(game, augment=None), batch, "generator/latent"
+        )
+        simultaneous_step(state, game, batch)
+        assert_same(held(state.discriminator), of_discriminator, 1e-12)
+        assert_same(held(state.generator), of_generator, 1e-12)
+        assert not torch.allclose(plain[0], of_discriminator[0], rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("joint", [False, True])
+@pytest.mark.parametrize("chosen", PENALTIES)
+@pytest.mark.parametrize("name", ["non-saturating", "relativistic"])
+def test_the_discriminator_sees_both_sides_augmented_in_alternating_steps(
+    make_state: Any, make_batch: Any, name: str, chosen: str, joint: bool
+) -> None:
+    state, batch = make_state(dtype=DOUBLE), make_batch(5, dtype=DOUBLE)
+    still = {"discriminator_lr": constant(0.0), "joint_scoring": joint}
+    game = game_of(OBJECTIVES[name], chosen, augment=ALWAYS, **still)
+    of_discriminator = longhand_discriminator(state, game, batch, "discriminator/latent")
+    of_generator = longhand_generator(state, game, batch)
+    discriminator_step(state, game, batch)
+    generator_step(state, game, batch)
+    assert_same(held(state.discriminator), of_discriminator, 1e-12)
+    assert_same(held(state.generator), of_generator, 1e-12)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_augmentation_that_never_happens_changes_no_bit(
+    make_state: Any, make_batch: Any, everything: Any, differing: Any, order: Any
+) -> None:
+    ends = []
+    for augment in (None, replace(ALWAYS, probability=constant(0.0))):
+        state = make_state("convolutional", optimizer="adam")
+        game = game_of(objectives.relativistic, "r1+r2", order=order, augment=augment)
+        for k in range(3):
+            train_step(state, game, make_batch(4, start=4 * k))
+        ends.append(everything(state))
+    assert differing(*ends) == []
+
+
+def adapting(horizon_images: float = 1000.0, limit: float = 0.8) -> Augmentation:
+    return Augmentation(("flip",), Adaptive(0.6, horizon_images), limit)
+
+
+def sure_of(bias: float, state: State) -> State:
+    with torch.no_grad():
+        state.discriminator.head.linear.bias.fill_(bias)  # type: ignore[operator, union-attr]
+    return state
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_probability_rises_while_the_reals_are_told_too_surely(
+    make_state: Any, make_batch: Any, order: Any
+) -> None:
+    state = sure_of(1000.0, make_state())
+    game = game_of(objectives.wasserstein, order=order, augment=adapting(limit=0.04))
+    found = []
+    for _ in range(13):
+        logs = train_step(state, game, make_batch(5))
+        found.append(float(logs["augment/probability"]))
+        assert float(logs["augment/sign"]) == 1.0
+    assert found == [0.0] * 4 + [0.02] * 4 + [0.04] * 5  # 4 steps of 5 images in 1000
+    assert state.augment_probability == 0.04
+    sure_of(-1000.0, state)
+    for _ in range(7):
+        logs = train_step(state, game, make_batch(5))
+    assert float(logs["augment/sign"]) == -1.0
+    assert state.augment_probability == 0.0
+
+
+def test_each_move_of_the_discriminator_counts_towards_a_correction(
+    make_state: Any, make_batch: Any
+) -> None:
+    state = sure_of(1000.0, make_state())
+    game = game_of(objectives.wasserstein, discriminator_moves=3, augment=adapting())
+    found = []
+    for _ in range(4):
+        train_step(state, game, make_batch(15))
+        found.append(state.augment_probability)
+    assert found == pytest.approx([0.0, 0.02, 0.04, 0.06])  # 3, 6, 9 and 12 moves
+
+
+def test_the_sign_is_the_mean_over_all_steps_since_the_last_correction(
+    make_state: Any, make_batch: Any
+) -> None:
+    """Three steps of sign 1 and one of sign -1 have the mean ½, which is below the target."""
+    state = make_state()
+    state.augment_probability = 0.5
+    game = game_of(objectives.wasserstein, augment=adapting())
+    for bias in (1000.0, 1000.0, 1000.0, -1000.0):
+        train_step(sure_of(bias, state), game, make_batch(5))
+    assert (state.augment_probability, state.augment_sign) == (0.48, 0.0)
+
+
+def test_a_scheduled_probability_is_logged_and_leaves_the_state_alone(
+    make_state: Any, make_batch: Any
+) -> None:
+    state = make_state()
+    scheduled = Augmentation(("flip",), linear(0.0, 0.6, 0, 12))
+    game = game_of(objectives.hinge, augment=scheduled)
+    logs = [train_step(state, game, make_batch(4)) for _ in range(4)]
+    assert [float(one["augment/probability"]) for one in logs] == pytest.approx([0, 0.2, 0.4, 0.6])
+    assert "augment/sign" not in logs[0]
+    assert (state.augment_probability, state.augment_sign) == (0.0, 0.0)

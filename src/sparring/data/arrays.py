@@ -4,7 +4,7 @@ Not inside: opening array files (`array_files`), and folders of image files (`fi
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class Arrays:
     classes: tuple[str, ...] = ()  # names of the labels 0, 1, ...; empty when they name themselves
     labels_by_default: bool = False
     test_from: int | None = None  # images from this one on are the source's own test part
+    resolution: str = "auto"  # what this source takes for `auto`
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class _Scale:
 def gather(source: Arrays, options: DataOptions, cache: Path, progress: Progress) -> Gathered:
     """Return the pixels of arrays at one size."""
     images, layout = _channels_last(source)
+    if options.resolution == "auto":
+        options = replace(options, resolution=source.resolution)
     folder = place(cache, _identity(source), options)
     if packed := reopen(folder):
         return packed

@@ -5,13 +5,12 @@ what overhangs; the discriminator halves as often.
 """
 
 from itertools import pairwise
-from math import ceil, prod
+from math import prod
 from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d, pad
 
-from sparring.errors import SparringError
 from sparring.networks.blocks import (
     LEAK,
     Activation,
@@ -19,20 +18,15 @@ from sparring.networks.blocks import (
     Norm,
     Projection,
     activation,
+    cropped,
+    first_map,
+    last_map,
     output_range,
 )
 from sparring.networks.dense import Dense
 from sparring.spec import ImageSpec
 
 Upsampling = Literal["transposed", "nearest"]
-
-
-def default_depth(spec: ImageSpec) -> int:
-    """Return how often the shorter side can be halved before it falls below 4 pixels."""
-    depth = 0
-    while min(spec.height, spec.width) / 2 ** (depth + 1) >= 4:
-        depth += 1
-    return max(depth, 1)
 
 
 class ConvolutionalGenerator(nn.Module):
@@ -50,15 +44,10 @@ class ConvolutionalGenerator(nn.Module):
         max_width: int = 512,
     ) -> None:
         super().__init__()
-        if 2 ** (depth - 1) >= max(spec.height, spec.width):
-            raise SparringError(
-                f"{depth} doublings overshoot an image of {spec.height}x{spec.width}; "
-                "use a lower --generator.depth"
-            )
         self.latent = latent
-        self.crop = spec.height, spec.width
+        self.size = spec.height, spec.width
         channels = [min(width * 2**k, max_width) for k in reversed(range(depth))]
-        base = (ceil(spec.height / 2**depth), ceil(spec.width / 2**depth), channels[0])
+        base = (*first_map(spec, depth), channels[0])
         self.conditioning = Conditioning(latent, len(spec.classes))
         self.start = nn.Sequential(
             Dense(self.conditioning.width, prod(base), bias=norm == "none"),
@@ -83,9 +72,7 @@ class ConvolutionalGenerator(nn.Module):
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         maps = self.head(self.stages(self.start(self.conditioning(latent, label))))
-        height, width = self.crop
-        top, left = (maps.shape[2] - height) // 2, (maps.shape[3] - width) // 2
-        image: Tensor = self.range(maps[:, :, top : top + height, left : left + width])
+        image: Tensor = self.range(cropped(maps, *self.size))
         return image
 
 
@@ -101,18 +88,13 @@ class ConvolutionalDiscriminator(nn.Module):
         max_width: int = 512,
     ) -> None:
         super().__init__()
-        if min(spec.height, spec.width) < 2**depth:
-            raise SparringError(
-                f"an image of {spec.height}x{spec.width} cannot be halved {depth} times; "
-                "use a lower --discriminator.depth, or --discriminator.network mlp"
-            )
+        height, side = last_map(spec, depth)
         channels = [min(width * 2**k, max_width) for k in range(depth + 1)]
         layers: list[nn.Module] = []
         for below, above in zip([spec.channels, *channels[:-2]], channels[:-1], strict=True):
             layers += [nn.Conv2d(below, above, 4, stride=2, padding=1), activation(act)]
         layers += [nn.Conv2d(channels[-2], channels[-1], 3, padding=1), activation(act)]
         self.features = nn.Sequential(*layers, ChannelsLast(), nn.Flatten())
-        height, side = spec.height // 2**depth, spec.width // 2**depth
         self.head = Projection(channels[-1] * height * side, len(spec.classes))
         for module in self.features:
             if isinstance(module, nn.Conv2d):
@@ -133,10 +115,13 @@ class ResizeConvolution(nn.Conv2d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        return conv_transpose2d(x, self.spread(), self.bias, stride=2, padding=1)
+
+    def spread(self) -> Tensor:
+        """Return the kernel of that transposed convolution, (inputs, outputs, 4, 4)."""
         kernel = self.weight.flip(2, 3).transpose(0, 1)
         shifts = ((0, 1, 0, 1), (1, 0, 0, 1), (0, 1, 1, 0), (1, 0, 1, 0))
-        spread = sum((pad(kernel, shift) for shift in shifts[1:]), pad(kernel, shifts[0]))
-        return conv_transpose2d(x, spread, self.bias, stride=2, padding=1)
+        return sum((pad(kernel, shift) for shift in shifts[1:]), pad(kernel, shifts[0]))
 
 
 class ChannelsFirst(nn.Module):

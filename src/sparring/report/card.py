@@ -36,7 +36,7 @@ def render(facts: Facts) -> str:
         _section("Training", _training(facts)),
         _section("How to use it", _use(facts)),
         _section("How good it is", _judged(facts)),
-        _section("Limits", ("" if facts.evaluation else UNMEASURED) + LIMITS),
+        _section("Limits", ("" if facts.evaluation else UNMEASURED) + _unwell(facts) + LIMITS),
         _section("Versions", _table(told.origin_lines(facts))),
     )
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -118,6 +118,14 @@ def _judged(facts: Facts) -> str:
         return ""
     head = ["| | samples | real against real | |", "|---|---|---|---|"]
     return "\n".join([escaped(told.judged_by(facts)), "", *head, *lines])
+
+
+def _unwell(facts: Facts) -> str:
+    shown = told.health(facts)
+    found = shown.findings if shown else []
+    return "".join(
+        f"- Training ended with {escaped(one.name)}: {escaped(one.words)}.\n" for one in found
+    )
 
 
 def _use(facts: Facts) -> str:

@@ -101,6 +101,7 @@ def known_groups(objective: str, thing: str) -> tuple[Group, ...]:
     return (
         *_truth(),
         _losses(objective, thing),
+        _areas(thing),
         _logits(objective, thing),
         _gradients(),
         _penalty(),
@@ -109,7 +110,7 @@ def known_groups(objective: str, thing: str) -> tuple[Group, ...]:
 
 
 def _truth() -> tuple[Group, ...]:
-    """Return what is measured against a known density."""
+    """Return what is measured of samples: against a known density, and among each other."""
     return (
         Group(
             "Samples where the data are",
@@ -136,6 +137,13 @@ def _truth() -> tuple[Group, ...]:
                 ("log_ratio_error", "discriminator", DISCRIMINATOR),
             ),
             log=True,
+        ),
+        Group(
+            "Repeated samples",
+            "share",
+            "The share of samples that have a near-duplicate among the others, as close as the "
+            "closest 2% of real ones are: look for a curve near 0.02; near 1, all are alike.",
+            (("twins", "with a near-duplicate", GENERATOR),),
         ),
     )
 
@@ -188,6 +196,20 @@ def _logits(objective: str, thing: str) -> Group:
     )
     references = (Reference(0.0, "guess"),) if entropy else ()
     return Group("What the discriminator thinks", "mean logit", note, keys, references)
+
+
+def _areas(thing: str) -> Group:
+    note = (
+        f"In which share of pairs a real {thing} scores higher than a generated one, and a "
+        f"{thing} of the training data higher than one held out. Near 0.5 the discriminator "
+        "cannot tell; at 1 it always can. Look for a second curve that stays low: what climbs "
+        "towards 1 is memory."
+    )
+    keys = (
+        ("separation", "real over generated", DISCRIMINATOR),
+        ("memory", "training over held out", REAL),
+    )
+    return Group("How sure the discriminator is", "share", note, keys, (Reference(0.5, "guess"),))
 
 
 def _gradients() -> Group:

@@ -317,6 +317,50 @@ def judged_lines(facts: Facts) -> list[Judged]:
     ]
 
 
+class Finding(NamedTuple):
+    """Something wrong with the run: what was seen, what theory says, what to try, since when."""
+
+    name: str
+    words: str
+    theory: str
+    advice: str
+    since: float | None  # images seen
+
+
+class Health(NamedTuple):
+    """What the last diagnosis found, and the names of what was found before and has passed."""
+
+    findings: list[Finding]
+    passed: list[str]
+
+
+def health(facts: Facts) -> Health | None:
+    """Return what the run shows; None where nobody has looked."""
+    events = [event for event in facts.events if event["event"] == "diagnosis"]
+    if not events:
+        return None
+    since: dict[str, float | None] = {}
+    for event in events:
+        now = [_name(entry) for entry in _found(event)]
+        since = {name: since.get(name, number(event.get("images"))) for name in now}
+    ever = dict.fromkeys(_name(entry) for event in events for entry in _found(event))
+    findings = [_finding(entry, since[_name(entry)]) for entry in _found(events[-1])]
+    return Health(findings, [name for name in ever if name not in since])
+
+
+def _found(event: Json) -> list[Json]:
+    return [entry for one in rows(event.get("findings")) if (entry := table(one))]
+
+
+def _finding(entry: Json, since: float | None) -> Finding:
+    words, theory, advice = (str(entry.get(key, "?")) for key in ("words", "theory", "advice"))
+    return Finding(_name(entry), words, theory, advice, since)
+
+
+def _name(entry: Json) -> str:
+    return str(entry.get("name", "?"))
+
+
 def judged_by(facts: Facts) -> str:
     """Say what the evaluation compared, and by which features."""
     about = facts.evaluation

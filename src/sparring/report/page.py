@@ -19,7 +19,7 @@ from sparring.runs import Json, RunFolder, write_text
 
 MOST_SKIPPED = 100
 MOST_CLASSES = 40
-UNEVENTFUL = ("started", "tick", "observed", "checkpoint", "samples", "finished")
+UNEVENTFUL = ("started", "tick", "observed", "diagnosis", "checkpoint", "samples", "finished")
 
 
 def write_report(folder: RunFolder) -> Path:
@@ -51,6 +51,7 @@ def context(facts: Facts) -> dict[str, Any]:
         "events": [
             _event(event, facts.thing) for event in facts.events if event["event"] not in UNEVENTFUL
         ],
+        "health": told.health(facts),
         "judged": told.judged_lines(facts),
         "judged_by": told.judged_by(facts),
         "plan": told.plan_lines(facts),
@@ -102,6 +103,7 @@ def _details(event: Json, thing: str) -> str:
     parts = [
         str(event["what"]) if event.get("what") else "",
         str(event["reason"]) if event.get("reason") else "",
+        str(event["origin"]) if event.get("origin") else "",
         f"at {counted(failed_at, thing)}" if failed_at is not None else "",
         f"attempt {count(attempt)}" if attempt is not None else "",
         f"learning rate × {short(factor)}" if factor is not None else "",

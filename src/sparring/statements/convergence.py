@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sparring import objectives, penalties
 from sparring.objectives import Objective
-from sparring.penalties import PenaltyFn, Scored
+from sparring.penalties import PenaltyFn, scored
 from sparring.statements.statement import Check, Statement
 from sparring.theory.dirac import (
     Antithetic,
@@ -218,8 +218,8 @@ def _penalty(penalty: PenaltyFn, w: Tensor) -> float:
         return x @ w
 
     x = torch.linspace(-1, 1, 24, dtype=torch.float64).reshape(8, 3).requires_grad_()
-    scored = Scored(x, discriminator(x))
-    return float(penalty(discriminator, scored, scored, Corners()).detach().mean())
+    points = scored(x, discriminator)
+    return float(penalty(points, points, Corners()).detach().mean())
 
 
 def _normalised() -> float:

@@ -29,7 +29,7 @@ from torch import Tensor
 from sparring.draws import Draw
 from sparring.errors import SparringError
 from sparring.objectives import Objective
-from sparring.penalties import PenaltyFn, Scored
+from sparring.penalties import PenaltyFn, scored
 
 Order = Literal["alternating", "simultaneous"]
 Matrix = NDArray[np.float64]  # (2, 2)
@@ -104,10 +104,10 @@ class DiracGAN:
         def discriminator(x: Tensor) -> Tensor:
             return (x * psi)[:, 0]
 
-        r, f = (Scored(x, discriminator(x)) for x in (real.requires_grad_(), fake))
+        r, f = (scored(x, discriminator) for x in (real.requires_grad_(), fake))
         loss = weights @ self.objective.discriminator(r.logits, f.logits)
         for penalty, weight in self.penalties:
-            loss = loss + weight * (weights @ penalty(discriminator, r, f, Antithetic()))
+            loss = loss + weight * (weights @ penalty(r, f, Antithetic()))
         return loss
 
 

@@ -35,7 +35,6 @@ ASIDE = "~"
 NAME = re.compile(rf"([0-9]+)({ASIDE}?)")
 MANIFEST = "manifest.json"
 FILES = ("model.safetensors", "train.safetensors", "state.json")
-COUNTERS = ("seed", "step", "images", "attempt")
 
 
 class Damaged(SparringError):
@@ -223,6 +222,21 @@ def _tensors(path: Path) -> Tensors:
 def _read_counters(path: Path) -> Counters:
     try:
         stored = json.loads((path / FILES[2]).read_bytes())
-        return {name: int(stored[name]) for name in COUNTERS}
+        return {
+            "seed": int(stored["seed"]),
+            "step": int(stored["step"]),
+            "images": int(stored["images"]),
+            "attempt": int(stored["attempt"]),
+            # older checkpoints have none
+            "augment_probability": _within(0, stored.get("augment_probability", 0)),
+            "augment_sign": _within(-1, stored.get("augment_sign", 0)),
+        }
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise SparringError(f"'{path / FILES[2]}' is not a state: {error!r}") from None
+
+
+def _within(least: float, stored: float) -> float:
+    """Return a number from `least` to 1 as it is."""
+    if not least <= float(stored) <= 1:
+        raise ValueError(f"{stored} is not from {least} to 1")
+    return float(stored)

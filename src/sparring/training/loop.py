@@ -5,12 +5,13 @@ Time is counted in images seen. The loop writes nothing: callbacks do.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from torch import Tensor
 
 from sparring.errors import SparringError
+from sparring.training.origin import origin
 from sparring.training.state import Snapshot, State, is_finite, restore, take_snapshot
 from sparring.training.step import Batch, Game, NonFinite, train_step
 
@@ -38,6 +39,8 @@ class Rollback:
     failed_at: int
     reason: str
     attempt: int
+    origin: str = ""  # in what the step first was not finite, and what stood out before
+    learning_rate: float = 0.0  # of the generator in the refused step
 
 
 class Callback(NamedTuple):
@@ -76,13 +79,16 @@ def train(
     meter, good = Meter(state), take_snapshot(state)
     called = [state.images] * len(callbacks)
     while state.images < until_images and not stop(state):
-        before = state.images
+        before, given = state.images, batches(state.images, count)
         try:
-            meter.add(train_step(state, game, batches(before, count)))
+            meter.add(train_step(state, game, given))
             if _crosses(before, state.images, tick_images * snapshot_ticks):
                 good = _finite_snapshot(state)
         except NonFinite as failure:
-            _recover(state, good, before, str(failure), on_rollback)
+            began = origin(state, given, meter.last())
+            rate = state.generator_optimizer.param_groups[0]["lr"]
+            failed = Rollback(0, before, str(failure), 0, began, rate)
+            _recover(state, good, failed, on_rollback)
             meter.drop(state)
             continue
         if _crosses(before, state.images, tick_images):
@@ -110,18 +116,19 @@ def _finite_snapshot(state: State) -> Snapshot:
 
 
 def _recover(
-    state: State, good: Snapshot, failed_at: int, reason: str, tell: Callable[[Rollback], None]
+    state: State, good: Snapshot, failed: Rollback, tell: Callable[[Rollback], None]
 ) -> None:
     """Go back to the last good state, with half the learning rate and other random numbers."""
     attempt = state.attempt + 1
     if attempt > MAX_ATTEMPTS:
         raise Diverged(
-            f"training diverged at {failed_at:,} images: {reason}, and {MAX_ATTEMPTS} retries at "
-            "halved learning rates did not help; try a lower --optimizer.lr or a larger "
-            "--penalties.r1.weight, and look for extreme values in the data"
+            f"training diverged at {failed.failed_at:,} images: {failed.reason} ({failed.origin}), "
+            f"and {MAX_ATTEMPTS} retries at halved learning rates did not help; try a lower "
+            "--optimizer.lr or a larger --penalties.r1.weight, and look for extreme values in the "
+            "data"
         )
     restore(state, good.model, good.train, good.counts | {"attempt": attempt})
-    tell(Rollback(state.images, failed_at, reason, attempt))
+    tell(replace(failed, images=state.images, attempt=attempt))
 
 
 class Meter:
@@ -139,13 +146,19 @@ class Meter:
     def _begin_anew(self, now: float, state: State) -> None:
         self.since = now, state.images
         self.sums: dict[str, Tensor] = {}
+        self.newest: dict[str, Tensor] = {}
         self.steps = 0
 
     def add(self, logs: dict[str, Tensor]) -> None:
         """Take in one step's scalars, without waiting for the device."""
         for name, value in logs.items():
             self.sums[name] = self.sums[name] + value if name in self.sums else value
+        self.newest = logs
         self.steps += 1
+
+    def last(self) -> dict[str, float]:
+        """Return the scalars of the last step, or the last means where none came since."""
+        return {k: float(v) for k, v in self.newest.items()} or self.latest.metrics
 
     def read(self, state: State) -> Progress:
         """Return the means since the last reading and begin anew; the last ones if none came."""

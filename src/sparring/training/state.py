@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import cast
+from typing import TypedDict, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,17 @@ from sparring.draws import Draw
 from sparring.errors import SparringError
 
 Tensors = dict[str, Tensor]
-Counters = dict[str, int]
+
+
+class Counters(TypedDict):
+    """What a state holds beside tensors."""
+
+    seed: int
+    step: int
+    images: int
+    attempt: int
+    augment_probability: float
+    augment_sign: float
 
 
 def latent_width(generator: nn.Module) -> int:
@@ -33,6 +43,8 @@ class State:
     step: int = 0  # generator updates
     images: int = 0  # reals shown to the discriminator
     attempt: int = 0  # recoveries from a non-finite step; each halves the learning rate
+    augment_probability: float = 0.0  # where it is adaptive
+    augment_sign: float = 0.0  # of the reals' logits since it last moved; adds up to a mean
 
     def draw(self, offset: int = 0) -> Draw:
         """Return the randomness of the samples that come after those seen and `offset` more."""
@@ -65,12 +77,14 @@ def refuse_batch_statistics(discriminator: nn.Module) -> None:
 
 
 def counters(state: State) -> Counters:
-    """Return the seed and the counters."""
+    """Return the seed, the counters and the adaptive probability."""
     return {
         "seed": state.seed,
         "step": state.step,
         "images": state.images,
         "attempt": state.attempt,
+        "augment_probability": state.augment_probability,
+        "augment_sign": state.augment_sign,
     }
 
 
@@ -97,6 +111,8 @@ def restore(state: State, model: Tensors, train: Tensors, counts: Counters) -> N
     copy_exactly(live, train, "training state")
     state.seed, state.step = counts["seed"], counts["step"]
     state.images, state.attempt = counts["images"], counts["attempt"]
+    state.augment_probability = counts["augment_probability"]
+    state.augment_sign = counts["augment_sign"]
 
 
 @dataclass(frozen=True)

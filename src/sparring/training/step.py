@@ -1,5 +1,7 @@
 """One training step. Read this file, `objectives.py` and `penalties.py`: there is no more to it.
 
+(`augment.py`, if the discriminator is to see images augmented.)
+
 The only place where the game's gradients are taken and its optimisers step. Two orders of play:
 
 * alternating: the discriminator moves, then the generator answers the new discriminator;
@@ -8,6 +10,7 @@ The only place where the game's gradients are taken and its optimisers step. Two
 A gradient that is not finite is refused before it reaches an optimiser (`NonFinite`).
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -15,9 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
+from sparring.augment import WINDOW, Adaptive, Augmentation, Change, unchanged
 from sparring.draws import Draw
 from sparring.objectives import Objective
-from sparring.penalties import Penalty, Scored
+from sparring.penalties import Penalty, scored
 from sparring.schedules import Schedule, constant, ramped
 from sparring.training.state import State, latent_width
 
@@ -35,10 +39,13 @@ class Game:
     penalties: tuple[Penalty, ...] = ()
     order: Order = "alternating"
     discriminator_moves: int = 1  # for each move of the generator
+    augment: Augmentation | None = None  # of all that the discriminator sees
     joint_scoring: bool = False  # reals and fakes as one batch: faster for dense layers
     generator_lr: Schedule = field(default_factory=lambda: constant(1e-3))
     discriminator_lr: Schedule = field(default_factory=lambda: constant(1e-3))
+    beta2: Schedule | None = None  # Adam's second decay; None leaves it as it was built
     ema_halflife: Schedule = field(default_factory=lambda: ramped(10_000, 0.1))  # in images
+    autocast: torch.dtype | None = None  # of forward passes; weights and losses keep their own
 
 
 class Batch(NamedTuple):
@@ -76,18 +83,23 @@ def discriminator_step(state: State, game: Game, real: Batch, move: int = 0) -> 
     """Let the discriminator descend its loss and penalties once."""
     draw = state.draw(offset=move * len(real.x))
     with torch.no_grad():
-        fake = generate(state, draw, "discriminator/latent", real)
+        fake = generate(state, game, draw, "discriminator/latent", real)
     turn = judge(state, game, real, fake, draw, move)
     norm = differentiate(turn.loss + turn.penalty, state.discriminator, "discriminator")
     state.discriminator_optimizer.step()
-    return turn.logs(norm)
+    return turn.logs(norm) | adapt_augmentation(state, game, turn, move)
 
 
 def generator_step(state: State, game: Game, real: Batch) -> Logs:
     """Let the generator answer the discriminator as it now is."""
-    f = state.discriminator(generate(state, state.draw(), "generator/latent", real), real.label)
-    with torch.no_grad():
-        r = state.discriminator(*real) if game.objective.generator_sees_real else f
+    draw = state.draw()
+    fake = generate(state, game, draw, "generator/latent", real)
+    show = augmentation(state, game, draw, "generator/augment/fake", real)
+    r = f = score(state, game, show(fake), real.label)
+    if game.objective.generator_sees_real:
+        show = augmentation(state, game, draw, "generator/augment/real", real)
+        with torch.no_grad():
+            r = score(state, game, show(real.x), real.label)
     loss = game.objective.generator(r, f).mean()
     norm = differentiate(loss, state.generator, "generator")
     state.generator_optimizer.step()
@@ -102,7 +114,7 @@ def simultaneous_step(state: State, game: Game, real: Batch) -> Logs:
     sample's ratio turns it into dL_G/d fake: a logit depends on nothing but its own sample.
     """
     draw = state.draw()
-    made = generate(state, draw, "generator/latent", real)
+    made = generate(state, game, draw, "generator/latent", real)
     fake = made.detach().requires_grad_()
     turn = judge(state, game, real, fake, draw)
     loss = game.objective.generator(turn.r.detach(), turn.f).mean()
@@ -122,7 +134,7 @@ def simultaneous_step(state: State, game: Game, real: Batch) -> Logs:
     state.discriminator_optimizer.step()
     state.generator_optimizer.step()
     own = {"generator/loss": loss.detach(), "generator/gradient_norm": pulled_norm}
-    return turn.logs(norm) | own
+    return turn.logs(norm) | own | adapt_augmentation(state, game, turn)
 
 
 class Turn(NamedTuple):
@@ -145,35 +157,89 @@ class Turn(NamedTuple):
 
 
 def judge(state: State, game: Game, real: Batch, fake: Tensor, draw: Draw, move: int = 0) -> Turn:
-    """Score reals and fakes and sum up what the discriminator minimises."""
+    """Score reals and fakes and sum up what the discriminator minimises.
 
-    def discriminator(x: Tensor) -> Tensor:
-        logits: Tensor = state.discriminator(x, real.label)
-        return logits
+    Penalties differentiate by the samples themselves, through their augmentation.
+    """
+    show_real = augmentation(state, game, draw, "discriminator/augment/real", real)
+    show_fake = augmentation(state, game, draw, "discriminator/augment/fake", real)
 
-    update = state.step * game.discriminator_moves + move
+    def score_real(x: Tensor) -> Tensor:
+        return score(state, game, show_real(x), real.label)
+
+    def score_fake(x: Tensor) -> Tensor:
+        return score(state, game, show_fake(x), real.label)
+
+    update = _update(state, game, move)
     due = [(p.fn, w) for p in game.penalties if (w := p.at(update, state.images))]
     x = real.x.detach()
     if due:
         x, fake = x.requires_grad_(), fake.requires_grad_()
     if game.joint_scoring and not due:
         label = None if real.label is None else torch.cat([real.label, real.label])
-        r, f = state.discriminator(torch.cat([x, fake]), label).chunk(2)
-        loss = game.objective.discriminator(r, f).mean()
-        return Turn(r, f, loss, loss.new_zeros(()))
-    r, f = Scored(x, discriminator(x)), Scored(fake, discriminator(fake))
+        both = torch.cat([show_real(x), show_fake(fake)])
+        on_real, on_fake = score(state, game, both, label).chunk(2)
+        loss = game.objective.discriminator(on_real, on_fake).mean()
+        return Turn(on_real, on_fake, loss, loss.new_zeros(()))
+    r, f = scored(x, score_real), scored(fake, score_fake)
     loss = game.objective.discriminator(r.logits, f.logits).mean()
     penalty = loss.new_zeros(())
     for fn, weight in due:
-        penalty = penalty + weight * fn(discriminator, r, f, draw).mean()
+        penalty = penalty + weight * fn(r, f, draw).mean()
     return Turn(r.logits, f.logits, loss, penalty)
 
 
-def generate(state: State, draw: Draw, purpose: str, real: Batch) -> Tensor:
+def generate(state: State, game: Game, draw: Draw, purpose: str, real: Batch) -> Tensor:
     """Return as many fakes as there are reals, of the same labels."""
     latent = draw.normal(purpose, (len(real.x), latent_width(state.generator)), like=real.x)
-    fake: Tensor = state.generator(latent, real.label)
-    return fake
+    with _arithmetic(game, latent):
+        fake: Tensor = state.generator(latent, real.label)
+    return fake.to(latent.dtype)
+
+
+def score(state: State, game: Game, x: Tensor, label: Tensor | None) -> Tensor:
+    """Return the discriminator's logits (n,) on samples and their labels."""
+    with _arithmetic(game, x):
+        logits: Tensor = state.discriminator(x, label)
+    return logits.to(x.dtype)
+
+
+def augmentation(state: State, game: Game, draw: Draw, purpose: str, real: Batch) -> Change:
+    """Return how samples shaped like the reals are changed before the discriminator sees them."""
+    if game.augment is None:
+        return unchanged
+    p = game.augment.at(state.images, state.augment_probability)
+    return game.augment.bind(draw, purpose, p, real.x)
+
+
+def adapt_augmentation(state: State, game: Game, turn: Turn, move: int = 0) -> Logs:
+    """Log how often images are augmented; every few moves, let the signs of the reals correct it.
+
+    Only what `Adaptive` has found out is kept in the state: a schedule knows its probability.
+    """
+    if game.augment is None:
+        return {}
+    p = game.augment.at(state.images, state.augment_probability)
+    logs = {"augment/probability": torch.tensor(p, dtype=torch.float64)}
+    if not isinstance(game.augment.probability, Adaptive):
+        return logs
+    sign = turn.r.detach().sign().mean()
+    state.augment_sign += float(sign) / WINDOW
+    if (_update(state, game, move) + 1) % WINDOW == 0:
+        images = WINDOW * len(turn.r)
+        state.augment_probability = game.augment.adapted(p, state.augment_sign, images)
+        state.augment_sign = 0.0
+    return logs | {"augment/sign": sign}
+
+
+def _update(state: State, game: Game, move: int) -> int:
+    """Number a discriminator move among all that were made."""
+    return state.step * game.discriminator_moves + move
+
+
+def _arithmetic(game: Game, x: Tensor) -> AbstractContextManager[object]:
+    """Return the context of a forward pass; backward passes follow it without one."""
+    return torch.autocast(x.device.type, game.autocast) if game.autocast else nullcontext()
 
 
 def differentiate(
@@ -200,7 +266,7 @@ def refuse_non_finite(player: str, loss: Tensor, gradient_norm: Tensor) -> None:
 
 
 def set_learning_rates(state: State, game: Game) -> None:
-    """Follow the schedules; each recovery from a non-finite step has halved both rates."""
+    """Follow the schedules, of Adam's memory too; each recovery has halved both rates."""
     factor = 0.5**state.attempt
     for optimizer, schedule in (
         (state.generator_optimizer, game.generator_lr),
@@ -208,6 +274,8 @@ def set_learning_rates(state: State, game: Game) -> None:
     ):
         for group in optimizer.param_groups:
             group["lr"] = factor * schedule(state.images)
+            if game.beta2 is not None:
+                group["betas"] = group["betas"][0], game.beta2(state.images)
 
 
 @torch.no_grad()

@@ -1,0 +1,123 @@
+"""Rankings and twins against hand-made discriminators, generators and samples."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sparring.api import Silent
+from sparring.data.dataset import Dataset
+from sparring.data.kinds import open_data
+from sparring.data.options import DataOptions
+from sparring.symptoms import ASKED, area, ranking, twins
+
+
+def numbers(count: int) -> Dataset:
+    """Return vectors of one coordinate: 0, 1, 2, …, half of them held out."""
+    items = np.arange(count, dtype=np.float32)[:, None]
+    return open_data(items, DataOptions(held_out=0.5), cache=None, progress=Silent().reading)  # type: ignore[arg-type]
+
+
+class Remembers(nn.Module):
+    """A discriminator of logit 1 on what it remembers and 0 on the rest."""
+
+    def __init__(self, known: Tensor) -> None:
+        super().__init__()
+        self.known = nn.Parameter(known)
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        return (x == self.known.T).any(1).float()
+
+
+class Spread(nn.Module):
+    """A generator that multiplies its latent; in training mode it counts its calls."""
+
+    latent = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((1,), 7.0))
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        assert label is None or len(label) == len(z)
+        self.calls += self.training
+        return self.scale * z
+
+
+class Pair:
+    """As much of a state as a ranking looks at."""
+
+    def __init__(self, discriminator: nn.Module) -> None:
+        self.discriminator, self.generator = discriminator, Spread()
+
+
+def encoded(data: Dataset, index: Any) -> Tensor:
+    from sparring.data.kinds import encode
+
+    return encode(torch.from_numpy(data.items[index]), data.spec)
+
+
+def test_a_discriminator_that_remembers_every_training_item_has_an_area_of_one() -> None:
+    data = numbers(200)
+    found = ranking(Pair(Remembers(encoded(data, data.train))), data, None)  # type: ignore[arg-type]
+    assert found["memory"].value == 1
+    assert found["memory"].low > 0.95
+    assert found["separation"].value == 0.5  # of held-out items over fakes: it knows neither
+
+
+def test_one_that_knows_all_reals_separates_without_memory() -> None:
+    data = numbers(200)
+    everything = encoded(data, np.arange(200))
+    found = ranking(Pair(Remembers(everything)), data, None)  # type: ignore[arg-type]
+    assert found["separation"].value == 1
+    assert found["memory"].value == 0.5
+
+
+def test_a_ranking_leaves_the_players_as_they_are() -> None:
+    data, labels = numbers(100), torch.zeros(ASKED, dtype=torch.int64)
+    pair = Pair(Remembers(encoded(data, data.train)))
+    ranking(pair, data, labels)  # type: ignore[arg-type]
+    assert float(pair.generator.calls) == 0
+    assert pair.generator.training
+
+
+def test_without_enough_held_out_items_training_ones_are_compared_with_fakes() -> None:
+    data = open_data(
+        np.arange(40, dtype=np.float32)[:, None],
+        DataOptions(held_out=0),
+        cache=None,  # type: ignore[arg-type]
+        progress=Silent().reading,
+    )
+    found = ranking(Pair(Remembers(encoded(data, data.train))), data, None)  # type: ignore[arg-type]
+    assert list(found) == ["separation"]
+    assert found["separation"].value == 1
+    few = numbers(20)
+    assert ranking(Pair(Remembers(encoded(few, few.train))), few, None) == {}  # type: ignore[arg-type]
+
+
+def test_an_area_is_a_share_of_pairs() -> None:
+    assert area([1.0, 3.0], [0.0, 2.0]).value == 0.75
+    assert area([1.0, 1.0], [1.0, 1.0]).value == 0.5
+    perfect = area(np.ones(50), np.zeros(50))
+    assert (perfect.value, perfect.high) == (1.0, 1.0)
+    assert 0.97 < perfect.low < 1
+
+
+def test_one_of_fifty_reals_has_a_twin_by_definition_and_all_of_a_collapsed_generator() -> None:
+    x = np.random.default_rng(0).normal(size=(500, 3))
+    assert twins(x, x)["twins"] == pytest.approx(0.02, abs=0.002)
+    assert twins(x, np.zeros((500, 3)))["twins"] == 1
+    assert twins(x, 3 * x)["twins"] < 0.02
+    half = np.where(np.arange(500)[:, None] < 250, 0.0, 3 * x)
+    assert twins(x, half)["twins"] == pytest.approx(0.5, abs=0.01)
+    assert twins(x[:19], x) == {}
+
+
+def test_repeated_reals_make_repeated_fakes_no_twins() -> None:
+    x = np.random.default_rng(0).normal(size=(500, 3))
+    repeated = x.repeat(2, axis=0)[:500]
+    assert twins(repeated, x)["twins"] == 0
+    assert twins(repeated, repeated)["twins"] == 1  # as alike as the data
