@@ -30,6 +30,7 @@ from benchmarks.classifier import (
     load_classifier,
     weights_hash,
 )
+from benchmarks.fetch import full_mnist
 from sparring.build import build_game, build_state, with_depths
 from sparring.data.dataset import Dataset
 from sparring.data.image_codec import grid
@@ -44,20 +45,18 @@ from sparring.sampling import sample
 from sparring.spec import ImageSpec, Spec
 from sparring.training.step import train_step
 
-DATASETS = ("digits", "mnist", "fashion-mnist")
-RECIPES = ("ours", "textbook", "article", "article-mended")
+DATASETS = ("digits", "mnist", "mnist-full", "fashion-mnist")
+RECIPES = ("ours", "textbook", "hinge", "wgan-gp", "article", "article-mended")
+LOOPS = {
+    "textbook": textbook.convolutional,
+    "hinge": textbook.hinge,
+    "wgan-gp": textbook.wasserstein,
+}
 PROBE_STEPS = 16  # a multiple of every lazy penalty's cycle
 PLANS = 50  # how often the schedules are stretched anew
 PROBE_SECONDS = 1.0  # at most
 SHOWN = 64  # samples on a sheet
 TEXTBOOK_BATCH = 64
-
-QUOTED = {
-    "digits": "ours 15/13 at 10 CPU-s, 8.6/6.8 at 20; textbook 35; noise 752",
-    "mnist": "no distance, only: readable after 100 CPU-s",
-    "fashion-mnist": "ours 91/88 at 15 CPU-s, 40/40 at 50; textbook 248/233 and 96/103; "
-    "article ~225 and ~143; held-out 0.08; noise 320",
-}
 
 Features = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
@@ -91,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train every recipe with every seed and print the table."""
     parser = argparse.ArgumentParser(description="Fréchet distance at equal CPU-seconds.")
     parser.add_argument("dataset", choices=DATASETS)
-    parser.add_argument("--seconds", type=float, default=20, help="CPU-seconds of training")
+    parser.add_argument("--seconds", type=float, default=20.0, help="CPU-seconds of training")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each recipe")
     parser.add_argument("--recipes", default=",".join(RECIPES), help="separated by commas")
     parser.add_argument("--option", action="append", default=[], help="KEY=VALUE for `ours`")
@@ -118,14 +117,15 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
     labelled = read(asked.dataset, asked.cache, "yes")
     classifier = load_classifier(labelled, asked.cache, asked.classifier_updates)
     real = features_of(classifier, labelled.items)
-    yield from caption(asked, labelled, classifier, real)
+    yield caption(asked, labelled, classifier, real)
+    yield f"{'':16}{'median':>8}  {'each seed':24}{'images':>9}{'CPU-s':>7}{'images/CPU-s':>14}"
     data = read(asked.dataset, asked.cache, "none")
     options = nested(dict(one.split("=", 1) for one in asked.option))
     for name in asked.recipes.split(","):
-        if name.startswith("article") and data.spec.shape != (1, 28, 28):
+        if not fits(name, data):
             yield f"{name:16}needs images of 28x28"
             continue
-        start = _textbook(data) if name == "textbook" else starter(name, data, options)
+        start = starter(name, data, options)
         results = [
             train(start, seed, asked.seconds, asked.samples, classifier, real)
             for seed in range(asked.seeds)
@@ -138,28 +138,32 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
 
 def read(name: str, cache: Path, labels: str) -> Dataset:
     """Return the named data set; with labels, a GAN on it would be class-conditional."""
-    return open_images(name, DataOptions(labels=labels), cache=cache)
+    source = full_mnist(cache) if name == "mnist-full" else name
+    return open_images(source, DataOptions(labels=labels), cache=cache)
+
+
+def fits(name: str, data: Dataset) -> bool:
+    """Tell whether a recipe can be trained on these images: some are of one size."""
+    return data.spec.shape == (1, 28, 28) or name in ("ours", "textbook")
 
 
 def caption(
     asked: argparse.Namespace, data: Dataset, classifier: Classifier, real: Features
-) -> Iterator[str]:
-    """Yield what the numbers mean, the anchors of their scale, and the table's head."""
+) -> str:
+    """Say what the numbers mean, and give the anchors of their scale."""
     assert data.labels is not None
     held_out, noise = data.held_out, np.random.default_rng(0)
     right = accuracy(classifier, data.items[held_out], data.labels[held_out])
     shape = (asked.samples, *data.items.shape[1:])
     apart = frechet_plug_in(real[held_out], real[data.train])
     static = frechet_plug_in(features_of(classifier, noise.integers(0, 256, shape, np.uint8)), real)
-    yield (
+    return (
         f"\n{asked.dataset}: Fréchet distance to {len(real):,} real images after "
-        f"{asked.seconds:g} CPU-seconds, {asked.samples:,} samples\n"
+        f"{asked.seconds} CPU-seconds, {asked.samples:,} samples\n"
         f"on the {FEATURES} penultimate features of a classifier {weights_hash(classifier)}, "
         f"{right:.1%} right on held-out images\n"
         f"anchors: held-out against training images {apart:.2f}; uniform noise {static:,.0f}\n"
-        f"recipes.md, by another classifier, so on another scale: {QUOTED[asked.dataset]}\n"
     )
-    yield f"{'':16}{'median':>8}  {'each seed':24}{'images':>9}{'CPU-s':>7}{'images/CPU-s':>14}"
 
 
 def row(name: str, results: Sequence[Result]) -> str:
@@ -170,31 +174,32 @@ def row(name: str, results: Sequence[Result]) -> str:
     return f"{name:16}{middle:8.4g}  {each:24}{images:9,.0f}{seconds:7.1f}{images / seconds:14,.0f}"
 
 
-def _textbook(data: Dataset) -> Start:
-    """Play the tutorial's loop: a DCGAN, or a fully connected pair where images are tiny."""
+def _loop(name: str, data: Dataset) -> Start:
+    """Play a tutorial's loop; fully connected where images are tiny."""
     floats = encode(torch.from_numpy(data.items[data.train]), data.spec).contiguous()
-    side = data.spec.shape[1]
+    channels, side, _ = data.spec.shape
+    batch = TEXTBOOK_BATCH * (textbook.WassersteinLoop.CRITIC_MOVES if name == "wgan-gp" else 1)
 
     def start(seed: int, images: int) -> Run:
         torch.manual_seed(seed)
-        tiny = side < 16
-        loop = (
-            textbook.fully_connected(side, width=128, latent=32)
-            if tiny
-            else textbook.convolutional(side)
-        )
-        reals = textbook.endless(floats, TEXTBOOK_BATCH)
+        if side < 16:
+            loop = textbook.fully_connected(side, width=128, latent=32)
+        else:
+            loop = LOOPS[name](side, channels=channels)
+        reals = textbook.endless(floats, batch)
 
         def step() -> None:
             loop.step(next(reals))
 
-        return Run(step, lambda images: None, TEXTBOOK_BATCH, loop.generator, data.spec)
+        return Run(step, lambda images: None, batch, loop.generator, data.spec)
 
     return start
 
 
 def starter(name: str, data: Dataset, options: Options) -> Start:
     """Return how to start a run of a named recipe; the options are for `ours`."""
+    if name in LOOPS:
+        return _loop(name, data)
     named = "default" if name == "ours" else name
     options = options if name == "ours" else {}
     asked = resolve(data_options(named)).data
@@ -205,14 +210,14 @@ def starter(name: str, data: Dataset, options: Options) -> Start:
     def start(seed: int, images: int) -> Run:
         recipe = with_depths(resolve(below, options, {"seed": seed}), data.spec)
         state, fetch = build_state(recipe, data.spec), batches(data, recipe)
-        game = build_game(replace(recipe, images=images))
+        game = build_game(replace(recipe, images=images), data.spec)
 
         def step() -> None:
             train_step(state, game, fetch(state.images, recipe.batch))
 
         def stretch(images: int) -> None:
             nonlocal game
-            game = build_game(replace(recipe, images=images))
+            game = build_game(replace(recipe, images=images), data.spec)
 
         return Run(step, stretch, recipe.batch, state.ema, data.spec)
 

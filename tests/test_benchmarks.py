@@ -1,11 +1,13 @@
 """The benchmarks run with tiny settings and print their tables; their arithmetic is exact."""
 
+import json
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.spec import ImageSpec
@@ -60,6 +62,47 @@ def test_quality_prints_anchors_and_recipes_and_leaves_sheets(benchmark, capsys,
         assert 0 < float(rows[name][5]) < 0.6
         assert (tmp_path / f"digits-{name}-0.3s.png").exists()
     assert "needs images of 28x28" in out
+
+
+def test_time_to_quality_keeps_what_it_has_measured(benchmark, capsys, tmp_path: Path) -> None:
+    arguments = ["mnist", "--seconds", "0.2", "--seeds", "1", "--samples", "200"]
+    arguments += ["--classifier-updates", "5", "--cache", str(tmp_path)]
+    module = benchmark("time_to_quality")
+    module.main(arguments)
+    first = capsys.readouterr().out
+    (kept,) = tmp_path.glob("time-to-quality-mnist-*.json")
+    distances = json.loads(kept.read_text())
+    assert set(distances) == {module.key(name, 0.2, 0) for name in module.RECIPES}
+    assert len(list(tmp_path.glob("mnist-*-0.2s.png"))) == len(module.RECIPES)
+    assert kept.with_suffix(".png").stat().st_size > 10_000
+    kept.write_text(json.dumps(dict.fromkeys(distances, 7.25)))
+    module.main(arguments)
+    assert capsys.readouterr().out.count("7.25 [7.25, 7.25]") == len(module.RECIPES)
+    assert "WGAN-GP" in first
+
+
+def test_stacked_digits_are_read_channel_by_channel(benchmark, capsys, tmp_path: Path) -> None:
+    arguments = ["--digits", "mnist", "--seconds", "0.2", "--samples", "300", "--stacks", "500"]
+    module = benchmark("stacked_mnist")
+    module.main([*arguments, "--reader-updates", "300", "--cache", str(tmp_path)])
+    rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if line}
+    assert 150 < int(rows["real"][2]) <= 300  # distinct modes among 300 stacks of real digits
+    assert {"ours", "textbook"} <= set(rows)
+
+    images = np.zeros((2, 28, 28, 3), np.uint8)
+    images[0, ..., 0], images[1, ..., 2] = 1, 3
+
+    def reader(pixels: torch.Tensor) -> torch.Tensor:
+        return torch.eye(10)[pixels[:, 0, 0, 0].long()]
+
+    assert np.flatnonzero(module.found(reader, images)).tolist() == [3, 100]
+
+
+def test_the_literature_s_divergence_is_that_from_equal_shares(benchmark) -> None:
+    counts = np.zeros(1000, np.int64)
+    counts[:10] = 50
+    row = benchmark("stacked_mnist").row("a", 0, counts, 5, 1.0)
+    assert row.split()[2:4] == ["10", f"{np.log(100):.4f}"]
 
 
 def test_a_classifier_from_the_cache_measures_like_the_one_just_trained(
