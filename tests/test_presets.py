@@ -15,7 +15,7 @@ from sparring.build import (
 )
 from sparring.errors import SparringError
 from sparring.presets import GAMMA, by_pixels, data_options, preset
-from sparring.recipe import SIZES, Options, Recipe, resolve
+from sparring.recipe import SIZES, Options, Recipe, Size, resolve
 from sparring.spec import ImageSpec, VectorSpec
 from sparring.training.state import State
 from sparring.training.step import Batch, train_step
@@ -269,3 +269,14 @@ def test_the_penalties_on_points_fade_out() -> None:
     for penalty in game.penalties:
         assert penalty.weight(0) == pytest.approx(0.1)
         assert penalty.weight(1000) == pytest.approx(0.0003)
+
+
+@pytest.mark.parametrize("size", ["tiny", "small"])
+def test_few_images_are_augmented_by_moves_alone_and_many_are_not(size: Size) -> None:
+    spec = ImageSpec(32, 32, 3)
+    few, many = preset("default", size, spec, 300), preset("default", size, spec, 3_000)
+    assert few["augment"]["kinds"] == "translate scale rotate"
+    assert "augment" not in many
+    assert {key: few[key] for key in many} == many
+    assert preset("default", size, spec) == many
+    assert "augment" not in preset("default", size, ImageSpec(8, 8, 1), 300)

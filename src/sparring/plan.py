@@ -82,7 +82,7 @@ def make_plan(source: Source, options: Options, root: Path, audience: Audience) 
     asked = resolve(data_options(asked.preset), options)
     engine.check_device(asked.device)
     data = open_data(source, asked.data, cache=root, progress=audience.reading)
-    chosen = preset(asked.preset, asked.size, data.spec)
+    chosen = preset(asked.preset, asked.size, data.spec, len(data.train))
     recipe = with_depths(resolve(chosen, options), data.spec)
     with engine.memory_guard():
         recipe, speed = _timed(recipe, data)

@@ -14,6 +14,8 @@ FULLY_CONNECTED_SIDE = 16  # below it an image has too few pixels for convolutio
 THINNEST = 4  # and so has one with a side below this
 WIDEST_LATENT = 64  # for points of more coordinates
 
+MANY = 2_000  # training images; with fewer, the discriminator learns them by heart
+
 _CONVOLUTIONAL_WIDTHS: dict[Size, tuple[int, int]] = {  # of generator, discriminator
     "tiny": (16, 8),
     "small": (32, 16),
@@ -27,8 +29,8 @@ AUGMENTED = ((32**2, 0.55), (64**2, 0.3))  # probability at the end
 _FULLY_CONNECTED_WIDTHS: dict[Size, int] = {"tiny": 64, "small": 128, "base": 512, "large": 1024}
 
 
-def preset(name: str, size: Size, spec: Spec) -> Options:
-    """Return the options of a named recipe for data of this spec."""
+def preset(name: str, size: Size, spec: Spec, items: int = MANY) -> Options:
+    """Return the options of a named recipe for so many training items of this spec."""
     match name:
         case "default":
             if isinstance(spec, VectorSpec):
@@ -37,7 +39,9 @@ def preset(name: str, size: Size, spec: Spec) -> Options:
             few_pixels = max(sides) < FULLY_CONNECTED_SIDE or min(sides) < THINNEST
             if few_pixels:
                 return _fully_connected(size)
-            return _residual(size, spec) if size in _RESIDUAL_WIDTHS else _convolutional(size, spec)
+            if size in _RESIDUAL_WIDTHS:
+                return _residual(size, spec)
+            return merge(_convolutional(size, spec), FEW_IMAGES if items < MANY else {})
         case "article":
             return ARTICLE
         case "article-mended":
@@ -112,6 +116,12 @@ def by_pixels(pixels: int, table: tuple[tuple[int, float], ...]) -> float:
             return exp(log(first) + share * log(last / first))
         least, first = most, last
     return first
+
+
+# Of 300 clothes, 60 CPU-seconds: Fréchet distance 15.1 for 17.5 without, and the test for copying
+# finds nothing (p .15) where it did (p .001). Cut-outs and colours got to 12.2, but their samples
+# were nearer to the training data than to other data (p .005).
+FEW_IMAGES: Options = {"augment": {"kinds": "translate scale rotate", "probability": "0.5"}}
 
 
 def _points(size: Size, spec: VectorSpec) -> Options:
