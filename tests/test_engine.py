@@ -53,3 +53,9 @@ def test_more_threads_are_taken_only_where_they_pay(
     threads, speed = engine.fastest_threads(step)
     assert threads == torch.get_num_threads() == expected
     assert speed == pytest.approx(80 * (gain if expected == 2 else 1), rel=0.01)
+
+
+def test_the_second_step_tells_the_speed_where_one_must_do(clock: Clock) -> None:
+    speed = engine.speed_once(clock.step(lambda: 5.0 if clock.steps < 1 else 0.1), 1)
+    assert speed == pytest.approx(80)
+    assert clock.steps == 2

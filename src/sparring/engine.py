@@ -51,6 +51,14 @@ def fastest_threads(step: Callable[[], int]) -> tuple[int, float]:
     return threads, best
 
 
+def speed_once(step: Callable[[], int], threads: int) -> float:
+    """Return the images per second of a second step; the first warms up."""
+    torch.set_num_threads(threads)
+    step()
+    began = time.perf_counter()
+    return step() / (time.perf_counter() - began)
+
+
 def speed_with(step: Callable[[], int], threads: int) -> float:
     """Return the images per second of a step with this many threads, which stay set."""
     torch.set_num_threads(threads)

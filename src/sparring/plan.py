@@ -20,6 +20,7 @@ from sparring.build import autocast_type, build_game, build_state, with_depths
 from sparring.data.dataset import Dataset
 from sparring.data.kinds import describe, encode, open_data, thing
 from sparring.data.stream import positions
+from sparring.errors import SparringError
 from sparring.presets import data_options, preset
 from sparring.recipe import Budget, Options, Recipe, parse_budget, resolve
 from sparring.schedules import constant
@@ -31,6 +32,7 @@ Source = str | Path | NDArray[np.generic]
 Rows = tuple[tuple[str, str], ...]
 
 TICKS, TICK_SECONDS = 100, 30  # in a short run; at most so far apart in a long one
+FEW = 2  # images of a batch that only tells how dear one image is; fewer have no statistics
 TIME_FOR_STEPS = 0.93  # of a time budget; the rest goes to samples, checkpoints and the report
 
 
@@ -104,16 +106,35 @@ def batches(data: Dataset, recipe: Recipe) -> Batches:
 
 def _timed(recipe: Recipe, data: Dataset) -> tuple[Recipe, float]:
     """Fill in threads, images and ticks: a probe of real steps on a state then thrown away."""
-    step = _probe_step(recipe, data)
+    step = _probe_step(_tried_on_few(recipe, data), data)
     if recipe.threads:
         speed = engine.speed_with(step, recipe.threads)
     else:
         threads, speed = engine.fastest_threads(step)
         recipe = replace(recipe, threads=threads)
-    images = recipe.images or images_in(parse_budget(recipe.budget), recipe, speed)
+    budget = parse_budget(recipe.budget)
+    _refuse_less_than_a_step(budget, recipe, speed)
+    images = recipe.images or images_in(budget, recipe, speed)
     ticks = recipe.checkpoint.ticks or max(TICKS, round(images / speed / TICK_SECONDS))
     often = replace(recipe.checkpoint, ticks=ticks)
     return replace(recipe, images=images, checkpoint=often), speed
+
+
+def _tried_on_few(recipe: Recipe, data: Dataset) -> Recipe:
+    """Return the recipe to probe: with a tiny batch where a whole one would take very long."""
+    few = replace(recipe, batch=min(recipe.batch, FEW))
+    speed = engine.speed_once(_probe_step(few, data), recipe.threads or engine.cores())
+    return few if images_per_round(recipe) / speed > engine.LONG_STEP_SECONDS else recipe
+
+
+def _refuse_less_than_a_step(budget: Budget, recipe: Recipe, speed: float) -> None:
+    seconds = images_per_round(recipe) / speed
+    if not recipe.images and budget.unit == "seconds" and budget.amount < seconds / 2:
+        raise SparringError(
+            f"one step of {images_per_round(recipe)} takes about {duration(seconds)} on this "
+            f"{recipe.device}, more than the budget of {recipe.budget}; use a smaller --size or "
+            "--batch, a longer --budget, or a GPU (--device cuda)"
+        )
 
 
 def rehearsal(recipe: Recipe, data: Dataset) -> tuple[State, Game]:
@@ -165,10 +186,14 @@ def _rows(data: Dataset, recipe: Recipe, speed: float) -> Rows:
         ("descent", _descent(recipe)),
         (
             "budget",
-            f"{recipe.images:,} {things}, about {duration(seconds)} at {speed:,.0f} {things}/s",
+            f"{recipe.images:,} {things}, about {duration(seconds)} at {_rate(speed)} {things}/s",
         ),
         ("machine", f"{recipe.device}, {_arithmetic(recipe)}, about {_memory()}"),
     )
+
+
+def _rate(speed: float) -> str:
+    return f"{speed:,.0f}" if speed >= 10 else f"{speed:.2g}"
 
 
 def data_rows(data: Dataset) -> Rows:
