@@ -82,9 +82,9 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
             drawn = torch.cat([decode(x, run.spec) for x in sample(run.generator, asked.samples)])
             counts = found(reader, drawn.numpy())
             yield row(name, seed, counts, images, spent)
-            stem = asked.cache / f"stacked-{name}-{asked.seconds:g}s-{seed}"
-            grid(drawn.numpy()[:64], 8).save(stem.with_suffix(".png"))
-            write_text(stem.with_suffix(".json"), json.dumps(counts.tolist()))
+            stem = f"stacked-{name}-{asked.seconds:g}s-{seed}"
+            grid(drawn.numpy()[:64], 8).save(asked.cache / f"{stem}.png")
+            write_text(asked.cache / f"{stem}.json", json.dumps(counts.tolist()))
 
 
 def row(name: str, seed: int, counts: NDArray[np.int64], images: int, spent: float) -> str:

@@ -4,11 +4,20 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from sparring import objectives, penalties
 from sparring.augment import Augmentation
+from sparring.networks.dense import Dense
 from sparring.penalties import Penalty
-from sparring.profiling import kind, marked, phase, profile_step
+from sparring.profiling import (
+    gigaflop_of,
+    kind,
+    marked,
+    peak_gigaflops,
+    phase,
+    profile_step,
+)
 from sparring.schedules import constant
 from sparring.training.step import Game, train_step
 
@@ -102,3 +111,23 @@ def test_a_penalty_s_own_derivative_belongs_to_the_penalty() -> None:
     assert phase([*inner, "penalties"]) == "penalties"
     assert phase(["aten::mm", "discriminator forward", "penalties"]) == "penalties"
     assert phase(["aten::mm"]) == "other"
+
+
+def test_products_of_dense_layers_are_counted_like_those_of_pytorch_s_linear_layers() -> None:
+    ours, plain = Dense(300, 400), nn.Linear(300, 400)
+    x = torch.randn(64, 300, requires_grad=True)
+    counts = [gigaflop_of(lambda one=one: one(x).sum().backward(), 1) for one in (ours, plain)]
+    assert counts[0] == counts[1] == pytest.approx(3 * 2 * 64 * 300 * 400 / 1e9)
+
+
+def test_the_peak_is_that_of_the_better_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = torch.mm
+
+    def slower(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        for _ in range(20):
+            slow(a, b)
+        return slow(a, b)
+
+    usual = peak_gigaflops()
+    monkeypatch.setattr(torch, "mm", slower)
+    assert peak_gigaflops() > usual / 4

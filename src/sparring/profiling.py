@@ -23,7 +23,7 @@ from torch.utils.flop_counter import flop_registry
 
 from sparring.augment import Augmentation, Change
 from sparring.draws import Draw
-from sparring.networks.dense import Dense
+from sparring.networks.dense import AVAILABLE, Dense
 from sparring.penalties import PenaltyFn
 from sparring.runs import Json
 from sparring.training.loop import Batches
@@ -40,12 +40,13 @@ PENALTIES, AUGMENTATION = "penalties", "augmentation"
 BACKWARD, OPTIMISER, AVERAGE, OTHER = "backward", "optimiser", "averaging", "other"
 MARKS = (DATA, PENALTIES, AUGMENTATION, GENERATOR, DISCRIMINATOR)
 CONVOLUTION, MATRICES = "convolution", "matrix products"
+DENSE = torch.ops.mkldnn._linear_pointwise if AVAILABLE else None  # PyTorch does not count it
 POINTWISE = "normalisation and activations"
 
 # Parts of operators' names in small letters, tried in order; the first that occurs decides.
 OPERATORS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (CONVOLUTION, ("conv",)),
-    (MATRICES, ("::mm", "::addmm", "::bmm", "::baddbmm", "::addmv", "::dot", "::linear")),
+    (MATRICES, ("::mm", "::addmm", "::bmm", "::baddbmm", "::addmv", "::dot", "linear")),
     (AVERAGE, ("lerp",)),
     (OPTIMISER, ("_fused_adam", "_fused_sgd")),
     (AUGMENTATION, ("grid_sampler", "affine_grid", "_sampled", "_spread")),
@@ -119,7 +120,9 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         named = kwargs or {}
         made = func(*args, **named)
-        if formula := flop_registry.get(func.overloadpacket):
+        if func.overloadpacket == DENSE:
+            self.flop += 2 * made.numel() * args[0].shape[1]
+        elif formula := flop_registry.get(func.overloadpacket):
             self.flop += formula(*args, **named, out_val=made)
         return made
 

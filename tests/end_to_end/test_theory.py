@@ -104,9 +104,7 @@ def test_dirac_says_never_and_undecided_in_words(cli: CommandLine) -> None:
 
 
 def test_numbers_that_are_not_finite_are_null_in_json(cli: CommandLine) -> None:
-    planted = (
-        "import sparring.penalties as p; p.r1 = lambda r, f, w: float('nan') * p.r2(r, f, w)"
-    )
+    planted = "import sparring.penalties as p; p.r1 = lambda r, f, w: float('nan') * p.r2(r, f, w)"
     ended = cli.start("theory", "--only", "34", "--json", prelude=planted).wait()
     assert ended.code == 1
     assert "NaN" not in ended.out

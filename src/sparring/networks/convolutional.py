@@ -115,13 +115,10 @@ class ResizeConvolution(nn.Conv2d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return conv_transpose2d(x, self.spread(), self.bias, stride=2, padding=1)
-
-    def spread(self) -> Tensor:
-        """Return the kernel of that transposed convolution, (inputs, outputs, 4, 4)."""
         kernel = self.weight.flip(2, 3).transpose(0, 1)
         shifts = ((0, 1, 0, 1), (1, 0, 0, 1), (0, 1, 1, 0), (1, 0, 1, 0))
-        return sum((pad(kernel, shift) for shift in shifts[1:]), pad(kernel, shifts[0]))
+        spread = sum((pad(kernel, shift) for shift in shifts[1:]), pad(kernel, shifts[0]))
+        return conv_transpose2d(x, spread, self.bias, stride=2, padding=1)
 
 
 class ChannelsFirst(nn.Module):
