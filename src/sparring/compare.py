@@ -122,7 +122,7 @@ def _advice(one: Comparison) -> str:
         return ""
     if one.enough >= MOST_SAMPLES:
         return "; no number of samples would settle so small a difference"
-    return f"; about {one.enough:,} samples of each would settle it"
+    return f"; about {float(f'{one.enough:.2g}'):,.0f} samples of each would settle it"
 
 
 def _welch(first: Sequence[float], second: Sequence[float]) -> Estimate:
