@@ -1,23 +1,33 @@
 """Images per CPU-second of sparring's step against textbook loops of the same sizes.
 
-python -m benchmarks.step_speed [--rounds N] [--convolutional BATCH …] [--profile]
+python -m benchmarks.step_speed [--rounds N] [--convolutional BATCH …] [--allocator] [--levers]
+                                [--profile]
 
 CPU time of one thread, so that a busy machine disturbs little; all contenders take turns within
 each round and a ratio compares turns of the same round. The pixels are random: speed does not
-depend on them.
+depend on them. What the input pipeline and the allocator's settings bring is told in rows of
+their own. glibc reads its settings when a process starts, so those rows run in a second process.
+With --levers each change that makes a step faster stands alone on top of the textbook loop, and
+the allocator's settings are compared between two processes that differ in nothing else.
 """
 
 import argparse
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from itertools import cycle
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
+from unittest.mock import patch
 
 import numpy as np
 import torch
-from torch.profiler import ProfilerActivity, profile
+from torch import Tensor
+from torch.optim import Adam
 
 from benchmarks import textbook
 from sparring.build import build_game, build_state, with_depths
@@ -26,13 +36,28 @@ from sparring.data.images import open_images
 from sparring.data.options import DataOptions
 from sparring.plan import batches
 from sparring.presets import preset
+from sparring.profiling import gigaflop_of, peak_gigaflops, profile_step
 from sparring.recipe import Options, Recipe, nested, resolve
 from sparring.training.step import Batch, train_step
 
 IMAGES, SIDE = 5_000, 28
-TRACED = 24  # steps that the profiler sees
+WHOLE = {"convolutional": 1.5, "fully_connected": 1.6}  # with penalties and pipeline
 CYCLE = 8  # steps after which a lazy penalty comes round again
+ALLOCATOR = {  # memory that was freed stays with the process
+    "MALLOC_TOP_PAD_": str(64 * 2**20),
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),  # the most that glibc takes
+    "MALLOC_TRIM_THRESHOLD_": str(2**40),
+}
 Step = Callable[[], object]
+Timed = Callable[[Step, int], float]  # a step and how often to repeat it, to CPU-seconds
+
+
+def cpu_seconds(step: Step, times: int) -> float:
+    """Return the CPU time of this process while a step is repeated."""
+    began = time.process_time()
+    for _ in range(times):
+        step()
+    return time.process_time() - began
 
 
 @dataclass(frozen=True)
@@ -42,6 +67,7 @@ class Contender:
     name: str
     step: Step
     batch: int
+    timed: Timed = cpu_seconds
 
 
 @dataclass(frozen=True)
@@ -61,20 +87,165 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--convolutional", type=int, nargs="*", default=[64, 32], help="batches")
     parser.add_argument("--fully-connected", type=int, nargs="*", default=[100], help="batches")
     parser.add_argument("--profile", action="store_true", help="print where our step's time goes")
+    parser.add_argument("--allocator", action="store_true", help="rows with its settings")
+    parser.add_argument("--levers", action="store_true", help="each change alone")
     options = parser.parse_args(arguments)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        data = random_images()
-        contests = [convolutional(data, batch) for batch in options.convolutional]
-        contests += [fully_connected(data, batch) for batch in options.fully_connected]
-        for contest in contests:
-            rates = measure(contest.contenders, options.rounds, options.seconds)
-            print(*table(contest, rates), sep="\n")
-            if options.profile:
-                print(*profiled(contest.contenders[-1]), sep="\n")
+        for kind in CONTESTS:
+            for batch in getattr(options, kind):
+                show(kind, batch, options)
+                if options.levers:
+                    show_levers(kind, batch, options)
     finally:
         torch.set_num_threads(threads)
+
+
+def show(kind: str, batch: int, options: argparse.Namespace) -> None:
+    """Measure one contest and print its tables."""
+    contest = CONTESTS[kind](random_images(), batch)
+    names = [one.name for one in (contest.contenders[0], contest.contenders[-2])]  # both bare
+    with elsewhere(kind, batch, names) if options.allocator else nullcontext(()) as more:
+        contenders = *contest.contenders, *more
+        rates = measure(contenders, options.rounds, options.seconds)
+    print(*table(replace(contest, contenders=contenders), rates), sep="\n")
+    print(*utilisation(contest.contenders, rates), sep="\n")
+    if options.profile:
+        ours = contest.contenders[-1]
+        print(f"\nself time of: {ours.name}", *profile_step(ours.step).table(), sep="\n")
+
+
+@contextmanager
+def elsewhere(
+    kind: str,
+    batch: int,
+    names: Sequence[str],
+    settings: Mapping[str, str] = ALLOCATOR,
+    told: str = "malloc",
+) -> Iterator[tuple[Contender, ...]]:
+    """Lend contenders that run in a process with these settings around it, until the end."""
+    ours, theirs = get_context("spawn").Pipe()
+    process = get_context("spawn").Process(target=serve, args=(theirs, kind, batch), daemon=True)
+    with patch.dict(os.environ, settings):
+        process.start()
+
+    def timed(name: str) -> Timed:
+        def ask(step: Step, times: int) -> float:
+            ours.send((name, times))
+            spent: float = ours.recv()
+            return spent
+
+        return ask
+
+    def nothing() -> None: ...
+
+    try:
+        yield tuple(Contender(f"{name}, {told}", nothing, batch, timed(name)) for name in names)
+    finally:
+        process.terminate()
+        process.join()
+
+
+def serve(connection: Connection, kind: str, batch: int) -> None:
+    """Time the contenders of a contest that are asked for, one message each."""
+    torch.set_num_threads(1)
+    steps = {one.name: one.step for one in CONTESTS[kind](random_images(), batch).contenders}
+    while True:
+        name, times = connection.recv()
+        connection.send(cpu_seconds(steps[name], times))
+
+
+def show_levers(kind: str, batch: int, options: argparse.Namespace) -> None:
+    """Measure and print each change alone, then the allocator's settings alone."""
+    contest = levers(kind, batch)
+    rates = measure(contest.contenders, options.rounds, options.seconds)
+    print(f"\n{contest.title}; goal of the last row {contest.goal:g}x")
+    print(*comparison(contest.contenders, rates), sep="\n")
+    print(*utilisation(contest.contenders, rates), sep="\n")
+    for name in ("textbook, bare step", "ours, simultaneous, R1 every 8"):
+        with (
+            elsewhere(kind, batch, [name], {}, "malloc as it is") as plain,
+            elsewhere(kind, batch, [name], ALLOCATOR, "malloc set") as settled,
+        ):
+            pair = *plain, *settled
+            print(*comparison(pair, measure(pair, options.rounds, options.seconds)), sep="\n")
+
+
+def levers(kind: str, batch: int) -> Contest:
+    """Set single changes to a textbook loop, and all of ours, against that loop as it comes."""
+    data, make = random_images(), LOOPS[kind]
+    floats = _floats(data)
+
+    def loaded(name: str, loop: textbook.Loop, layout: torch.memory_format) -> Contender:
+        piped = textbook.endless(floats, batch)
+        return Contender(name, lambda: loop.step(next(piped).to(memory_format=layout)), batch)
+
+    as_it_comes, last = torch.contiguous_format, torch.channels_last
+    resident, quick = resident_batches(data, batch), make()
+    rows = [
+        loaded("textbook, with its DataLoader", make(), as_it_comes),
+        Contender("uint8 in memory, index_select", lambda: quick.step(next(resident)), batch),
+        loaded("discriminator frozen for the generator", frozen(make()), as_it_comes),
+        loaded("fused Adam", fused(make()), as_it_comes),
+    ]
+    if kind == "convolutional":
+        rows.append(loaded("channels_last", in_layout(make(), last), last))
+    rows.append(_whole(kind, batch, data))
+    return Contest(f"levers alone, {kind}, batch {batch}", WHOLE[kind], tuple(rows))
+
+
+def resident_batches(data: Dataset, batch: int) -> Iterator[Tensor]:
+    """Yield batches drawn from bytes that stay in memory, made into floats when they are used."""
+    pixels = torch.from_numpy(data.items).permute(0, 3, 1, 2).contiguous()
+    while True:
+        for chosen in torch.randperm(len(pixels)).split(batch)[:-1]:
+            yield pixels.index_select(0, chosen).float().div_(127.5).sub_(1)
+
+
+def fused(loop: textbook.Loop) -> textbook.Loop:
+    """Return the loop with optimisers that change all parameters in one kernel."""
+    g, d = (
+        Adam(network.parameters(), lr=loop.lr, betas=loop.betas, fused=True)
+        for network in (loop.generator, loop.discriminator)
+    )
+    loop.optimizers = g, d
+    return loop
+
+
+def in_layout(loop: textbook.Loop, layout: torch.memory_format) -> textbook.Loop:
+    """Return the loop with both networks' kernels in a memory layout."""
+    for network in (loop.generator, loop.discriminator):
+        network.to(memory_format=layout)  # type: ignore[call-overload]
+    return loop
+
+
+def frozen(loop: textbook.Loop) -> textbook.Loop:
+    """Return the loop with a generator's move that asks for no gradient of the discriminator."""
+    g, d = loop.optimizers
+
+    def thaw(*ignored: object) -> None:
+        loop.discriminator.requires_grad_(True)
+
+    def freeze(*ignored: object) -> None:
+        loop.discriminator.requires_grad_(False)
+
+    d.register_step_post_hook(freeze)
+    g.register_step_post_hook(thaw)
+    return loop
+
+
+def _floats(data: Dataset) -> Tensor:
+    return torch.from_numpy(data.items).permute(0, 3, 1, 2).contiguous() / 127.5 - 1
+
+
+def _whole(kind: str, batch: int, data: Dataset) -> Contender:
+    """Return our step with its lazy penalty and its input pipeline."""
+    name, asked = OURS[kind]
+    lazy = {"penalties.r1": {"weight": 1, "every": CYCLE}}
+    options = nested({**asked, **lazy, "batch": batch, "images": 1_000_000})
+    recipe = with_depths(resolve(preset(name, "small", data.spec), options), data.spec)
+    return _ours("ours, R1 every 8, input pipeline", recipe, data, piped=True)
 
 
 def random_images() -> Dataset:
@@ -133,7 +304,7 @@ def _contenders(
 
 
 def _ours(name: str, recipe: Recipe, data: Dataset, *, piped: bool) -> Contender:
-    state, game = build_state(recipe, data.spec), build_game(recipe)
+    state, game = build_state(recipe, data.spec), build_game(recipe, data.spec)
     fetch = batches(data, recipe)
     ready = cycle(
         [fetch(start, recipe.batch) for start in range(0, 40 * recipe.batch, recipe.batch)]
@@ -154,33 +325,28 @@ def measure(
     for turn in range(rounds):
         shift = turn % len(contenders)
         for one in (*contenders[shift:], *contenders[:shift]):
-            spent = cpu_seconds(one.step, steps[one.name])
+            spent = one.timed(one.step, steps[one.name])
             rates[one.name].append(steps[one.name] * one.batch / spent)
     return rates
 
 
-def cpu_seconds(step: Step, times: int) -> float:
-    """Return the CPU time of this process while a step is repeated."""
-    began = time.process_time()
-    for _ in range(times):
-        step()
-    return time.process_time() - began
-
-
 def _steps_in(one: Contender, seconds: float) -> int:
     """Return a number of steps that takes about this long, in whole cycles; warms up."""
-    cpu_seconds(one.step, CYCLE)
-    return max(round(seconds / cpu_seconds(one.step, CYCLE)), 1) * CYCLE
+    one.timed(one.step, CYCLE)
+    return max(round(seconds / one.timed(one.step, CYCLE)), 1) * CYCLE
 
 
 def table(contest: Contest, rates: Mapping[str, list[float]]) -> list[str]:
-    """Return the rows: median speed, its spread, and the median ratio to the textbook's."""
-    reference = rates[contest.contenders[0].name]
-    lines = [
-        f"\n{contest.title}; goal {contest.goal:g}x (bare step, no penalty)",
-        f"{'':40}{'images/CPU-s':>13}{'spread':>9}{'ratio':>8}{'lowest..highest':>18}",
-    ]
-    for one in contest.contenders:
+    """Return the rows below a line that says what was compared, and what is hoped for."""
+    title = f"\n{contest.title}; goal {contest.goal:g}x (bare step, no penalty)"
+    return [title, *comparison(contest.contenders, rates)]
+
+
+def comparison(contenders: Sequence[Contender], rates: Mapping[str, list[float]]) -> list[str]:
+    """Return the rows: median speed, its spread, and the median ratio to the first contender's."""
+    reference = rates[contenders[0].name]
+    lines = [f"{'':40}{'images/CPU-s':>13}{'spread':>9}{'ratio':>8}{'lowest..highest':>18}"]
+    for one in contenders:
         own = rates[one.name]
         ratios = [a / b for a, b in zip(own, reference, strict=True)]
         spread = (max(own) - min(own)) / 2 / median(own)
@@ -191,17 +357,36 @@ def table(contest: Contest, rates: Mapping[str, list[float]]) -> list[str]:
     return lines
 
 
-def profiled(one: Contender, top: int = 8) -> list[str]:
-    """Return the operators that one contender spends most of its time in."""
-    with profile(activities=[ProfilerActivity.CPU]) as trace:
-        cpu_seconds(one.step, TRACED)
-    rows = sorted(trace.key_averages(), key=lambda row: -row.self_cpu_time_total)
-    total = sum(row.self_cpu_time_total for row in rows)
-    return [f"\nself time of: {one.name}"] + [
-        f"  {row.self_cpu_time_total / total:6.1%}  {row.key} ({row.count // TRACED} a step)"
-        for row in rows[:top]
-    ]
+def utilisation(contenders: Sequence[Contender], rates: Mapping[str, list[float]]) -> list[str]:
+    """Return rows: what each step computes, and its share of what the machine can."""
+    peak = peak_gigaflops()
+    lines = [f"{f'of {peak:.0f} GFLOP/s in a large product':40}{'MFLOP/image':>13}{'GFLOP/s':>9}"]
+    for one in contenders:
+        gigaflop = gigaflop_of(one.step, CYCLE) / one.batch
+        speed = gigaflop * median(rates[one.name])
+        lines.append(f"{one.name:40}{1e3 * gigaflop:13,.2f}{speed:9.1f}{speed / peak:8.0%}")
+    return lines
 
+
+CONTESTS: Mapping[str, Callable[[Dataset, int], Contest]] = {
+    "convolutional": convolutional,
+    "fully_connected": fully_connected,
+}
+LOOPS: Mapping[str, Callable[[], textbook.Loop]] = {
+    "convolutional": lambda: textbook.convolutional(SIDE),
+    "fully_connected": lambda: textbook.fully_connected(SIDE),
+}
+OURS: Mapping[str, tuple[str, Options]] = {
+    "convolutional": (
+        "default",
+        {
+            "order": "simultaneous",
+            "generator.latent": textbook.LATENT,
+            "generator.upsampling": "transposed",
+        },
+    ),
+    "fully_connected": ("article", {"order": "simultaneous", "objective": "non-saturating"}),
+}
 
 if __name__ == "__main__":
     main()

@@ -1,6 +1,7 @@
 """The benchmarks run with tiny settings and print their tables; their arithmetic is exact."""
 
 import json
+import sys
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -9,10 +10,46 @@ import numpy as np
 import pytest
 import torch
 
+from sparring.build import with_depths
+from sparring.networks.convolutional import ConvolutionalGenerator, ResizeConvolution
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
+from sparring.presets import preset
+from sparring.profiling import gigaflop_of
+from sparring.recipe import Recipe, nested, resolve
 from sparring.spec import ImageSpec
 
 ROOT = Path(__file__).parents[1]
+PEER = """
+import aim, torch
+from torch import nn
+assert torch.cuda.is_available(), 'no GPU'
+
+class Generator(nn.Module):
+    latent_dim, num_layers = 512, 2
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(512, 3072)
+    def forward(self, styles, noise):
+        return self.layer(styles[:, 0]).view(-1, 3, 32, 32)
+
+class Networks(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.S, self.G = nn.Identity(), Generator()
+        self.D = nn.Sequential(nn.Flatten(), nn.Linear(3072, 400))
+        self.cuda(0)
+
+class Trainer:
+    def __init__(self, base_dir, image_size, batch_size, network_capacity):
+        self.rank = 0
+    def init_GAN(self):
+        self.GAN = Networks()
+    def train(self):
+        assert not self.is_main
+        images = next(self.loader).cuda(self.rank)
+        noise = torch.randn(len(images), 512, device=self.rank)
+        self.GAN.D(images).mean().backward()
+"""
 
 
 @pytest.fixture
@@ -26,7 +63,8 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> object:
     return load
 
 
-def test_step_speed_prints_every_contender_and_its_ratio(benchmark, capsys) -> None:
+def test_step_speed_prints_every_contender_and_its_ratio(benchmark, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("sparring.profiling.PEAK_SECONDS", 0.0)
     tiny = [
         "--rounds",
         "1",
@@ -40,13 +78,75 @@ def test_step_speed_prints_every_contender_and_its_ratio(benchmark, capsys) -> N
     ]
     benchmark("step_speed").main(tiny)
     out = capsys.readouterr().out
-    assert out.count("textbook, bare step") == 2
+    assert out.count("textbook, bare step") == 4  # speeds, utilisation
     assert "self time of: ours" in out
     assert "goal 1.35x" in out
     assert "goal 1.5x" in out
     for order in ("alternating", "simultaneous"):
-        assert out.count(f"ours, {order}, R1 every 8") == 2
-        assert out.count(f"ours, {order}, no penalty") == 2
+        assert out.count(f"ours, {order}, R1 every 8") == 4
+        assert out.count(f"ours, {order}, no penalty") == 4
+
+
+def test_utilisation_is_what_a_step_computes_in_its_time_over_the_peak(
+    benchmark, monkeypatch
+) -> None:
+    step_speed = benchmark("step_speed")
+    monkeypatch.setattr(step_speed, "peak_gigaflops", lambda: 100.0)
+    loop = benchmark("textbook").fully_connected(28)
+    one = step_speed.Contender("textbook", lambda: loop.step(torch.zeros(4, 1, 28, 28)), 4)
+    line = step_speed.utilisation([one], {"textbook": [900.0, 1000.0, 5000.0]})[-1]
+    # A product costs once forwards and once for each of its two factors' gradients; a first layer
+    # has no gradient of its input, and the last pass of three through the discriminator needs it.
+    hidden = 784 * 784
+    generator = 3 * (100 * 784 + 2 * hidden) - 100 * 784
+    discriminator = 3 * 3 * (2 * hidden + 784) - 2 * hidden
+    megaflop = 2 * (generator + discriminator) / 1e6
+    assert line.split() == ["textbook", f"{megaflop:.2f}", f"{megaflop:.1f}", f"{megaflop:.0f}%"]
+
+
+@pytest.mark.slow
+def test_step_speed_has_rows_with_the_allocator_set_from_a_process_of_its_own(
+    benchmark, capsys
+) -> None:
+    tiny = ["--rounds", "1", "--seconds", "0.01", "--convolutional", "--fully-connected", "4"]
+    benchmark("step_speed").main([*tiny, "--allocator"])
+    lines = [line for line in capsys.readouterr().out.splitlines() if ", malloc" in line]
+    assert [line.split(",")[0] for line in lines] == ["textbook", "ours"]
+    assert all(int(line.split()[-4].replace(",", "")) > 0 for line in lines)
+
+
+@pytest.mark.parametrize("wanted", [1.0, 90.0, 110.0, 1e9])
+def test_the_width_of_equal_cost_is_nearest_in_ratio(benchmark, wanted) -> None:
+    peers = benchmark("peers")
+    found = peers.nearest_width(lambda width: width**2, wanted)
+    best = min(range(1, peers.WIDEST + 1), key=lambda width: abs(np.log(width**2 / wanted)))
+    assert found == best
+
+
+def test_a_peer_that_wants_cuda_runs_on_the_cpu_and_one_that_is_missing_says_why(
+    benchmark, capsys, monkeypatch, tmp_path: Path
+) -> None:
+    package = tmp_path / "stylegan2_pytorch"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise ImportError('not to be run')")
+    (package / "stylegan2_pytorch.py").write_text(PEER)
+    peers = benchmark("peers")
+    names = "stylegan2-pytorch,lightweight-gan"
+    tiny = ["--rounds", "1", "--seconds", "0.01", "--names", names]
+    peers.main([str(tmp_path), *tiny])
+    out = capsys.readouterr().out
+    assert "lightweight-gan does not run here: FileNotFoundError" in out
+    assert out.count("\nsparring, widths") == 2  # speed, utilisation
+    assert f"discriminator: {2 * 512 * 3072 / 1e6:.1f} and {2 * 3072 * 400 / 1e6:.1f}" in out
+    assert "aim" not in sys.modules
+
+    monkeypatch.setattr(peers, "SIZED", {})
+    only = ["--rounds", "1", "--seconds", "0.01", "--names", "stylegan2-pytorch"]
+    peers.main([str(tmp_path), *only, "--equal", "step"])
+    out = capsys.readouterr().out
+    assert f"costs {2 * 2 * 3072 * 400 / 1e6:.1f} MFLOP an image" in out
+    assert abs(float(out.split("ours ")[1].split()[0]) - 1) <= peers.TOLERANCE
+    assert "sparring, the preset as it is" in out
 
 
 def test_quality_prints_anchors_and_recipes_and_leaves_sheets(benchmark, capsys, tmp_path) -> None:
@@ -138,3 +238,129 @@ def test_the_textbook_networks_have_the_sizes_of_ours(benchmark) -> None:
 
     assert size(loop.generator) == size(MLPGenerator(spec, 100, 784, 2))
     assert size(loop.discriminator) == size(MLPDiscriminator(spec, 784, 2))
+
+
+@pytest.fixture
+def settled(benchmark) -> ConvolutionalGenerator:
+    """Return a generator whose batch norms are far from the identity."""
+    generator = benchmark("sampling_speed").settled_generator(passes=1)
+    numbers = torch.Generator().manual_seed(0)
+    for values in generator.parameters():
+        if values.ndim == 1:
+            torch.nn.init.uniform_(values, -1, 1, numbers)
+    return generator
+
+
+def test_sampling_speed_prints_every_way_for_every_batch(benchmark, capsys) -> None:
+    pytest.importorskip("onnxruntime")
+    benchmark("sampling_speed").main(["--rounds", "1", "--seconds", "0.001", "--batches", "1", "3"])
+    out = capsys.readouterr().out
+    assert "28x28, batch 1; images differ by at most" in out
+    assert "28x28, batch 3; images differ by at most" in out
+    for way in ("eager", "inference mode", "folded", "kernels", "sampling.sample", "ONNX"):
+        assert sum(way in line for line in out.splitlines()) == 2
+
+
+def test_folding_and_spreading_leave_neither_norms_nor_another_image(benchmark, settled) -> None:
+    module = benchmark("sampling_speed")
+    folded = module.without_norm(settled)
+    spread = module.with_spread_kernels(folded)
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in folded.modules())
+    assert not any(isinstance(part, ResizeConvolution) for part in spread.modules())
+    latents = module.first_latents(5, settled.latent)
+    expected = settled(latents)
+    assert expected.std() > 0.01
+    for copy in (folded, spread):
+        torch.testing.assert_close(copy(latents), expected, atol=1e-6, rtol=0)
+
+
+def test_a_way_that_gives_other_images_is_refused_by_name(benchmark) -> None:
+    module = benchmark("sampling_speed")
+    known = {"eager": torch.sin, "hasty": lambda x: x.sin() + 2e-4}
+    with pytest.raises(SystemExit, match="'hasty' gives other images"):
+        module.largest_difference(known, torch.zeros(2, 3))
+    known["hasty"] = lambda x: x.sin() * torch.nan
+    with pytest.raises(SystemExit, match="'hasty' gives other images"):
+        module.largest_difference(known, torch.zeros(2, 3))
+    known["hasty"] = lambda x: x.sin() + 5e-5
+    assert module.largest_difference(known, torch.zeros(2, 3)) == pytest.approx(5e-5)
+
+
+def test_a_step_costs_an_image_the_same_in_any_batch(benchmark) -> None:
+    peers = benchmark("peers")
+    options = {"batch": 8, "generator.width": 8, "discriminator.width": 8, "images": 1000}
+    spec = ImageSpec(16, 16, 3)
+    recipe = with_depths(resolve(preset("default", "small", spec), nested(options)), spec)
+    expected = 1e3 * gigaflop_of(peers._ours(recipe, 16).step, peers.CYCLE) / 8
+    assert peers.step_cost(recipe, 16) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "widths"),
+    [(90.0, (32, 16)), (110.0, (32, 16)), (1600.0, (128, 64)), (25.0, (16, 8))],
+)
+def test_widths_are_scaled_together_if_a_step_costs_over_15_percent_off(
+    benchmark, wanted, widths
+) -> None:
+    peers = benchmark("peers")
+    base = resolve(nested({"generator.width": 32, "discriminator.width": 16}))
+
+    def cost(recipe: Recipe) -> float:
+        return 100 * (recipe.generator.width / 32) ** 2
+
+    found = peers.scaled(base, cost, wanted)
+    assert (found.generator.width, found.discriminator.width) == widths
+
+
+@pytest.mark.parametrize("kind", ["convolutional", "fully_connected"])
+def test_levers_end_with_our_whole_step_and_its_penalty(benchmark, kind) -> None:
+    contest = benchmark("step_speed").levers(kind, 4)
+    names = [one.name for one in contest.contenders]
+    assert names[0] == "textbook, with its DataLoader"
+    assert names[-1] == "ours, R1 every 8, input pipeline"
+    assert ("channels_last" in names) == (kind == "convolutional")
+    costs = [gigaflop_of(one.step, 8) for one in contest.contenders]
+    assert costs[1] == costs[3] == costs[0] > costs[2]
+
+
+def test_levers_change_how_a_textbook_step_is_computed_and_not_what(benchmark) -> None:
+    step_speed, textbook = benchmark("step_speed"), benchmark("textbook")
+    ways = {
+        "none": lambda loop: loop,
+        "fused": step_speed.fused,
+        "frozen": step_speed.frozen,
+        "layout": lambda loop: step_speed.in_layout(loop, torch.channels_last),
+    }
+    losses, asked = {}, []
+    for name, lever in ways.items():
+        torch.manual_seed(0)
+        loop = lever(textbook.convolutional(28))
+        real = torch.rand(4, 1, 28, 28)
+        losses[name] = torch.stack([torch.stack(loop.step(real)) for _ in range(3)])
+        asked.append(all(p.requires_grad for p in loop.discriminator.parameters()))
+        torch.testing.assert_close(losses[name], losses["none"], atol=2e-3, rtol=2e-3)
+    assert all(asked)
+    quick = step_speed.fused(textbook.convolutional(28))
+    assert all(one.defaults["fused"] for one in quick.optimizers)
+    kernel = step_speed.in_layout(textbook.convolutional(28), torch.channels_last)
+    assert kernel.discriminator[2].weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_frozen_discriminator_spares_its_kernels_gradients(benchmark) -> None:
+    step_speed, textbook = benchmark("step_speed"), benchmark("textbook")
+    real = torch.rand(4, 1, 28, 28)
+    plain, frozen = textbook.fully_connected(28), step_speed.frozen(textbook.fully_connected(28))
+    frozen.step(real)
+    spared = gigaflop_of(lambda: plain.step(real), 1) - gigaflop_of(lambda: frozen.step(real), 1)
+    assert 1e9 * spared == pytest.approx(4 * 2 * (2 * 784 * 784 + 784))
+
+
+def test_batches_in_memory_are_the_data_set_s_images_once_a_round(benchmark) -> None:
+    step_speed = benchmark("step_speed")
+    data = step_speed.random_images()
+    drawn = step_speed.resident_batches(data, 1000)
+    seen = torch.cat([next(drawn) for _ in range(len(data.items) // 1000 - 1)])
+    known = {one.tobytes() for one in data.items}
+    bytes_ = ((seen + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    assert {one.tobytes() for one in bytes_} <= known
+    assert len({one.tobytes() for one in bytes_}) == len(bytes_)

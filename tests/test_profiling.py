@@ -131,3 +131,18 @@ def test_the_peak_is_that_of_the_better_library(monkeypatch: pytest.MonkeyPatch)
     usual = peak_gigaflops()
     monkeypatch.setattr(torch, "mm", slower)
     assert peak_gigaflops() > usual / 4
+
+
+@pytest.mark.parametrize("groups", [1, 4, 16])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_gradients_of_grouped_convolutions_are_counted_once(groups: int, transposed: bool) -> None:
+    kernel = torch.randn(16, 16 // groups, 3, 3, requires_grad=True)
+    x = torch.randn(2, 16, 8, 8, requires_grad=True)
+    convolve = torch.conv_transpose2d if transposed else torch.conv2d
+
+    def step() -> None:
+        convolve(x, kernel, stride=2, padding=1, groups=groups).sum().backward()
+
+    found = gigaflop_of(step, 1)
+    positions = 2 * (64 if transposed else 16)  # of two images, on the smaller side
+    assert 1e9 * found == pytest.approx(3 * 2 * positions * kernel.numel())

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from math import prod
 from typing import Any
 
 import torch
@@ -122,9 +123,19 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         made = func(*args, **named)
         if func.overloadpacket == DENSE:
             self.flop += 2 * made.numel() * args[0].shape[1]
+        elif func.overloadpacket == torch.ops.aten.convolution_backward:
+            self.flop += _convolution_backward(*args)
         elif formula := flop_registry.get(func.overloadpacket):
             self.flop += formula(*args, **named, out_val=made)
         return made
+
+
+def _convolution_backward(grad_out: Tensor, x: Tensor, kernel: Tensor, *others: Any) -> int:
+    """Count as many products for each gradient as forwards; PyTorch's formula forgets groups."""
+    transposed, wanted = others[4], others[7]
+    positions = len(x) * prod((x if transposed else grad_out).shape[2:])
+    flop: int = 2 * positions * kernel.numel() * sum(wanted[:2])
+    return flop
 
 
 @torch.no_grad()
