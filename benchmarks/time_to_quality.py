@@ -148,8 +148,11 @@ def draw(kept: Mapping[str, float], dataset: str, path: Path) -> None:
         ylabel="Fréchet distance on a fixed classifier",
         title=f"{dataset}: median and range of the seeds",
     )
-    axes.grid(alpha=0.3, which="both")
-    axes.legend(frameon=False)
+    budgets = sorted({float(one.split()[1]) for one in kept})
+    axes.set_xticks(budgets, [f"{budget:g}" for budget in budgets])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     figure.savefig(path)
 
 

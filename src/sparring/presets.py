@@ -14,7 +14,7 @@ FULLY_CONNECTED_SIDE = 16  # below it an image has too few pixels for convolutio
 THINNEST = 4  # and so has one with a side below this
 WIDEST_LATENT = 64  # for points of more coordinates
 
-MANY = 2_000  # training images; with fewer, the discriminator learns them by heart
+MANY = 500  # training images; with fewer, the discriminator learns them by heart within minutes
 
 _CONVOLUTIONAL_WIDTHS: dict[Size, tuple[int, int]] = {  # of generator, discriminator
     "tiny": (16, 8),
