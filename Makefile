@@ -10,6 +10,7 @@ READY := $(VENV)/.ready
 demo: $(READY)  ## train on 5,000 real handwritten digits and leave a report
 	$(BIN)/sparring train mnist --budget 2m --run-name demo
 	$(BIN)/sparring sample latest -n 64 --grid
+	$(BIN)/sparring evaluate latest -n 2000
 	@echo "open runs/ in a browser: the newest folder's report.html"
 
 test: check  ## format, lint, strict types, then the tests

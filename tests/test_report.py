@@ -14,7 +14,7 @@ from PIL import Image
 
 from sparring.report import write_card, write_report
 from sparring.report.card import code, escaped
-from sparring.report.charts import BUCKETS, Reference, Series, line_chart, thin
+from sparring.report.charts import BUCKETS, Reference, Series, axis_over, line_chart, thin
 from sparring.report.curves import draw_curves, read_ticks
 from sparring.report.words import duration, number, short, spaced
 from sparring.runs import RunFolder
@@ -628,3 +628,8 @@ def test_only_finite_numbers_count_as_numbers() -> None:
         2.5,
         *[None] * 6,
     ]
+
+
+def test_a_share_that_is_always_nought_has_no_axis_below_it() -> None:
+    axis = axis_over([0.0, 0.0], 0.0, 100.0)
+    assert (axis.low, axis.high) == (0.0, 1.0)

@@ -153,6 +153,8 @@ def axis_over(values: Iterable[float], start: float, end: float, margin: float =
     """Return an axis that holds the values, also where they are all the same."""
     found = list(values)
     low, high = min(found), max(found)
+    if low == high == 0:
+        return Axis(0.0, 1.0, start, end)  # mostly of shares: nothing lies below
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         space = abs(high) / 10 or 1.0
     else:
