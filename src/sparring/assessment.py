@@ -5,7 +5,7 @@ Inside: which samples and data are used, within which time, and the file. Not in
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -91,6 +91,11 @@ class Judges:
         """Return their features, from the cache if it has them."""
         return reference(extractor, self.data, self.part, cache / "features", progress, self.most)
 
+    def seen(self, features: NDArray[np.float32]) -> Seen:
+        """Return at most `MOST` of them, from all over, with their features."""
+        some = np.linspace(0, len(features) - 1, min(len(features), MOST)).astype(np.int64)
+        return Seen(self.data.items, self.index()[some], features[some].astype(np.float64))
+
 
 @dataclass(frozen=True)
 class Eyes:
@@ -134,26 +139,17 @@ def assess(
     """
     cache = folder.path.parent / "cache"
     judges = Judges(judge, "all", max(ask.n, MOST)) if judge else _judging_part(data)
-    eyes = open_eyes(extractor, data, cache)
-    trained = Judges(data, "train")
-    real, train = (of.features(extractor, cache, audience.reading) for of in (judges, trained))
+    trained, eyes = Judges(data, "train"), open_eyes(extractor, data, cache)
+    looked = look_at_data(judges, trained, eyes, cache, audience)
     drawn = draw(generator, data, eyes, ask, audience)
     notes = [*judges.notes]
     if len(drawn.features) < ask.n:
         notes.append(f"{ask.seconds:g} seconds were enough for {len(drawn.features):,} samples")
-    lines = [
-        *measure(
-            *(real, drawn.features, train),
-            is_fid=extractor.is_fid,
-            tell=lambda what: audience.reading(what, 0, 1),
-            skip=notes.append,
-        ),
-        *_copying(drawn, data, judges, eyes, cache, audience, notes),
+    lines = (
+        *_measured(looked, drawn, judges, eyes, audience, notes),
         *_classes(drawn, data, judges, notes),
-    ]
-    reals = Seen(judges.data.items, judges.index()[:MOST], real[:MOST].astype(float))
-    twins = Seen(data.items, trained.index(), trained.features(eyes.witness, cache).astype(float))
-    _exhibit(folder, drawn, reals, twins, data.spec)
+    )
+    _exhibit(folder, drawn, judges.seen(looked.real), trained.seen(looked.learned), data.spec)
     found = Evaluation(
         run=folder.name,
         checkpoint=checkpoint,
@@ -164,35 +160,61 @@ def assess(
         extractor=extractor.name,
         digest=extractor.digest,
         width=extractor.width,
-        real=len(real),
+        real=len(looked.real),
         fake=len(drawn.features),
-        lines=tuple(lines),
+        lines=lines,
         notes=tuple(notes),
     )
     write_json(folder.path / "evaluation.json", found.as_json())
     return found
 
 
-def _copying(
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """Features of real data, mapped from files: to judge by and of training, by both eyes."""
+
+    real: NDArray[np.float32]  # through the main eye
+    train: NDArray[np.float32]
+    unseen: NDArray[np.float32]  # the same data through the witness
+    learned: NDArray[np.float32]
+
+
+def look_at_data(
+    judges: Judges, trained: Judges, eyes: Eyes, cache: Path, audience: Audience
+) -> Looked:
+    """Return the features of the data that judge and of what was trained on."""
+    real, train = (of.features(eyes.main, cache, audience.reading) for of in (judges, trained))
+    if eyes.witness is eyes.main:
+        return Looked(real, train, real, train)
+    unseen, learned = (
+        of.features(eyes.witness, cache, audience.reading) for of in (judges, trained)
+    )
+    return Looked(real, train, unseen, learned)
+
+
+def _measured(
+    looked: Looked,
     drawn: Drawn,
-    data: Dataset,
     judges: Judges,
     eyes: Eyes,
-    cache: Path,
     audience: Audience,
     notes: list[str],
-) -> list[Line]:
-    """Return whether the generator copies, as told by features that no training data taught."""
+) -> Iterator[Line]:
+    """Yield the card's lines; copying is told by features that no training data taught."""
+
+    def tell(what: str) -> None:
+        audience.reading(what, 0, 1)
+
+    is_fid, skip = eyes.main.is_fid, notes.append
+    yield from measure(
+        looked.real, drawn.features, looked.train, is_fid=is_fid, tell=tell, skip=skip
+    )
     if judges.part == "train":
-        return []
+        return
     if eyes.witness is not eyes.main:
         notes.append(f"memorisation is judged by {eyes.witness.name}: a classifier has learned")
-    audience.reading("memorisation", 0, 1)
-    unseen, trained = (
-        owner.features(eyes.witness, cache).astype(np.float64)
-        for owner in (Judges(judges.data, judges.part), Judges(data, "train"))
-    )
-    return list(measure_copying(unseen, drawn.witnessed, trained))
+    tell("memorisation")
+    yield from measure_copying(looked.unseen, drawn.witnessed, looked.learned)
 
 
 def _classes(drawn: Drawn, data: Dataset, judges: Judges, notes: list[str]) -> list[Line]:
@@ -213,7 +235,7 @@ def _classes(drawn: Drawn, data: Dataset, judges: Judges, notes: list[str]) -> l
 def _exhibit(folder: RunFolder, drawn: Drawn, real: Seen, train: Seen, spec: Spec) -> None:
     first = np.arange(len(drawn.items))
     fake, witnessed = (
-        Seen(drawn.items, first, features[: len(first)].astype(float))
+        Seen(drawn.items, first, features[: len(first)].astype(np.float64))
         for features in (drawn.features, drawn.witnessed)
     )
     write_exhibits(folder.samples, fake, real, (witnessed, train), spec)

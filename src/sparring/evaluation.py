@@ -154,13 +154,14 @@ def measure(
             skip(f"{name} is left out: {error}")
 
 
-def measure_copying(real: Features, fake: Features, train: Features) -> Iterator[Line]:
+def measure_copying(real: Given, fake: Given, train: Given) -> Iterator[Line]:
     """Yield whether the generator copies what it was trained on.
 
     The features must not have been learned from `train`: a network finds its own training data
     nearer to anything than data it has not seen, whoever made the samples.
     """
-    found = memorization(fake, train, real)
+    reals, trained = (_some(one, MOST, "copied") for one in (real, train))
+    found = memorization(fake[:MOST].astype(np.float64), trained, reals)
     yield Line("memorization", "prefers training data", found["preference"], None, "lower")
     honest = found["authenticity_held_out"]
     yield Line("authenticity", "authenticity", found["authenticity"], honest, "as real")
