@@ -77,7 +77,13 @@ def test_shares_of_a_whole_step_sum_to_one_and_every_phase_has_some(
 def test_marks_change_no_number(
     make_state: Any, make_batch: Any, everything: Any, differing: Any
 ) -> None:
-    game = Game(objectives.hinge, (Penalty(penalties.r1, constant(1.0)),), "simultaneous")
+    augment = Augmentation(("cutout", "translate"), constant(0.8), value_range="0..1")
+    game = Game(
+        objectives.hinge,
+        (Penalty(penalties.r1, constant(1.0)),),
+        "simultaneous",
+        augment=augment,
+    )
     plain, watched = make_state("convolutional"), make_state("convolutional")
     train_step(plain, game, make_batch(4))
     with marked(watched, game, lambda start, count: make_batch(count, start=start)) as (own, fetch):

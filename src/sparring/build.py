@@ -217,15 +217,15 @@ def objective(name: ObjectiveName) -> Objective:
 
 def build_penalties(recipe: Recipe) -> tuple[Penalty, ...]:
     """Return the penalties whose weight is not plainly zero."""
-    r = recipe.penalties
-    named = (
-        (penalties.r1, r.r1),
-        (penalties.r2, r.r2),
-        (penalties.gradient_penalty, r.gradient),
-        (penalties.finite_difference_r1, r.finite_difference_r1),
-        (penalties.finite_difference_r2, r.finite_difference_r2),
-    )
-    return tuple(_penalty(fn, p, recipe.images) for fn, p in named if p.weight not in ("0", "0.0"))
+    functions = {
+        "r1": penalties.r1,
+        "r2": penalties.r2,
+        "gradient": penalties.gradient_penalty,
+        "finite_difference_r1": penalties.finite_difference_r1,
+        "finite_difference_r2": penalties.finite_difference_r2,
+    }
+    in_use = penalties_in_use(recipe).items()
+    return tuple(_penalty(functions[name], p, recipe.images) for name, p in in_use)
 
 
 def build_augmentation(recipe: Recipe, spec: Spec) -> Augmentation | None:

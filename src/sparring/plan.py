@@ -8,6 +8,7 @@ import resource
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +23,14 @@ from sparring.data.kinds import describe, encode, open_data, thing
 from sparring.data.stream import positions
 from sparring.errors import SparringError
 from sparring.presets import data_options, preset
-from sparring.recipe import Budget, Options, Recipe, parse_budget, resolve
+from sparring.recipe import (
+    Budget,
+    Options,
+    Recipe,
+    parse_budget,
+    penalties_in_use,
+    resolve,
+)
 from sparring.schedules import constant
 from sparring.training.loop import Batches, Progress
 from sparring.training.state import State
@@ -106,7 +114,7 @@ def batches(data: Dataset, recipe: Recipe) -> Batches:
 
 def _timed(recipe: Recipe, data: Dataset) -> tuple[Recipe, float]:
     """Fill in threads, images and ticks: a probe of real steps on a state then thrown away."""
-    step = _probe_step(_tried_on_few(recipe, data), data)
+    step = _probe_step(recipe, data)
     if recipe.threads:
         speed = engine.speed_with(step, recipe.threads)
     else:
@@ -118,13 +126,6 @@ def _timed(recipe: Recipe, data: Dataset) -> tuple[Recipe, float]:
     ticks = recipe.checkpoint.ticks or max(TICKS, round(images / speed / TICK_SECONDS))
     often = replace(recipe.checkpoint, ticks=ticks)
     return replace(recipe, images=images, checkpoint=often), speed
-
-
-def _tried_on_few(recipe: Recipe, data: Dataset) -> Recipe:
-    """Return the recipe to probe: with a tiny batch where a whole one would take very long."""
-    few = replace(recipe, batch=min(recipe.batch, FEW))
-    speed = engine.speed_once(_probe_step(few, data), recipe.threads or engine.cores())
-    return few if images_per_round(recipe) / speed > engine.LONG_STEP_SECONDS else recipe
 
 
 def _refuse_less_than_a_step(budget: Budget, recipe: Recipe, speed: float) -> None:
@@ -147,14 +148,17 @@ def rehearsal(recipe: Recipe, data: Dataset) -> tuple[State, Game]:
 
 
 def _probe_step(recipe: Recipe, data: Dataset) -> Callable[[], int]:
+    """Return a step to repeat; of a few images, where one of as many as asked takes very long."""
     state, game = rehearsal(recipe, data)
     fetch, count = batches(data, recipe), images_per_round(recipe)
 
-    def step() -> int:
-        train_step(state, game, fetch(state.images, count))
-        return count
+    def step(images: int) -> int:
+        train_step(state, game, fetch(state.images, images))
+        return images
 
-    return step
+    few = min(recipe.batch, FEW) * recipe.discriminator_moves
+    speed = engine.speed_once(lambda: step(few), recipe.threads or engine.cores())
+    return partial(step, few if count / speed > engine.LONG_STEP_SECONDS else count)
 
 
 def images_per_round(recipe: Recipe) -> int:
@@ -233,8 +237,10 @@ def _shape(recipe: Recipe) -> str:
 
 
 def _game(recipe: Recipe) -> str:
-    asked = vars(recipe.penalties).items()
-    on = [f"{k.replace('_', ' ')} {p.weight} every {p.every}" for k, p in asked if p.weight != "0"]
+    on = [
+        f"{name.replace('_', ' ')} {one.weight} every {one.every}"
+        for name, one in penalties_in_use(recipe).items()
+    ]
     moves = f", {recipe.discriminator_moves} to 1" if recipe.discriminator_moves > 1 else ""
     return f"{recipe.objective}, {recipe.order}{moves}; penalties: {', '.join(on) or 'none'}"
 

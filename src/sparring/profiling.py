@@ -242,7 +242,7 @@ def marked(state: State, game: Game, fetch: Batches) -> Iterator[tuple[Game, Bat
     try:
         yield (
             replace(game, penalties=penalties, augment=_marked_augmentation(game.augment)),
-            (marked_fetch),
+            marked_fetch,
         )
     finally:
         for hook in hooks:
@@ -289,4 +289,4 @@ class _MarkedAugmentation(Augmentation):
 def _marked_augmentation(augment: Augmentation | None) -> Augmentation | None:
     if augment is None:
         return None
-    return _MarkedAugmentation(augment.kinds, augment.probability, augment.limit)
+    return _MarkedAugmentation(**vars(augment))

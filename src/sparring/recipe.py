@@ -415,9 +415,9 @@ def _refuse_contradictions(recipe: Recipe) -> None:
         )
 
 
-def penalties_in_use(recipe: Recipe) -> list[str]:
-    """Return the names of the penalties whose weight is not plainly zero."""
-    return [name for name, p in _penalties(recipe).items() if p.weight not in ("0", "0.0")]
+def penalties_in_use(recipe: Recipe) -> dict[str, PenaltyRecipe]:
+    """Return the penalties whose weight is not plainly zero, by name."""
+    return {k: p for k, p in _penalties(recipe).items() if p.weight not in ("0", "0.0")}
 
 
 def _refuse_decay_of_one(beta2: str) -> None:

@@ -18,7 +18,7 @@ from sparring.metrics.estimate import Estimate
 from sparring.metrics.trend import BACK
 from sparring.observe import Found, Look, Observer, advice, in_words
 from sparring.plan import Audience
-from sparring.recipe import Recipe
+from sparring.recipe import Recipe, penalties_in_use
 from sparring.runs import EventLog, Json, RunFolder
 from sparring.spec import ImageSpec, VectorSpec
 from sparring.training import checkpoint
@@ -190,9 +190,7 @@ def setting(recipe: Recipe, data: Dataset) -> Setting:
     augment = recipe.augment
     return Setting(
         objective=recipe.objective,
-        penalised=any(
-            penalty.weight not in ("0", "0.0") for penalty in vars(recipe.penalties).values()
-        ),
+        penalised=bool(penalties_in_use(recipe)),
         discriminator_lr_factor=recipe.optimizer.discriminator_lr_factor,
         modes=modes,
         images=isinstance(data.spec, ImageSpec),
