@@ -21,7 +21,7 @@ from sparring.metrics.classes import FAIR_SHARE, mode_coverage
 from sparring.metrics.classifier import c2st
 from sparring.metrics.copying import memorization
 from sparring.metrics.diversity import vendi
-from sparring.metrics.estimate import LEVEL, Estimate
+from sparring.metrics.estimate import LEVEL, Estimate, told_p
 from sparring.metrics.gaussians import frechet_streamed
 from sparring.metrics.kernels import kid
 from sparring.metrics.neighbours import prdc, prdc_baseline
@@ -96,10 +96,10 @@ class Evaluation:
         )
         yield f"features: {self.extractor} {self.digest}, {self.width} wide; 95 % intervals"
         yield ""
-        yield f"{'':26}{'samples':>33}{'real against real':>29}"
+        yield f"{'':26}{'samples':>36}{'real against real':>29}"
         for line in self.lines:
             truth = "" if line.at_truth is None else shown(line.at_truth)
-            yield f"{line.name:26}{shown(line.estimate):>33}{truth:>29}  {line.words}"
+            yield f"{line.name:26}{shown(line.estimate):>36}{truth:>29}  {line.words}"
         yield from self.notes
 
     def as_json(self) -> dict[str, Any]:
@@ -111,8 +111,8 @@ class Evaluation:
 def shown(estimate: Estimate) -> str:
     """Write an estimate and its interval."""
     value, low, high = (f"{x:.3g}" for x in (estimate.value, estimate.low, estimate.high))
-    p = "" if estimate.p_value is None else f" p {estimate.p_value:.2g}"
-    return f"{value} [{low}, {high}]{p}"
+    tested = "" if estimate.p_value is None else f", {told_p(estimate.p_value)}"
+    return f"{value} [{low}, {high}]{tested}"
 
 
 def measure(

@@ -108,7 +108,11 @@ def draw_most_different(real: NDArray[Any], fake: NDArray[Any]) -> bytes:
             label="samples",
             lw=1.4,
         )
-        axes.set(title=f"feature {worst}: Kolmogorov distance {apart[worst]:.2f}")
+        axes.set(
+            title=f"feature {worst}: Kolmogorov distance {apart[worst]:.2f}",
+            ylabel="density",
+            yscale="log",  # many features are mostly 0
+        )
         axes.legend(frameon=False)
         return _png(figure)
 

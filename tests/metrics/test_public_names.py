@@ -62,3 +62,8 @@ def test_importing_the_package_imports_no_metric() -> None:
     code = "import sys, sparring.metrics; print('sklearn' in sys.modules, 'scipy' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["False", "False"]
+
+
+def test_a_p_value_too_small_to_be_known_is_a_bound() -> None:
+    assert str(Estimate(1.0, 0.5, 1.5, 9, "how", p_value=0.0)) == "1 [0.5, 1.5], p < 1e-06"
+    assert str(Estimate(1.0, 0.5, 1.5, 9, "how", p_value=0.0123)) == "1 [0.5, 1.5], p = 0.012"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 LEVEL = 0.95
+SMALLEST_P = 1e-6
 
 
 @dataclass(frozen=True)
@@ -23,5 +24,10 @@ class Estimate:
     p_value: float | None = None
 
     def __str__(self) -> str:
-        tested = "" if self.p_value is None else f", p = {self.p_value:.2g}"
+        tested = "" if self.p_value is None else f", {told_p(self.p_value)}"
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]{tested}"
+
+
+def told_p(p: float) -> str:
+    """Write a p-value; beyond `SMALLEST_P` no approximation holds."""
+    return f"p = {p:.2g}" if p >= SMALLEST_P else f"p < {SMALLEST_P:g}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sparring.errors import SparringError
+from sparring.metrics.estimate import told_p
 from sparring.report.pictures import Picture, numbered_pictures, read_picture
 from sparring.report.words import count, counted, duration, moment, number
 from sparring.runs import Json, RunFolder, read_json
@@ -381,7 +382,7 @@ def _interval(estimate: Json) -> str:
     if value is None or low is None or high is None:
         return ""
     p = number(estimate.get("p_value"))
-    tested = "" if p is None else f", p = {p:.2g}"
+    tested = "" if p is None else f", {told_p(p)}"
     return f"{value:.3g} [{low:.3g}, {high:.3g}]{tested}"
 
 
