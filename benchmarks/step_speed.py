@@ -1,14 +1,11 @@
 """Images per CPU-second of sparring's step against textbook loops of the same sizes.
 
-python -m benchmarks.step_speed [--rounds N] [--convolutional BATCH …] [--allocator] [--levers]
-                                [--profile]
+python -m benchmarks.step_speed [--rounds N] [--convolutional BATCH …] [--allocator] [--profile]
 
 CPU time of one thread, so that a busy machine disturbs little; all contenders take turns within
 each round and a ratio compares turns of the same round. The pixels are random: speed does not
 depend on them. What the input pipeline and the allocator's settings bring is told in rows of
 their own. glibc reads its settings when a process starts, so those rows run in a second process.
-With --levers each change that makes a step faster stands alone on top of the textbook loop, and
-the allocator's settings are compared between two processes that differ in nothing else.
 """
 
 import argparse
@@ -27,7 +24,6 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim import Adam
 
 from benchmarks import textbook
 from sparring.build import build_game, build_state, with_depths
@@ -41,7 +37,6 @@ from sparring.recipe import Options, Recipe, nested, resolve
 from sparring.training.step import Batch, train_step
 
 IMAGES, SIDE = 5_000, 28
-WHOLE = {"convolutional": 1.5, "fully_connected": 1.6}  # with penalties and pipeline
 CYCLE = 8  # steps after which a lazy penalty comes round again
 ALLOCATOR = {  # memory that was freed stays with the process
     "MALLOC_TOP_PAD_": str(64 * 2**20),
@@ -88,7 +83,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--fully-connected", type=int, nargs="*", default=[100], help="batches")
     parser.add_argument("--profile", action="store_true", help="print where our step's time goes")
     parser.add_argument("--allocator", action="store_true", help="rows with its settings")
-    parser.add_argument("--levers", action="store_true", help="each change alone")
     options = parser.parse_args(arguments)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -96,8 +90,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for kind in CONTESTS:
             for batch in getattr(options, kind):
                 show(kind, batch, options)
-                if options.levers:
-                    show_levers(kind, batch, options)
     finally:
         torch.set_num_threads(threads)
 
@@ -156,96 +148,9 @@ def serve(connection: Connection, kind: str, batch: int) -> None:
         connection.send(cpu_seconds(steps[name], times))
 
 
-def show_levers(kind: str, batch: int, options: argparse.Namespace) -> None:
-    """Measure and print each change alone, then the allocator's settings alone."""
-    contest = levers(kind, batch)
-    rates = measure(contest.contenders, options.rounds, options.seconds)
-    print(f"\n{contest.title}; goal of the last row {contest.goal:g}x")
-    print(*comparison(contest.contenders, rates), sep="\n")
-    print(*utilisation(contest.contenders, rates), sep="\n")
-    for name in ("textbook, bare step", "ours, simultaneous, R1 every 8"):
-        with (
-            elsewhere(kind, batch, [name], {}, "malloc as it is") as plain,
-            elsewhere(kind, batch, [name], ALLOCATOR, "malloc set") as settled,
-        ):
-            pair = *plain, *settled
-            print(*comparison(pair, measure(pair, options.rounds, options.seconds)), sep="\n")
-
-
-def levers(kind: str, batch: int) -> Contest:
-    """Set single changes to a textbook loop, and all of ours, against that loop as it comes."""
-    data, make = random_images(), LOOPS[kind]
-    floats = _floats(data)
-
-    def loaded(name: str, loop: textbook.Loop, layout: torch.memory_format) -> Contender:
-        piped = textbook.endless(floats, batch)
-        return Contender(name, lambda: loop.step(next(piped).to(memory_format=layout)), batch)
-
-    as_it_comes, last = torch.contiguous_format, torch.channels_last
-    resident, quick = resident_batches(data, batch), make()
-    rows = [
-        loaded("textbook, with its DataLoader", make(), as_it_comes),
-        Contender("uint8 in memory, index_select", lambda: quick.step(next(resident)), batch),
-        loaded("discriminator frozen for the generator", frozen(make()), as_it_comes),
-        loaded("fused Adam", fused(make()), as_it_comes),
-    ]
-    if kind == "convolutional":
-        rows.append(loaded("channels_last", in_layout(make(), last), last))
-    rows.append(_whole(kind, batch, data))
-    return Contest(f"levers alone, {kind}, batch {batch}", WHOLE[kind], tuple(rows))
-
-
-def resident_batches(data: Dataset, batch: int) -> Iterator[Tensor]:
-    """Yield batches drawn from bytes that stay in memory, made into floats when they are used."""
-    pixels = torch.from_numpy(data.items).permute(0, 3, 1, 2).contiguous()
-    while True:
-        for chosen in torch.randperm(len(pixels)).split(batch)[:-1]:
-            yield pixels.index_select(0, chosen).float().div_(127.5).sub_(1)
-
-
-def fused(loop: textbook.Loop) -> textbook.Loop:
-    """Return the loop with optimisers that change all parameters in one kernel."""
-    g, d = (
-        Adam(network.parameters(), lr=loop.lr, betas=loop.betas, fused=True)
-        for network in (loop.generator, loop.discriminator)
-    )
-    loop.optimizers = g, d
-    return loop
-
-
-def in_layout(loop: textbook.Loop, layout: torch.memory_format) -> textbook.Loop:
-    """Return the loop with both networks' kernels in a memory layout."""
-    for network in (loop.generator, loop.discriminator):
-        network.to(memory_format=layout)  # type: ignore[call-overload]
-    return loop
-
-
-def frozen(loop: textbook.Loop) -> textbook.Loop:
-    """Return the loop with a generator's move that asks for no gradient of the discriminator."""
-    g, d = loop.optimizers
-
-    def thaw(*ignored: object) -> None:
-        loop.discriminator.requires_grad_(True)
-
-    def freeze(*ignored: object) -> None:
-        loop.discriminator.requires_grad_(False)
-
-    d.register_step_post_hook(freeze)
-    g.register_step_post_hook(thaw)
-    return loop
-
-
-def _floats(data: Dataset) -> Tensor:
+def floats_of(data: Dataset) -> Tensor:
+    """Return the images as a textbook has them: floats in −1 … 1, channels first."""
     return torch.from_numpy(data.items).permute(0, 3, 1, 2).contiguous() / 127.5 - 1
-
-
-def _whole(kind: str, batch: int, data: Dataset) -> Contender:
-    """Return our step with its lazy penalty and its input pipeline."""
-    name, asked = OURS[kind]
-    lazy = {"penalties.r1": {"weight": 1, "every": CYCLE}}
-    options = nested({**asked, **lazy, "batch": batch, "images": 1_000_000})
-    recipe = with_depths(resolve(preset(name, "small", data.spec), options), data.spec)
-    return _ours("ours, R1 every 8, input pipeline", recipe, data, piped=True)
 
 
 def random_images() -> Dataset:
@@ -287,7 +192,7 @@ def _contenders(
     loop: textbook.Loop, data: Dataset, name: str, base: Options, lazy: Options
 ) -> tuple[Contender, ...]:
     batch = int(base["batch"])
-    floats = torch.from_numpy(data.items).permute(0, 3, 1, 2).contiguous() / 127.5 - 1
+    floats = floats_of(data)
     bare = cycle(floats.split(batch)[:-1])
     piped = textbook.endless(floats, batch)
     rows = [
@@ -298,12 +203,13 @@ def _contenders(
         for penalty, more in ((f"R1 every {CYCLE}", lazy), ("no penalty", {})):
             asked = nested({**base, **more, "order": order, "images": 1_000_000})
             recipe = with_depths(resolve(preset(name, "small", data.spec), asked), data.spec)
-            rows.append(_ours(f"ours, {order}, {penalty}", recipe, data, piped=False))
-    rows.append(_ours("ours, the last with its input pipeline", recipe, data, piped=True))
+            rows.append(our_step(f"ours, {order}, {penalty}", recipe, data, piped=False))
+    rows.append(our_step("ours, the last with its input pipeline", recipe, data, piped=True))
     return tuple(rows)
 
 
-def _ours(name: str, recipe: Recipe, data: Dataset, *, piped: bool) -> Contender:
+def our_step(name: str, recipe: Recipe, data: Dataset, *, piped: bool) -> Contender:
+    """Return our training step as a row, on batches made beforehand or by the input pipeline."""
     state, game = build_state(recipe, data.spec), build_game(recipe, data.spec)
     fetch = batches(data, recipe)
     ready = cycle(
@@ -372,21 +278,5 @@ CONTESTS: Mapping[str, Callable[[Dataset, int], Contest]] = {
     "convolutional": convolutional,
     "fully_connected": fully_connected,
 }
-LOOPS: Mapping[str, Callable[[], textbook.Loop]] = {
-    "convolutional": lambda: textbook.convolutional(SIDE),
-    "fully_connected": lambda: textbook.fully_connected(SIDE),
-}
-OURS: Mapping[str, tuple[str, Options]] = {
-    "convolutional": (
-        "default",
-        {
-            "order": "simultaneous",
-            "generator.latent": textbook.LATENT,
-            "generator.upsampling": "transposed",
-        },
-    ),
-    "fully_connected": ("article", {"order": "simultaneous", "objective": "non-saturating"}),
-}
-
 if __name__ == "__main__":
     main()

@@ -13,19 +13,11 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
-from benchmarks.classifier import (
-    UPDATES,
-    Classifier,
-    features_of,
-    load_classifier,
-    weights_hash,
-)
+from benchmarks.classifier import UPDATES, features_of, load_classifier, weights_hash
 from benchmarks.quality import (
     DATASETS,
-    Result,
     caption,
     fits,
     print_on_one_thread,
@@ -71,17 +63,22 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
     """Yield the table's lines as they become known; leave the plot and the sheets of samples."""
     labelled = read(asked.dataset, asked.cache, "yes")
     classifier = load_classifier(labelled, asked.cache, asked.classifier_updates)
+    real = features_of(classifier, labelled.items)
+    data = read(asked.dataset, asked.cache, "none")
     budgets = [float(one) for one in asked.seconds.split(",")]
-    yield caption(asked, labelled, classifier, features_of(classifier, labelled.items))
+    yield caption(asked, labelled, classifier, real)
     path = asked.cache / f"time-to-quality-{asked.dataset}-{weights_hash(classifier)}.json"
     kept: Kept = read_json(path) if path.exists() else {}
     yield f"\n{'CPU-seconds':24}" + "".join(f"{budget:>24g}" for budget in budgets)
     for name in asked.recipes.split(","):
+        if not fits(name, data):
+            raise SystemExit(f"{name} needs images of 28x28; leave it out with --recipes")
+        start = starter(name, data, {})
         cells = [f"{NAMES.get(name, name):24}"]
         for budget in budgets:
             for seed in range(asked.seeds):
                 if key(name, budget, seed) not in kept:
-                    result = _train(name, budget, seed, asked, classifier)
+                    result = train(start, seed, budget, asked.samples, classifier, real)
                     kept[key(name, budget, seed)] = result.distance
                     write_json(path, kept)
                     if seed == 0:
@@ -92,17 +89,6 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
     picture = path.with_suffix(".png")
     draw(kept, asked.dataset, picture)
     yield f"plot: {picture}"
-
-
-def _train(
-    name: str, budget: float, seed: int, asked: argparse.Namespace, classifier: Classifier
-) -> Result:
-    data = read(asked.dataset, asked.cache, "none")
-    if not fits(name, data):
-        raise SystemExit(f"{name} needs images of 28x28; leave it out with --recipes")
-    real = features_of(classifier, data.items)
-    start = starter(name, data, {})
-    return train(start, seed, budget, asked.samples, classifier, real)
 
 
 def key(name: str, seconds: float, seed: int) -> str:
@@ -157,5 +143,4 @@ def draw(kept: Mapping[str, float], dataset: str, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     main()

@@ -300,7 +300,7 @@ def test_widths_are_scaled_together_if_a_step_costs_over_15_percent_off(
 
 @pytest.mark.parametrize("kind", ["convolutional", "fully_connected"])
 def test_levers_end_with_our_whole_step_and_its_penalty(benchmark, kind) -> None:
-    contest = benchmark("step_speed").levers(kind, 4)
+    contest = benchmark("levers").levers(kind, 4)
     names = [one.name for one in contest.contenders]
     assert names[0] == "textbook, with its DataLoader"
     assert names[-1] == "ours, R1 every 8, input pipeline"
@@ -310,12 +310,12 @@ def test_levers_end_with_our_whole_step_and_its_penalty(benchmark, kind) -> None
 
 
 def test_levers_change_how_a_textbook_step_is_computed_and_not_what(benchmark) -> None:
-    step_speed, textbook = benchmark("step_speed"), benchmark("textbook")
+    levers, textbook = benchmark("levers"), benchmark("textbook")
     ways = {
         "none": lambda loop: loop,
-        "fused": step_speed.fused,
-        "frozen": step_speed.frozen,
-        "layout": lambda loop: step_speed.in_layout(loop, torch.channels_last),
+        "fused": levers.fused,
+        "frozen": levers.frozen,
+        "layout": lambda loop: levers.in_layout(loop, torch.channels_last),
     }
     losses, asked = {}, []
     for name, lever in ways.items():
@@ -326,25 +326,25 @@ def test_levers_change_how_a_textbook_step_is_computed_and_not_what(benchmark) -
         asked.append(all(p.requires_grad for p in loop.discriminator.parameters()))
         torch.testing.assert_close(losses[name], losses["none"], atol=2e-3, rtol=2e-3)
     assert all(asked)
-    quick = step_speed.fused(textbook.convolutional(28))
+    quick = levers.fused(textbook.convolutional(28))
     assert all(one.defaults["fused"] for one in quick.optimizers)
-    kernel = step_speed.in_layout(textbook.convolutional(28), torch.channels_last)
+    kernel = levers.in_layout(textbook.convolutional(28), torch.channels_last)
     assert kernel.discriminator[2].weight.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_a_frozen_discriminator_spares_its_kernels_gradients(benchmark) -> None:
-    step_speed, textbook = benchmark("step_speed"), benchmark("textbook")
+    levers, textbook = benchmark("levers"), benchmark("textbook")
     real = torch.rand(4, 1, 28, 28)
-    plain, frozen = textbook.fully_connected(28), step_speed.frozen(textbook.fully_connected(28))
+    plain, frozen = textbook.fully_connected(28), levers.frozen(textbook.fully_connected(28))
     frozen.step(real)
     spared = gigaflop_of(lambda: plain.step(real), 1) - gigaflop_of(lambda: frozen.step(real), 1)
     assert 1e9 * spared == pytest.approx(4 * 2 * (2 * 784 * 784 + 784))
 
 
 def test_batches_in_memory_are_the_data_set_s_images_once_a_round(benchmark) -> None:
-    step_speed = benchmark("step_speed")
-    data = step_speed.random_images()
-    drawn = step_speed.resident_batches(data, 1000)
+    levers = benchmark("levers")
+    data = levers.random_images()
+    drawn = levers.resident_batches(data, 1000)
     seen = torch.cat([next(drawn) for _ in range(len(data.items) // 1000 - 1)])
     known = {one.tobytes() for one in data.items}
     bytes_ = ((seen + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()

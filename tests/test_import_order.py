@@ -51,6 +51,7 @@ ORDER = (
     ("gallery", "sample grids: a sampler's output through a codec into a run folder"),
     ("exhibits", "pictures of an evaluation: samples and data chosen by their features"),
     ("report", "pages from what lies in a run folder; touches no tensor"),
+    ("notation", "budgets, schedules and horizons as people write them"),
     ("recipe", "every decision as plain values; needs the data's options"),
     ("presets", "recipes by name, size and shape"),
     ("build", "the one place where names become objects"),

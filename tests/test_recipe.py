@@ -8,16 +8,13 @@ from typing import Any
 import pytest
 
 from sparring.errors import SparringError
+from sparring.notation import Budget, parse_budget, parse_horizon, parse_schedule
 from sparring.recipe import (
-    Budget,
     Recipe,
     keys,
     merge,
     nested,
     parse_augmentations,
-    parse_budget,
-    parse_horizon,
-    parse_schedule,
     read_recipe,
     resolve,
     to_toml,

@@ -15,6 +15,7 @@ from sparring.networks.convolutional import ConvolutionalDiscriminator, Convolut
 from sparring.networks.excitation import ExcitationDiscriminator, ExcitationGenerator
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.networks.residual import ResidualDiscriminator, ResidualGenerator
+from sparring.notation import parse_horizon, parse_schedule
 from sparring.objectives import Objective
 from sparring.penalties import Penalty
 from sparring.recipe import (
@@ -24,8 +25,6 @@ from sparring.recipe import (
     PenaltyRecipe,
     Recipe,
     parse_augmentations,
-    parse_horizon,
-    parse_schedule,
     penalties_in_use,
 )
 from sparring.schedules import ramped

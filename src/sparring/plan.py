@@ -22,15 +22,9 @@ from sparring.data.dataset import Dataset
 from sparring.data.kinds import describe, encode, open_data, thing
 from sparring.data.stream import positions
 from sparring.errors import SparringError
+from sparring.notation import Budget, parse_budget
 from sparring.presets import data_options, preset
-from sparring.recipe import (
-    Budget,
-    Options,
-    Recipe,
-    parse_budget,
-    penalties_in_use,
-    resolve,
-)
+from sparring.recipe import Options, Recipe, penalties_in_use, resolve
 from sparring.schedules import constant
 from sparring.training.loop import Batches, Progress
 from sparring.training.state import State

@@ -2,16 +2,14 @@
 
 A recipe is resolved in layers: the preset of the kind and size (`presets`), a recipe file, the
 options given. All three use the same keys; an unknown key is an error that names the nearest.
-Inside: the dataclasses, the layering, the small languages of budgets and schedules.
-Not inside: networks, optimisers or any other object with state (`build` makes those).
+Inside: the dataclasses, the layering, what contradicts itself. Not inside: the small languages of
+budgets and schedules (`notation`), or any object with state (`build` makes those).
 """
 
 import dataclasses
-import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -21,7 +19,7 @@ from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from sparring.data.options import DataOptions
 from sparring.errors import SparringError, nearest
-from sparring.schedules import Schedule, constant, cosine, linear
+from sparring.notation import LONGEST, parse_budget, parse_horizon, parse_schedule
 
 ScheduleText = Annotated[str, BeforeValidator(str)]  # a bare number is a constant schedule
 Options = Mapping[str, Any]  # nested: {"optimizer": {"lr": "1e-3"}}
@@ -253,69 +251,6 @@ def keys(table: type = Recipe) -> Iterator[str]:
             yield name
 
 
-@dataclass(frozen=True)
-class Budget:
-    """How long to train: an amount of one unit."""
-
-    amount: float
-    unit: Literal["seconds", "images", "steps"]
-
-
-LONGEST = 1e15  # images; more than anyone will train
-_BUDGET = re.compile(r"(\d+(?:\.\d+)?)([kM]?)-?(s|m|h|images?|steps?)")
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
-_MULTIPLE = {"": 1, "k": 1_000, "M": 1_000_000}
-
-
-def parse_budget(text: str) -> Budget:
-    """Read `90s`, `10m`, `2h`, `20k-images`, `5k-steps`.
-
-    Raises:
-        SparringError: it is none of these, or nothing at all.
-    """
-    match = _BUDGET.fullmatch(text.strip())
-    amount = float(match[1]) * _MULTIPLE[match[2]] if match else 0.0
-    seconds = _SECONDS.get(match[3]) if match else None
-    least = 1.0 if seconds is None else 0.1
-    if match is None or not least <= amount <= LONGEST or (seconds and match[2]):
-        raise SparringError(
-            f"budget '{text}' is no time or amount; write 90s, 10m, 2h, 20k-images or 5k-steps"
-        )
-    if seconds:
-        return Budget(amount * seconds, "seconds")
-    return Budget(amount, "images" if match[3].startswith("image") else "steps")
-
-
-_NUMBER = r"\+?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_WHEN = r"\d+(?:\.\d+)?[kM%]?"
-_SCHEDULE = re.compile(
-    rf"({_NUMBER})(?:\s+to\s+({_NUMBER})\s+(linear|cosine)(?:\s+({_WHEN})\.\.({_WHEN}))?)?"
-)
-
-
-def parse_schedule(text: str) -> Callable[[int], Schedule]:
-    """Read `1e-3` or `1e-3 to 0 linear 50%..100%`; return a function of the budget in images.
-
-    The range says when, as shares of the budget or as images (`0..20M`); without one it is all.
-
-    Raises:
-        SparringError: it is not a schedule.
-    """
-    match = _SCHEDULE.fullmatch(text.strip())
-    if match is None or not _in_order(match):
-        raise SparringError(
-            f"'{text}' is not a schedule; write 1e-3, or '1e-3 to 0 linear 50%..100%', "
-            "or '0.05 to 0.005 cosine 0..20M'"
-        )
-    start, end, shape, begin, until = match.groups()
-    if end is None:
-        return lambda images: constant(float(start))
-    curve = linear if shape == "linear" else cosine
-    return lambda images: curve(
-        float(start), float(end), _when(begin or "0", images), _when(until or "100%", images)
-    )
-
-
 def parse_augmentations(text: str) -> tuple[str, ...]:
     """Read names of `AUGMENTATIONS` with spaces or commas between them.
 
@@ -329,34 +264,6 @@ def parse_augmentations(text: str) -> tuple[str, ...]:
             near = nearest(name, AUGMENTATIONS)
             raise SparringError(f"unknown '{name}' in augment.kinds; known: {known}{near}")
     return names
-
-
-def parse_horizon(text: str) -> Callable[[int], float]:
-    """Read `500k` (images) or `25%`; return a function of the budget in images.
-
-    Raises:
-        SparringError: it is neither, or nothing.
-    """
-    if not re.fullmatch(_WHEN, text.strip()) or not _when(text.strip(), LONGEST):
-        raise SparringError(
-            f"augment.horizon '{text}' is no number of images; write 500k, or 25% of the budget"
-        )
-    return lambda images: max(_when(text.strip(), images), 1)
-
-
-def _in_order(match: re.Match[str]) -> bool:
-    """Tell whether a schedule's values are finite and its range does not run backwards."""
-    start, end, _, begin, until = match.groups()
-    both = begin is not None and begin.endswith("%") == until.endswith("%")
-    backwards = both and _when(begin, LONGEST) > _when(until, LONGEST)
-    return isfinite(float(start)) and isfinite(float(end or 0)) and not backwards
-
-
-def _when(text: str, images: float) -> int:
-    if text.endswith("%"):
-        return round(float(text[:-1]) / 100 * images)
-    multiple = _MULTIPLE.get(text[-1], 1)
-    return round(float(text.rstrip("kM")) * multiple)
 
 
 def _refuse_unknown_keys(options: Options, table: type, prefix: str = "") -> None:

@@ -28,6 +28,7 @@ from sparring.data.kinds import kind, open_data
 from sparring.data.named import NAMES
 from sparring.data.stream import Prefetcher
 from sparring.errors import SparringError
+from sparring.notation import parse_budget
 from sparring.observe import Observer
 from sparring.plan import (
     Audience,
@@ -39,7 +40,7 @@ from sparring.plan import (
     rehearsal,
 )
 from sparring.profiling import marked, profile_step
-from sparring.recipe import Recipe, parse_budget, read_recipe, resolve, to_toml
+from sparring.recipe import Recipe, read_recipe, resolve, to_toml
 from sparring.runs import EventLog, Json, RunFolder, claim, write_json, write_text
 from sparring.scribe import Scribe, looks_so_far, seconds_so_far
 from sparring.training import checkpoint

@@ -85,6 +85,15 @@ def glorot(network: nn.Module) -> None:
                 nn.init.zeros_(module.bias)
 
 
+def he(network: nn.Module) -> None:
+    """Start convolutions at N(0, 2/((1 + leak²) fan_in)), biases at 0 (He 2015, eq. 15)."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, a=LEAK)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
 class Conditioning(nn.Module):
     """Joins an embedding of the label to the latent; the identity when there are no classes."""
 

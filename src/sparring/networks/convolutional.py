@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d, pad
 
 from sparring.networks.blocks import (
-    LEAK,
     Activation,
     Conditioning,
     Norm,
@@ -20,6 +19,7 @@ from sparring.networks.blocks import (
     activation,
     cropped,
     first_map,
+    he,
     last_map,
     output_range,
 )
@@ -96,10 +96,7 @@ class ConvolutionalDiscriminator(nn.Module):
         layers += [nn.Conv2d(channels[-2], channels[-1], 3, padding=1), activation(act)]
         self.features = nn.Sequential(*layers, ChannelsLast(), nn.Flatten())
         self.head = Projection(channels[-1] * height * side, len(spec.classes))
-        for module in self.features:
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, a=LEAK)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        he(self.features)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         logits: Tensor = self.head(self.features(x), label)

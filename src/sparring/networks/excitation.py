@@ -19,6 +19,7 @@ from sparring.networks.blocks import (
     Projection,
     cropped,
     first_map,
+    he,
     last_map,
     output_range,
 )
@@ -94,10 +95,7 @@ class ExcitationDiscriminator(nn.Module):
         halvings = (TwoPathHalving(below, above) for below, above in pairwise(widths))
         self.features = nn.Sequential(*halvings, ChannelsLast(), nn.Flatten())
         self.head = Projection(widths[-1] * prod(last_map(spec, depth)), len(spec.classes))
-        for module in self.features.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, a=LEAK)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        he(self.features)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         logits: Tensor = self.head(self.features(x), label)
