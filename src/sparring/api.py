@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from pydantic import TypeAdapter, ValidationError
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -17,18 +17,19 @@ from torch import Tensor, nn
 
 from sparring import session
 from sparring.build import build_game, build_generator, build_state, place
+from sparring.conditional import sample_where
 from sparring.data import kinds
 from sparring.data.dataset import Dataset
-from sparring.data.kinds import decode, open_data
+from sparring.data.kinds import Source, decode, is_frame, open_data
 from sparring.errors import SparringError, nearest
 from sparring.export import to_onnx, to_safetensors
-from sparring.plan import Audience, Plan, Rows, Source, batches, data_rows, make_plan
+from sparring.plan import Audience, Plan, Rows, batches, data_rows, make_plan
 from sparring.recipe import Options, Recipe, merge, nested, read_recipe, resolve
 from sparring.runs import Json, RunFolder, find, read_json, write_bytes
 from sparring.sampling import sample
 from sparring.saving import save_samples
 from sparring.scribe import write_report
-from sparring.spec import Spec
+from sparring.spec import Spec, TableSpec
 from sparring.training import checkpoint as checkpoints
 from sparring.training.loop import Progress
 from sparring.training.loop import train as play
@@ -234,16 +235,18 @@ class Run:
         seed: int = 0,
         label: str | int | None = None,
         truncation: float = 1.0,
+        where: Sequence[str] = (),
         checkpoint: str = "best",
         audience: Audience | None = None,
-    ) -> Tensor:
-        """Return n new items: images, uint8 (n, height, width, channels), or points, float32.
+    ) -> Any:
+        """Return n new items: images, uint8 (n, height, width, channels), points or a data frame.
 
         Args:
             n: how many.
             seed: image i is a function of the seed, i, the label and the truncation.
             label: of a conditional run, a class's name or number; all in turn unless given.
             truncation: 1 for the whole variety, below it more typical images, 0 for the mean.
+            where: conditions that all rows of a table satisfy: `["cut=Fair", "price>5000"]`.
             checkpoint: `best`, `latest`, or images seen.
             audience: told how far it is.
         """
@@ -252,10 +255,12 @@ class Run:
         audience = audience or Silent()
         labels = self.labels(n, label)
         spec, generator = self.spec, self.generator(checkpoint, audience.say)
+        if where:
+            return _rows_where(generator, spec, where, n, seed, truncation, audience)
         for fakes in sample(generator, n, seed=seed, labels=labels, truncation=truncation):
             parts.append(decode(fakes, spec))
             audience.reading("samples", sum(map(len, parts)), n)
-        return torch.cat(parts)
+        return kinds.presented(torch.cat(parts), spec)
 
     def labels(self, n: int, label: str | int | None = None) -> Tensor | None:
         """Return the labels of n samples: all classes in turn, or the one named; None if none."""
@@ -263,7 +268,7 @@ class Run:
 
     def save(
         self,
-        samples: Tensor | NDArray[Any],
+        samples: Any,
         out: str | Path | None = None,
         *,
         labels: Tensor | None = None,
@@ -356,6 +361,29 @@ class Run:
         return self
 
 
+def _rows_where(
+    generator: nn.Module,
+    spec: Spec,
+    where: Sequence[str],
+    n: int,
+    seed: int,
+    truncation: float,
+    audience: Audience,
+) -> Any:
+    if not isinstance(spec, TableSpec):
+        raise SparringError(f"'{where[0]}' is a condition on rows of a table; this run has none")
+    made = sample_where(
+        generator,
+        spec,
+        where,
+        n,
+        seed=seed,
+        truncation=truncation,
+        told=lambda done: audience.reading("rows", done, n),
+    )
+    return kinds.presented(made, spec)
+
+
 def _check_request(n: int, seed: int, truncation: float = 1.0) -> None:
     if not 0 < n <= MAX_SAMPLES:
         raise SparringError(f"{n} samples asked for; expected 1 to {MAX_SAMPLES:,}")
@@ -384,7 +412,9 @@ def class_labels(spec: Spec, n: int, label: str | int | None) -> Tensor | None:
 
 
 class GAN(BaseEstimator):  # type: ignore[misc]
-    """A GAN on an array of images or vectors, with scikit-learn's habits; it writes no files.
+    """A GAN on an array of images or vectors or on a data frame, with scikit-learn's habits.
+
+    It writes no files.
 
     Args:
         size, budget, objective, preset: as in `sparring train`; `None` leaves it to the preset.
@@ -412,8 +442,8 @@ class GAN(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:  # noqa: N803
-        """Train on vectors (n, d) or images (n, height, width) or (n, height, width, channels)."""
-        items = np.asarray(X)
+        """Train on vectors (n, d), images (n, height, width[, channels]) or a data frame."""
+        items: Any = X if is_frame(X) else np.asarray(X)
         if items.ndim not in (2, 3, 4):
             raise SparringError(
                 f"X has shape {items.shape}; expected vectors, (n, d), or images, (n, height, "
@@ -434,13 +464,22 @@ class GAN(BaseEstimator):  # type: ignore[misc]
         self.n_images_ = state.images
         return self
 
-    def sample(self, n_samples: int = 1, *, seed: int = 0) -> NDArray[Any]:
-        """Return new items: images, uint8 (n, height, width, channels), or vectors, float32."""
+    def sample(self, n_samples: int = 1, *, seed: int = 0, where: Sequence[str] = ()) -> Any:
+        """Return new items: images, uint8, vectors, float32, or rows like those of the frame.
+
+        Args:
+            n_samples: how many.
+            seed: the same one gives the same items.
+            where: conditions that all rows satisfy: `["cut=Fair", "price>5000"]`.
+        """
         check_is_fitted(self)
         _check_request(n_samples, seed)
+        if where:
+            chosen = self.generator_, self.spec_, where, n_samples
+            return _rows_where(*chosen, seed, 1.0, Silent())
         fakes = torch.cat(list(sample(self.generator_, n_samples, seed=seed)))
-        items: NDArray[Any] = decode(fakes, self.spec_).numpy()
-        return items
+        items = kinds.presented(decode(fakes, self.spec_), self.spec_)
+        return items.numpy() if isinstance(items, Tensor) else items
 
     def _asked(self) -> Options:
         chosen = {

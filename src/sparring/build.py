@@ -15,6 +15,7 @@ from sparring.networks.convolutional import ConvolutionalDiscriminator, Convolut
 from sparring.networks.excitation import ExcitationDiscriminator, ExcitationGenerator
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.networks.residual import ResidualDiscriminator, ResidualGenerator
+from sparring.networks.tabular import TabularDiscriminator, TabularGenerator
 from sparring.notation import parse_horizon, parse_schedule
 from sparring.objectives import Objective
 from sparring.penalties import Penalty
@@ -28,18 +29,18 @@ from sparring.recipe import (
     penalties_in_use,
 )
 from sparring.schedules import ramped
-from sparring.spec import ImageSpec, Spec
+from sparring.spec import ImageSpec, Spec, TableSpec
 from sparring.training.state import State, new_state
 from sparring.training.step import Game
 
-MLP_DEPTH = 2
+DEPTHS = {"mlp": 2, "tabular": 3}  # of networks whose depth is no matter of resolution
 
 
 def with_depths(recipe: Recipe, spec: Spec) -> Recipe:
     """Return the recipe with both depths filled in for this resolution."""
 
     def depth(network: str, given: int) -> int:
-        return given or (MLP_DEPTH if network == "mlp" else default_depth(_image(spec)))
+        return given or DEPTHS.get(network) or default_depth(_image(spec))
 
     generator, discriminator = recipe.generator, recipe.discriminator
     return replace(
@@ -94,6 +95,8 @@ def build_generator(recipe: Recipe, spec: Spec) -> nn.Module:
             return ResidualGenerator(_image(spec), r.latent, r.width, r.depth)
         case "excitation":
             return ExcitationGenerator(_image(spec), r.latent, r.width, r.depth, r.norm)
+        case "tabular":
+            return TabularGenerator(_table(spec), r.latent, r.width, r.depth)
 
 
 def build_discriminator(recipe: Recipe, spec: Spec) -> nn.Module:
@@ -108,6 +111,8 @@ def build_discriminator(recipe: Recipe, spec: Spec) -> nn.Module:
             return ResidualDiscriminator(_image(spec), r.width, r.depth)
         case "excitation":
             return ExcitationDiscriminator(_image(spec), r.width, r.depth)
+        case "tabular":
+            return TabularDiscriminator(_table(spec), r.width, r.depth)
 
 
 def _image(spec: Spec) -> ImageSpec:
@@ -116,6 +121,12 @@ def _image(spec: Spec) -> ImageSpec:
             "convolutional networks are for images; use --generator.network mlp and "
             "--discriminator.network mlp"
         )
+    return spec
+
+
+def _table(spec: Spec) -> TableSpec:
+    if not isinstance(spec, TableSpec):
+        raise SparringError("the network tabular is for tables; leave --generator.network out")
     return spec
 
 
@@ -144,7 +155,7 @@ def build_game(recipe: Recipe, spec: Spec) -> Game:
         order=recipe.order,
         discriminator_moves=recipe.discriminator_moves,
         augment=build_augmentation(recipe, spec),
-        joint_scoring=recipe.discriminator.network == "mlp",
+        joint_scoring=recipe.discriminator.network in ("mlp", "tabular"),
         generator_lr=rate,
         discriminator_lr=lambda images: factor * rate(images),
         beta2=parse_schedule(recipe.optimizer.beta2)(recipe.images) if adam else None,

@@ -114,6 +114,7 @@ else:
         "sparring train mnist --budget 2m",
         "sparring train photos/ --size small --resolution 48x64 --budget 30m",
         "sparring train ring --objective reverse-kl --budget 1m",
+        "sparring train people.csv --column age=category --budget 1m",
         "sparring train photos/ --objective hinge --penalties.r1.weight 0.5 --dry-run",
         "sparring train digits --optimizer.name sgd --optimizer.lr 0.05 --optimizer.momentum 0.9",
     )
@@ -134,11 +135,12 @@ def train(
     ] = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:
-    """Train on DATA: a folder, zip, .npy/.npz or idx file, or the name of a data set.
+    """Train on DATA: a folder, zip, .npy/.npz, idx, .csv or .parquet file, or a data set's name.
 
-    Named are mnist, digits, fashion-mnist, emoji, and the known densities ring, grid, spiral,
-    swissroll, gaussian1d. Subfolders are classes. The plan is printed first. Ctrl-C once saves and
-    stops, twice stops at once; `sparring resume` goes on bit for bit.
+    Named are mnist, digits, fashion-mnist, emoji, the tables penguins and diamonds, and the known
+    densities ring, grid, spiral, swissroll, gaussian1d. Subfolders are classes. The plan is
+    printed first. Ctrl-C once saves and stops, twice stops at once; `sparring resume` goes on bit
+    for bit.
     """
     from sparring import api
     from sparring.terminal import Terminal
@@ -189,6 +191,7 @@ def resume(
         "sparring sample latest -n 64",
         "sparring sample 7 -n 10000 --out fakes.npz",
         "sparring sample 7 --label cat --truncation 0.7 --grid --out cats.png",
+        "sparring sample 7 -n 1000 --where cut=Fair --where 'price>5000' --out rows.csv",
     )
 )
 def sample(
@@ -201,9 +204,15 @@ def sample(
     ] = 0,
     label: Annotated[str | None, Parameter(help="a class's name or number")] = None,
     truncation: Annotated[float, Parameter(help="below 1: more typical, less various")] = 1.0,
+    where: Annotated[
+        tuple[str, ...],
+        Parameter(help="of all rows: cut=Fair, 'price>5000'; may be repeated"),
+    ] = (),
     checkpoint: Checkpoint = "best",
     grid: Annotated[bool, Parameter(help="one picture of all instead of a file each")] = False,
-    out: Annotated[Path | None, Parameter(help="a folder, or a .npz, .png, .csv file")] = None,
+    out: Annotated[
+        Path | None, Parameter(help="a folder, or one .npz, .png, .csv or .parquet")
+    ] = None,
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Draw new samples from a run's best checkpoint; the path of what was written is printed."""
@@ -217,6 +226,7 @@ def sample(
             seed=seed,
             label=label,
             truncation=truncation,
+            where=where,
             checkpoint=checkpoint,
             audience=terminal,
         )

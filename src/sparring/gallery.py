@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from sparring.data import vectors
+from sparring.data import table_files, tables, vectors
 from sparring.data.dataset import Dataset
 from sparring.data.image_codec import GUTTER, grid, png_bytes
 from sparring.data.kinds import decode
 from sparring.data.stream import positions
 from sparring.runs import write_bytes
 from sparring.sampling import sample
-from sparring.spec import ImageSpec, Spec, VectorSpec
+from sparring.spec import ImageSpec, Spec, TableSpec, VectorSpec
 from sparring.training.state import State
 
 ROWS = 8
@@ -37,6 +37,12 @@ def write_real(folder: Path, data: Dataset, seed: int) -> None:
 
             real = some_real(data, seed, POINTS)
             write_bytes(folder / "real.png", draw_points(real, data.spec, "data"))
+        case TableSpec():
+            from sparring.marginals import draw_columns
+
+            real = some_real(data, seed, min(POINTS, len(data.train)))
+            picture = draw_columns(data.spec, tables.frame_of(real, data.spec), None)
+            write_bytes(folder / "real.png", picture)
 
 
 def write_fake(folder: Path, state: State, data: Dataset, seed: int) -> Path:
@@ -54,6 +60,14 @@ def write_fake(folder: Path, state: State, data: Dataset, seed: int) -> Path:
             real = some_real(data, seed, POINTS)
             write_bytes(path, draw_game(real, fake, state.discriminator, data.spec))
             vectors.write_points(fake, path.with_suffix(".csv"))
+        case TableSpec():
+            from sparring.marginals import draw_columns
+
+            fake = tables.frame_of(_fakes(state, data.spec, POINTS).numpy(), data.spec)
+            rows = some_real(data, seed, min(POINTS, len(data.train)))
+            picture = draw_columns(data.spec, tables.frame_of(rows, data.spec), fake)
+            write_bytes(path, picture)
+            table_files.write(fake, path.with_suffix(".csv"))
     write_strip(folder, state.images, data.spec)
     return path
 

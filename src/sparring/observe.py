@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sparring.data import kinds
 from sparring.data.dataset import Dataset
-from sparring.data.image_codec import decode as decode_images
 from sparring.data.vectors import decode, encode
 from sparring.densities import Density, density
 from sparring.draws import permutation
@@ -28,7 +28,7 @@ from sparring.metrics.trend import Trend, Worse, choice, trend
 from sparring.objectives import Objective
 from sparring.reference import part_of, reference
 from sparring.sampling import sample
-from sparring.spec import ImageSpec, VectorSpec
+from sparring.spec import ImageSpec, TableSpec, VectorSpec
 from sparring.symptoms import ASKED, ranking, twins
 from sparring.training.state import State, latent_width
 
@@ -65,8 +65,8 @@ class Observer:
             case VectorSpec() as spec:
                 found = self._against_density(state, spec)
                 return {**found, **self._twins_of_points(state, spec)}
-            case ImageSpec() as spec:
-                distance, fake, real = self._kid(state, spec)
+            case ImageSpec() | TableSpec():
+                distance, fake, real = self._kid(state)
                 return {"kid": distance, **twins(real, fake)}
 
     def _twins_of_points(self, state: State, spec: VectorSpec) -> dict[str, float]:
@@ -89,13 +89,15 @@ class Observer:
             )
         return found
 
-    def _kid(self, state: State, spec: ImageSpec) -> tuple[Estimate, Features, Features]:
-        """Return the kernel distance of some samples from held-out images, and their features."""
-        n = min(max(PIXELS // (spec.height * spec.width), FEWEST), MOST)
+    def _kid(self, state: State) -> tuple[Estimate, Features, Features]:
+        """Return the kernel distance of some samples from held-out items, and their features."""
+        spec = self.data.spec
+        pixels = spec.height * spec.width if isinstance(spec, ImageSpec) else 1
+        n = min(max(PIXELS // pixels, FEWEST), MOST)
         eye, real = self.eye = self.eye or self._open_eye(n)
         labels = labels_as_in(self.data, n)
         drawn = sample(state.ema, n, seed=SEED, labels=labels)
-        fake = np.concatenate([eye.run(decode_images(part, spec).numpy()) for part in drawn])
+        fake = np.concatenate([eye.run(kinds.decode(part, spec).numpy()) for part in drawn])
         self.fakes[state.images] = fake
         self.fakes = dict(sorted(self.fakes.items())[-KEPT:])
         return kid(real, fake), fake, real[permutation(SEED, "observe/real", len(real))]
@@ -121,7 +123,8 @@ class Observer:
         return values, lambda a, b: a != b and self.surely_worse(looks[a], looks[b])
 
     def _open_eye(self, n: int) -> tuple[Extractor, Features]:
-        eye = choose("random-convolutions", self.data, cache=self.cache)
+        images = isinstance(self.data.spec, ImageSpec)
+        eye = choose("random-convolutions" if images else "auto", self.data, cache=self.cache)
         part = "held_out" if len(self.data.held_out) >= FEWEST else "train"
         return eye, reference(eye, self.data, part, self.cache / "features", most=2 * n)
 
@@ -144,7 +147,8 @@ def in_words(found: Found, data: Dataset) -> str:
         centres = len(density(data.spec.density).centres)
         parts.append(f"{found['modes']:.0f} of {centres} modes")
     if isinstance(distance := found.get("kid"), Estimate):
-        parts.append(f"kernel distance {distance}, on random convolutions")
+        on = "random convolutions" if isinstance(data.spec, ImageSpec) else "encoded columns"
+        parts.append(f"kernel distance {distance}, on {on}")
     if isinstance(share := found.get("high_quality"), Estimate):
         parts.append(f"{share.value:.1%} within 4σ [{share.low:.1%}, {share.high:.1%}]")
     if isinstance(kl := found.get("reverse_kl"), Estimate):

@@ -12,15 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from sparring import engine
 from sparring.build import autocast_type, build_game, build_state, with_depths
 from sparring.data.dataset import Dataset
-from sparring.data.kinds import describe, encode, open_data, thing
+from sparring.data.kinds import Source, condition, describe, encode, open_data, thing
 from sparring.data.stream import positions
+from sparring.draws import Draw
 from sparring.errors import SparringError
 from sparring.notation import Budget, parse_budget
 from sparring.presets import data_options, preset
@@ -30,7 +29,6 @@ from sparring.training.loop import Batches, Progress
 from sparring.training.state import State
 from sparring.training.step import Batch, Game, train_step
 
-Source = str | Path | NDArray[np.generic]
 Rows = tuple[tuple[str, str], ...]
 
 TICKS, TICK_SECONDS = 100, 30  # in a short run; at most so far apart in a long one
@@ -100,7 +98,7 @@ def batches(data: Dataset, recipe: Recipe) -> Batches:
         index = data.train[positions(len(data.train), recipe.seed, start, count)]
         x = encode(torch.from_numpy(data.items[index]).to(recipe.device), data.spec)
         if data.labels is None:
-            return Batch(x)
+            return Batch(x, condition(x, data.spec, Draw(recipe.seed, start)))
         return Batch(x, torch.from_numpy(data.labels[index]).to(recipe.device))
 
     return fetch

@@ -8,7 +8,7 @@ from math import exp, log, sqrt
 
 from sparring.errors import SparringError, nearest
 from sparring.recipe import Options, Size, merge
-from sparring.spec import ImageSpec, Spec, VectorSpec
+from sparring.spec import ImageSpec, Spec, TableSpec, VectorSpec
 
 FULLY_CONNECTED_SIDE = 16  # below it an image has too few pixels for convolutions to pay
 THINNEST = 4  # and so has one with a side below this
@@ -26,6 +26,7 @@ _RESIDUAL_WIDTHS: dict[Size, int] = {"base": 384, "large": 768}  # at the top, u
 GAMMA = ((32**2, 0.05), (64**2, 2.0), (256**2, 150.0))
 HALFLIFE_IMAGES = ((32**2, 5e6), (64**2, 5e5))
 AUGMENTED = ((32**2, 0.55), (64**2, 0.3))  # probability at the end
+_TABULAR_WIDTHS: dict[Size, int] = {"tiny": 128, "small": 256, "base": 512, "large": 1024}
 _FULLY_CONNECTED_WIDTHS: dict[Size, int] = {"tiny": 64, "small": 128, "base": 512, "large": 1024}
 
 
@@ -33,8 +34,11 @@ def preset(name: str, size: Size, spec: Spec, items: int = MANY) -> Options:
     """Return the options of a named recipe for so many training items of this spec."""
     match name:
         case "default":
-            if isinstance(spec, VectorSpec):
-                return _points(size, spec)
+            match spec:
+                case VectorSpec():
+                    return _points(size, spec)
+                case TableSpec():
+                    return _tables(size)
             sides = spec.height, spec.width
             few_pixels = max(sides) < FULLY_CONNECTED_SIDE or min(sides) < THINNEST
             if few_pixels:
@@ -142,6 +146,21 @@ def _points(size: Size, spec: VectorSpec) -> Options:
         "discriminator": {"network": "mlp", "width": width, "depth": 3},
         "optimizer": {"lr": "2e-3 to 0 linear"},
         "penalties": {"r1": fading, "r2": fading},
+    }
+
+
+def _tables(size: Size) -> Options:
+    """Relativistic pairing with lazy R1 and R2, on rows of numbers and categories."""
+    width = _TABULAR_WIDTHS[size]
+    lazy = {"weight": "0.05", "every": 8}
+    return {
+        "objective": "relativistic",
+        "batch": 500,
+        "generator": {"network": "tabular", "latent": 64, "width": width, "norm": "none"},
+        "discriminator": {"network": "tabular", "width": width},
+        "optimizer": {"lr": "5e-4 to 0 linear 50%..100%"},
+        "penalties": {"r1": lazy, "r2": lazy},
+        "ema": {"halflife_images": 50_000},
     }
 
 

@@ -24,7 +24,7 @@ from sparring.notation import LONGEST, parse_budget, parse_horizon, parse_schedu
 ScheduleText = Annotated[str, BeforeValidator(str)]  # a bare number is a constant schedule
 Options = Mapping[str, Any]  # nested: {"optimizer": {"lr": "1e-3"}}
 
-Network = Literal["mlp", "convolutional", "residual", "excitation"]
+Network = Literal["mlp", "convolutional", "residual", "excitation", "tabular"]
 
 FINITE_DIFFERENCES = ("finite_difference_r1", "finite_difference_r2")
 SIZES = ("tiny", "small", "base", "large")

@@ -19,29 +19,31 @@ def sample(
     seed: int = 0,
     labels: Tensor | None = None,
     truncation: float = 1.0,
+    start: int = 0,
 ) -> Iterator[Tensor]:
-    """Yield samples number 0 … n − 1 of a seed, in batches of at most 64.
+    """Yield samples number `start` … `start + n − 1` of a seed, in batches of at most 64.
 
     Args:
         generator: maps latents and labels to samples; put into evaluation mode.
         n: how many.
         seed: sample i is a function of the seed, i, its label and the truncation alone.
-        labels: shape (n,), int64, or None for an unconditional generator; `ValueError` if they
-            are not n.
+        labels: shape (n,), int64, conditions of a table (n, c), or None for an unconditional
+            generator; `ValueError` if they are not n.
         truncation: ψ scales the latents towards their mean, 0; below 1, less various and
             more typical samples (after Karras 2019, section B).
+        start: a multiple of 64.
     """
     if labels is not None and len(labels) != n:
         raise ValueError(f"{len(labels)} labels for {n} samples; expected one for each")
     generator.eval()
     device = next(generator.parameters()).device
-    for start in range(0, n, MICRO_BATCH):
-        draw = Draw(seed, start)
+    for done in range(0, n, MICRO_BATCH):
+        draw = Draw(seed, start + done)
         latent = draw.normal("sample/latent", (MICRO_BATCH, latent_width(generator)))
-        label = None if labels is None else _padded(labels[start : start + MICRO_BATCH]).to(device)
+        label = None if labels is None else _padded(labels[done : done + MICRO_BATCH]).to(device)
         fake: Tensor = generator(truncation * latent.to(device), label)
-        yield fake[: n - start].cpu()
+        yield fake[: n - done].cpu()
 
 
 def _padded(labels: Tensor) -> Tensor:
-    return torch.cat([labels, labels.new_zeros(MICRO_BATCH - len(labels))])
+    return torch.cat([labels, labels.new_zeros((MICRO_BATCH - len(labels), *labels.shape[1:]))])

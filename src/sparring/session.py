@@ -24,7 +24,7 @@ import torch
 from sparring import gallery
 from sparring.build import build_game, build_objective, build_state
 from sparring.data.dataset import Dataset
-from sparring.data.kinds import kind, open_data
+from sparring.data.kinds import Source, kind, open_data
 from sparring.data.named import NAMES
 from sparring.data.stream import Prefetcher
 from sparring.errors import SparringError
@@ -33,7 +33,6 @@ from sparring.observe import Observer
 from sparring.plan import (
     Audience,
     Plan,
-    Source,
     batches,
     images_in,
     images_per_round,
@@ -266,6 +265,10 @@ def _lasting(source: Source, folder: RunFolder) -> str:
     if isinstance(source, np.ndarray):
         kept = folder.path / "data.npy"
         np.save(kept, source)
+        return str(kept.resolve())
+    if not isinstance(source, str | Path):
+        kept = folder.path / "data.csv"
+        source.to_csv(kept, index=False)  # a data frame
         return str(kept.resolve())
     return str(source) if source in NAMES else str(Path(source).resolve())
 

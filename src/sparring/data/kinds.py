@@ -10,26 +10,34 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparring.data import image_codec, vectors
+from sparring.data import image_codec, tables, vectors
 from sparring.data.dataset import Dataset, silent
 from sparring.data.images import open_images
+from sparring.data.named import TABLES
 from sparring.data.options import DataOptions
 from sparring.data.pack import Progress
+from sparring.data.table_columns import Frame
 from sparring.densities import NAMES as DENSITIES
-from sparring.spec import ImageSpec, Spec, VectorSpec
+from sparring.draws import Draw
+from sparring.spec import ImageSpec, Spec, TableSpec, VectorSpec
+
+Source = str | Path | NDArray[np.generic] | Frame
+TABULAR = (".csv", ".tsv", ".parquet", ".pq")
 
 
 def open_data(
-    source: str | Path | NDArray[np.generic],
+    source: Source,
     options: DataOptions,
     *,
     cache: Path,
     progress: Progress = silent,
 ) -> Dataset:
-    """Read data of whatever kind it is; see `images.open_images` and `vectors.open_vectors`."""
+    """Read data of whatever kind it is; see `open_images`, `open_vectors`, `open_tables`."""
     match options.kind if options.kind != "auto" else _recognised(source):
         case "vector":
             return vectors.open_vectors(source, options, progress)
+        case "table":
+            return tables.open_tables(source, options, progress)
         case _:
             return open_images(source, options, cache=cache, progress=progress)
 
@@ -41,6 +49,8 @@ def encode(items: Tensor, spec: Spec) -> Tensor:
             return image_codec.encode(items, spec)
         case VectorSpec():
             return vectors.encode(items, spec)
+        case TableSpec():
+            return items
 
 
 def decode(samples: Tensor, spec: Spec) -> Tensor:
@@ -50,6 +60,8 @@ def decode(samples: Tensor, spec: Spec) -> Tensor:
             return image_codec.decode(samples, spec)
         case VectorSpec():
             return vectors.decode(samples, spec)
+        case TableSpec():
+            return samples
 
 
 def kind(spec: Spec) -> str:
@@ -59,6 +71,8 @@ def kind(spec: Spec) -> str:
             return "image"
         case VectorSpec():
             return "vector"
+        case TableSpec():
+            return "table"
 
 
 def thing(spec: Spec) -> str:
@@ -68,6 +82,8 @@ def thing(spec: Spec) -> str:
             return "image"
         case VectorSpec():
             return "point"
+        case TableSpec():
+            return "row"
 
 
 def describe(spec: Spec) -> str:
@@ -77,15 +93,36 @@ def describe(spec: Spec) -> str:
             return image_codec.describe(spec)
         case VectorSpec():
             return vectors.describe(spec)
+        case TableSpec():
+            return tables.describe(spec)
 
 
 def _recognised(source: Any) -> str:
     if isinstance(source, np.ndarray):
         return "vector" if source.ndim == 2 else "image"
+    if is_frame(source) or source in TABLES:
+        return "table"
     if source in DENSITIES:
         return "vector"
     path = Path(source) if isinstance(source, str | Path) else Path()
+    if path.suffix.lower() in TABULAR:
+        return "table"
     return "vector" if path.suffix.lower() == ".npy" and _dimensions(path) == 2 else "image"
+
+
+def is_frame(source: Any) -> bool:
+    """Tell whether a source is a data frame, without importing pandas."""
+    return type(source).__name__ == "DataFrame"
+
+
+def presented(items: Tensor, spec: Spec) -> Any:
+    """Return items as people want them: rows as a data frame, all else as it is."""
+    return tables.frame_of(items.numpy(), spec) if isinstance(spec, TableSpec) else items
+
+
+def condition(samples: Tensor, spec: Spec, draw: Draw) -> Tensor | None:
+    """Return what training tells both networks of each sample beside its label; None if nothing."""
+    return tables.reveal(samples, spec, draw) if isinstance(spec, TableSpec) else None
 
 
 def _dimensions(path: Path) -> int:

@@ -1,6 +1,7 @@
-"""The named data sets of images, which come inside installed packages; nothing is downloaded."""
+"""The named data sets, which come inside installed packages; nothing is downloaded."""
 
 import re
+import tarfile
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,8 @@ from sparring.data.arrays import Arrays
 from sparring.errors import SparringError
 
 IMAGES = ("digits", "mnist", "fashion-mnist", "emoji")
-NAMES = (*IMAGES, *densities.NAMES)  # all that may stand in the place of a path
+TABLES = ("penguins", "diamonds")
+NAMES = (*IMAGES, *TABLES, *densities.NAMES)  # all that may stand in the place of a path
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 FASHION_CLASSES = (
     "T-shirt/top",
@@ -46,6 +48,15 @@ def read_named(name: str, *, with_test: bool) -> Arrays:
         case "emoji":
             return _emoji()
     raise SparringError(f"no data set is called '{name}'; expected one of {', '.join(IMAGES)}")
+
+
+def named_table(name: str) -> bytes:
+    """Return the CSV file of the table called `name`, one of `TABLES`."""
+    if name == "penguins":
+        return _packaged(name, "palmerpenguins", "data/penguins.csv")[0].read_bytes()
+    with tarfile.open(_packaged(name, "pydataset", "resources.tar.gz")[0]) as archive:
+        member = archive.extractfile(f"resources/rdata/csv/ggplot2/{name}.csv")
+        return member.read() if member else b""
 
 
 def _digits() -> Arrays:

@@ -12,15 +12,18 @@ from sparring.spec import ValueRange
 class DataOptions:
     """How data is read. `"auto"` is decided from the files and said in the plan."""
 
-    kind: Annotated[Literal["auto", "image", "vector"], "of data; auto: by what the files are"] = (
-        "auto"
-    )
+    kind: Annotated[
+        Literal["auto", "image", "vector", "table"], "of data; auto: by what the files are"
+    ] = "auto"
     resolution: Annotated[str, "auto, a side (64) or height x width (48x64)"] = "auto"
     crop: Annotated[
         Literal["centre", "pad", "stretch"], "how another aspect ratio is made to fit"
     ] = "centre"
     channels: Annotated[Literal["auto", "1", "2", "3", "4"], "1 grey, 3 colour, +1 alpha"] = "auto"
     labels: Annotated[str, "auto (subfolders, npz), yes, none, or a CSV of file,label"] = "auto"
+    column: Annotated[
+        tuple[str, ...], "name=type, of a table; again for each column: age=category"
+    ] = ()
     held_out: Annotated[float, Ge(0), Le(0.5), "share never trained on, by content"] = 0.1
     memory_share: Annotated[
         float, Gt(0), Le(1), "of free memory; larger data is packed and memory-mapped"

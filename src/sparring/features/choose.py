@@ -12,7 +12,7 @@ from sparring.features.convolutions import random_convolutions
 from sparring.features.efficientnet import efficientnet_lite0
 from sparring.features.extractor import Extractor, spread
 from sparring.features.files import SUFFIXES, from_file
-from sparring.spec import VectorSpec
+from sparring.spec import TableSpec, VectorSpec
 
 LEAST_PER_CLASS = 10  # training images of a class on average, for a classifier to learn from
 
@@ -67,7 +67,7 @@ def choose(name: str, data: Dataset, *, cache: Path, progress: Progress = silent
 
 def best(data: Dataset) -> str:
     """Return the name of the best extractor for the data that needs no download."""
-    if isinstance(data.spec, VectorSpec):
+    if isinstance(data.spec, VectorSpec | TableSpec):
         return "coordinates"
     enough = len(data.train) >= LEAST_PER_CLASS * max(len(data.spec.classes), 1)
     several = data.labels is not None and len(set(data.labels[data.train].tolist())) > 1

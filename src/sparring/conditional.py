@@ -1,0 +1,97 @@
+"""Rows of a table that satisfy conditions: revealed to the generator where that is exact.
+
+Values that conditions fix are revealed, and so is the one column of a single range, drawn from its
+own law: the generator then has the rest to fit. Further ranges are left to the generator, and rows
+that miss them are thrown away; if hardly any row hits, they are revealed too, each drawn by itself.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
+
+import torch
+from torch import Tensor, nn
+
+from sparring.data.table_conditions import (
+    Condition,
+    is_one_value,
+    parse_condition,
+    revealed,
+    satisfied,
+)
+from sparring.data.tables import condition, frame_of
+from sparring.draws import Draw
+from sparring.errors import SparringError
+from sparring.sampling import sample
+from sparring.spec import Column, TableSpec
+
+PART = 1024  # rows proposed at once
+FEWEST = 1 / 50  # of a part must satisfy ranges that are left to the generator
+MOST_PARTS = 20  # without a single row
+
+
+def sample_where(
+    generator: nn.Module,
+    spec: TableSpec,
+    texts: Sequence[str],
+    n: int,
+    *,
+    seed: int = 0,
+    truncation: float = 1.0,
+    told: Callable[[int], None] = lambda done: None,
+) -> Tensor:
+    """Return n encoded rows (n, d) that all satisfy the conditions.
+
+    Row i is a function of the seed, the conditions, i and the truncation.
+
+    Raises:
+        SparringError: a condition cannot be read, or no row satisfies them.
+    """
+    asked = sorted((parse_condition(text, spec) for text in texts), key=_name)
+    groups = [(group[0].column, group) for _, items in groupby(asked, _name) if (group := [*items])]
+    fixed = [column.name for column, group in groups if is_one_value(column, group)]
+    free = [column.name for column, _ in groups if column.name not in fixed]
+    shown = fixed if len(free) > 1 or (fixed and free) else [*fixed, *free]
+    rows: list[Tensor] = []
+    done = tried = 0
+    while done < n:
+        made = _proposed(generator, spec, groups, shown, seed, PART * tried, truncation)
+        good = made[torch.from_numpy(satisfied(frame_of(made.numpy(), spec), asked))]
+        tried += 1
+        if len(good) < FEWEST * PART and len(shown) < len(groups):
+            shown = [*fixed, *free]
+            continue
+        rows.append(good)
+        done += len(good)
+        told(min(done, n))
+        if not done and tried >= MOST_PARTS:
+            raise SparringError(
+                f"none of {PART * tried:,} rows satisfied {' and '.join(texts)}; ask for less"
+            )
+    return torch.cat(rows)[:n]
+
+
+def _proposed(
+    generator: nn.Module,
+    spec: TableSpec,
+    groups: Sequence[tuple[Column, Sequence[Condition]]],
+    shown: Sequence[str],
+    seed: int,
+    start: int,
+    truncation: float,
+) -> Tensor:
+    draw = Draw(seed, start)
+    values = {c.name: revealed(c, group, draw, PART) for c, group in groups if c.name in shown}
+    labels = condition(spec, values, PART)
+    return torch.cat([*_drawn(generator, labels, seed, start, truncation)])
+
+
+def _drawn(
+    generator: nn.Module, labels: Tensor, seed: int, start: int, truncation: float
+) -> Iterator[Tensor]:
+    return sample(
+        generator, len(labels), seed=seed, labels=labels, truncation=truncation, start=start
+    )
+
+
+_name = attrgetter("column.name")

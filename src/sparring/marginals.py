@@ -1,0 +1,104 @@
+"""Pictures of tables: a panel a column, real rows beside generated ones.
+
+matplotlib is slow to import: import this module where it is used.
+"""
+
+from collections.abc import Sequence
+from io import BytesIO
+from math import ceil
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sparring.data.table_columns import Frame, Series, numbers
+from sparring.spec import Column, TableSpec
+
+PANEL, DPI, ACROSS = (2.5, 1.9), 100, 4
+MOST_PANELS, MOST_BARS = 24, 10
+BINS = 40
+REAL, FAKE = "#8a939c", "#0072b2"
+STYLE: dict[Any, Any] = {
+    "font.size": 7,
+    "axes.titlesize": 8,
+    "axes.edgecolor": "#b8b8b0",
+    "xtick.color": "#5a626b",
+    "ytick.color": "#5a626b",
+}
+
+
+def draw_columns(spec: TableSpec, real: Frame | None, fake: Frame | None) -> bytes:
+    """Return a PNG with the distribution of each learned column, up to 24 of them.
+
+    Args:
+        spec: of both.
+        real: rows of the data, or None.
+        fake: generated rows, or None.
+    """
+    columns = spec.learned[:MOST_PANELS]
+    across = min(ACROSS, len(columns))
+    down = ceil(len(columns) / across)
+    with mpl.rc_context(STYLE):
+        figure = Figure((PANEL[0] * across, PANEL[1] * down + 0.3), dpi=DPI, layout="constrained")
+        panels = np.atleast_1d(figure.subplots(down, across)).ravel()
+        for axes, column in zip(panels, columns, strict=False):
+            _panel(axes, column, *(f is not None and f[column.name] for f in (real, fake)))
+        for axes in panels[len(columns) :]:
+            axes.set_axis_off()
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
+        file = BytesIO()
+        figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
+
+
+def _panel(axes: Axes, column: Column, real: Series | bool, fake: Series | bool) -> None:
+    given = [
+        (series, colour, label)
+        for series, colour, label in ((real, REAL, "real"), (fake, FAKE, "generated"))
+        if series is not False
+    ]
+    if column.is_number:
+        _histograms(axes, column, given)
+    else:
+        _bars(axes, column, given)
+    axes.set_title(column.name[:28])
+    axes.set_yticks([])
+    axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _histograms(axes: Axes, column: Column, given: Sequence[tuple[Series, str, str]]) -> None:
+    low, high = np.interp([0.002, 0.998], column.ranks, column.knots)
+    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+    for series, colour, label in given:
+        values = numbers(series, column)
+        missing = float(np.isnan(values).mean())
+        inside = values[(values >= edges[0]) & (values <= edges[-1])]
+        told = f"{label}, {missing:.1%} missing" if missing else label
+        filled = label == "real"
+        axes.hist(
+            inside,
+            edges.tolist(),
+            weights=np.full(len(inside), 1 / len(values)),
+            histtype="stepfilled" if filled else "step",
+            color=colour,
+            alpha=0.45 if filled else 1.0,
+            label=label,
+        )
+        if missing:
+            axes.plot([], [], " ", label=told)
+    if column.kind == "datetime":
+        axes.set_xticks([])
+
+
+def _bars(axes: Axes, column: Column, given: Sequence[tuple[Series, str, str]]) -> None:
+    counted = [s.astype(object).where(s.notna(), "missing").astype(str) for s, _, _ in given]
+    names = counted[0].value_counts().index[:MOST_BARS]
+    at = np.arange(len(names))
+    size = 0.8 / len(given)
+    for place, (cells, (_, colour, label)) in enumerate(zip(counted, given, strict=True)):
+        shares = cells.value_counts(normalize=True).reindex(names).fillna(0).to_numpy()
+        axes.bar(at + size * (place + 0.5) - 0.4, shares, size, color=colour, label=label)
+    axes.set_xticks(at, [name[:10] for name in names], rotation=30 if len(names) > 3 else 0)
