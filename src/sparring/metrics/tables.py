@@ -1,0 +1,309 @@
+"""How far a synthetic table is from a real one: columns, pairs of columns, and copied rows.
+
+Every distance stands beside its mean where both tables come from one population, found by
+relabelling the rows, which also makes its p-value exact. Not here: classifiers and models that are
+trained on tables, see `table_models`.
+
+Notation: n real and m fake rows; a missing cell is a value of its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from itertools import combinations
+from math import log, sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest, fisher_exact
+
+from sparring.draws import permutation
+from sparring.errors import SparringError
+from sparring.metrics.estimate import LEVEL, Estimate
+from sparring.metrics.normal import quantile
+
+LEAST = 20  # rows of a table
+MOST_CATEGORIES = 200  # what is rarer shares one code; a boosted tree takes 255
+BINS = 8  # of a number, for the association of a pair
+PERMUTATIONS = 99
+GROUPS = 20  # left out in turn, for the interval of a mean association gap
+
+Frame = Any  # a pandas DataFrame, which comes without types
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+
+class Coded(NamedTuple):
+    """Cells as numbers: NaN where missing, categories as 0, 1, … from the most frequent."""
+
+    names: tuple[str, ...]
+    is_number: tuple[bool, ...]
+    values: Floats  # (rows, columns)
+
+    def at(self, rows: Codes) -> "Coded":
+        """Return some of the rows."""
+        return self._replace(values=self.values[rows])
+
+
+class Compared(NamedTuple):
+    """A distance, and its mean for two tables of these sizes from one population."""
+
+    found: Estimate
+    at_best: float
+
+
+class Copies(NamedTuple):
+    """Shares of rows that equal a training row, cell for cell."""
+
+    synthetic: Estimate  # its p-value: larger than the held-out share
+    held_out: Estimate
+
+
+def coded(*frames: Frame) -> tuple[Coded, ...]:
+    """Code the cells of tables with the same columns alike.
+
+    Numbers and times stay numbers; all else is a category, and those beyond the 200 most frequent
+    share a code.
+
+    Raises:
+        SparringError: the columns differ, or a table has fewer than 20 rows.
+    """
+    names = list(frames[0].columns)
+    for frame in frames:
+        if list(frame.columns) != names:
+            raise SparringError(
+                f"tables differ in columns: {', '.join(map(str, frame.columns))}; "
+                f"expected {', '.join(map(str, names))}"
+            )
+        if len(frame) < LEAST:
+            raise SparringError(f"a table has {len(frame)} rows; expected at least {LEAST}")
+    is_number = tuple(all(_is_number(f[name]) for f in frames) for name in names)
+    columns = [
+        _numbers([f[name] for f in frames]) if number else _categories([f[name] for f in frames])
+        for name, number in zip(names, is_number, strict=True)
+    ]
+    told = tuple(map(str, names))
+    ends = np.cumsum([len(frame) for frame in frames])[:-1]
+    return tuple(Coded(told, is_number, part) for part in np.split(np.stack(columns, 1), ends))
+
+
+def _is_number(column: Any) -> bool:
+    types = import_module("pandas.api.types")
+    numeric = types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype)
+    return bool(numeric or types.is_datetime64_any_dtype(column.dtype))
+
+
+def _numbers(columns: list[Any]) -> Floats:
+    types, pandas = import_module("pandas.api.types"), import_module("pandas")
+    parts = []
+    for column in columns:
+        if types.is_datetime64_any_dtype(column.dtype):
+            column = (column - pandas.Timestamp(0, tz=column.dt.tz)).dt.total_seconds()
+        parts.append(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    return np.concatenate(parts)
+
+
+def _categories(columns: list[Any]) -> Floats:
+    pandas = import_module("pandas")
+    pooled = pandas.concat([column.astype(object) for column in columns], ignore_index=True)
+    texts = pooled.map(str, na_action="ignore")
+    order = {text: rank for rank, text in enumerate(texts.value_counts().index)}
+    ranks: Floats = texts.map(order).to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.minimum(ranks, MOST_CATEGORIES)
+
+
+def marginal_distances(
+    real: Coded, fake: Coded, *, permutations: int = PERMUTATIONS, level: float = LEVEL
+) -> dict[str, Compared]:
+    """Compare each column: Kolmogorov–Smirnov of numbers, total variation of categories.
+
+    A missing number lies below all others. The interval holds at every size: it allows for
+    √(ln(a/α)/2n) of either table at α = (1 − level)/2, where a is 2 for numbers (Dvoretzky, Kiefer
+    & Wolfowitz; Massart 1990) and 2^k − 2 for k categories (Weissman 2003, theorem 2.1).
+
+    Args:
+        real, fake: coded together, (n, d) and (m, d).
+        permutations: of the exact test; the least p-value is 1/(permutations + 1).
+        level: of the intervals.
+    """
+    quantile(level)
+    found = {}
+    for column, name in enumerate(real.names):
+        pool = np.concatenate([real.values[:, column], fake.values[:, column]])
+        at_end, categories, method = _steps(pool, real.is_number[column])
+        distance = _distance_of(at_end, categories)
+        compared = _permuted(distance, len(real.values), len(pool), permutations, name)
+        reach = sum(_reach(len(t.values), categories, (1 - level) / 2) for t in (real, fake))
+        value = compared.found.value
+        estimate = replace(
+            compared.found,
+            low=max(0.0, value - reach),
+            high=min(1.0, value + reach),
+            method=f"{method}; {compared.found.method}",
+            level=level,
+        )
+        found[name] = Compared(estimate, compared.at_best)
+    return found
+
+
+def _steps(pool: Floats, is_number: bool) -> tuple[Codes, int | None, str]:
+    """Return each row's place among the distinct values, the categories' number, the method."""
+    filled = np.where(np.isnan(pool), -np.inf, pool)
+    distinct, places = np.unique(filled, return_inverse=True)
+    if is_number:
+        return places, None, "Kolmogorov–Smirnov"
+    return places, len(distinct), "total variation"
+
+
+def _distance_of(places: Codes, categories: int | None) -> Callable[[Codes, Codes], float]:
+    size = int(places.max()) + 1
+
+    def distance(real: Codes, fake: Codes) -> float:
+        gap = np.bincount(places[real], minlength=size) / len(real)
+        gap = gap - np.bincount(places[fake], minlength=size) / len(fake)
+        return float(np.abs(np.cumsum(gap)).max() if categories is None else np.abs(gap).sum() / 2)
+
+    return distance
+
+
+def _reach(n: int, categories: int | None, chance: float) -> float:
+    ways = log(2) if categories is None else max(log(2), categories * log(2))
+    return sqrt((ways - log(chance)) / (2 * n))
+
+
+def _permuted(
+    distance: Callable[[Codes, Codes], float], n: int, pooled: int, permutations: int, name: str
+) -> Compared:
+    """Measure a distance of the first n rows to the others, and of as many drawn from all."""
+    rows = np.arange(pooled)
+    value = distance(rows[:n], rows[n:])
+    orders = (permutation(turn, f"table test, {name}", pooled) for turn in range(permutations))
+    null = np.array([distance(order[:n], order[n:]) for order in orders])
+    p_value = (1 + int(np.sum(null >= value - 1e-12))) / (1 + permutations)
+    method = f"{permutations} permutations"
+    estimate = Estimate(value, value, value, min(n, pooled - n), method, p_value=p_value)
+    return Compared(estimate, float(null.mean()))
+
+
+def associations(table: Coded, edges: tuple[Floats, ...] | None = None) -> Floats:
+    """Return how strongly each pair of columns hangs together, (d, d), from 0 to 1.
+
+    √(1 − e^−2I), the absolute correlation of a normal pair with as much mutual information I
+    (Linfoot 1957). Numbers fall into eight bins of equal counts; the bias of I is removed to first
+    order (Miller & Madow 1955).
+
+    Args:
+        table: coded, (n, d).
+        edges: of the numbers' bins; of the table itself unless given.
+    """
+    return _associations(_binned(table, edges or bin_edges(table)))
+
+
+def bin_edges(table: Coded) -> tuple[Floats, ...]:
+    """Return the inner quantiles of each number, and nothing for a category."""
+    ranks = np.arange(1, BINS) / BINS
+    return tuple(
+        np.unique(np.nanquantile(column, ranks))
+        if number and not np.isnan(column).all()
+        else np.empty(0)
+        for column, number in zip(table.values.T, table.is_number, strict=True)
+    )
+
+
+def _binned(table: Coded, edges: tuple[Floats, ...]) -> Codes:
+    """Return small codes, (n, d): 0 where missing, rare categories together."""
+    columns = []
+    for column, number, inner in zip(table.values.T, table.is_number, edges, strict=True):
+        present = np.nan_to_num(column)
+        code = np.searchsorted(inner, present) if number else np.minimum(present, 2 * BINS)
+        columns.append(np.where(np.isnan(column), 0, 1 + code.astype(np.int64)))
+    return np.stack(columns, 1)
+
+
+def _associations(codes: Codes) -> Floats:
+    found = np.eye(codes.shape[1])
+    for i, j in combinations(range(codes.shape[1]), 2):
+        information = max(0.0, _mutual_information(codes[:, i], codes[:, j]))
+        found[i, j] = found[j, i] = sqrt(1 - np.exp(-2 * information))
+    return found
+
+
+def _mutual_information(first: Codes, second: Codes) -> float:
+    width = int(second.max()) + 1
+    counts = np.bincount(first * width + second, minlength=(int(first.max()) + 1) * width)
+    joint = counts.reshape(-1, width)
+    joint = joint[np.ix_(joint.any(1), joint.any(0))]
+    n, (rows, columns) = joint.sum(), joint.shape
+    product = np.outer(joint.sum(1), joint.sum(0))
+    filled = joint > 0
+    plain = float((joint[filled] / n * np.log(n * joint[filled] / product[filled])).sum())
+    return plain - (rows - 1) * (columns - 1) / (2 * float(n))
+
+
+def association_gap(
+    real: Coded, fake: Coded, *, permutations: int = PERMUTATIONS, level: float = LEVEL
+) -> Compared:
+    """Return the mean absolute difference of `associations` over the pairs of columns.
+
+    The estimand of the interval is its mean at these sizes, which is above 0 at p = q, see
+    `at_best`; its variance is by leaving out one of 20 groups of rows in turn.
+
+    Raises:
+        SparringError: fewer than two columns; a level that is none.
+    """
+    z, width = quantile(level), len(real.names)
+    if width < 2:
+        raise SparringError("a table of one column has no pair; expected at least two columns")
+    pool = real._replace(values=np.concatenate([real.values, fake.values]))
+    codes = _binned(pool, bin_edges(pool))
+    above = np.triu_indices(width, 1)
+
+    def gap(a: Codes, b: Codes) -> float:
+        return float(np.abs(_associations(codes[a]) - _associations(codes[b]))[above].mean())
+
+    n = len(real.values)
+    compared = _permuted(gap, n, len(codes), permutations, "pairs")
+    left = [gap(*sides) for sides in _leaving_out(n, len(codes))]
+    reach = z * sqrt((GROUPS - 1) * float(np.var(left)))
+    value = compared.found.value
+    method = f"{compared.found.method}; jackknife of {GROUPS} groups"
+    low, high = max(0.0, value - reach), min(1.0, value + reach)
+    found = replace(compared.found, low=low, high=high, method=method, level=level)
+    return Compared(found, compared.at_best)
+
+
+def _leaving_out(n: int, pooled: int) -> list[tuple[Codes, Codes]]:
+    group = permutation(0, "table jackknife", pooled) % GROUPS
+    rows = np.arange(pooled)
+    return [(rows[:n][group[:n] != g], rows[n:][group[n:] != g]) for g in range(GROUPS)]
+
+
+def copies(train: Frame, held_out: Frame, fake: Frame, *, level: float = LEVEL) -> Copies:
+    """Count the rows that equal a training row, of the fakes and, as the natural rate, of others.
+
+    The p-value is Fisher's (1935), one-sided: fakes copy more often than held-out rows coincide.
+    The held-out rows must have been drawn without looking at equal rows: a split that keeps those
+    together has a natural rate of 0 by construction.
+
+    Raises:
+        SparringError: the columns differ, or a table has fewer than 20 rows; a level that is none.
+    """
+    quantile(level)
+    coded(train, held_out, fake)  # refuses what is no triple of tables
+    pandas = import_module("pandas")
+    pool = pandas.concat([f.astype(object) for f in (train, held_out, fake)], ignore_index=True)
+    groups = pool.groupby(list(pool.columns), dropna=False, sort=False).ngroup().to_numpy()
+    known, held, made = np.split(groups, np.cumsum([len(train), len(held_out)]))
+    counts = [(int(np.isin(rows, known).sum()), len(rows)) for rows in (made, held)]
+    table = [[count, rows - count] for count, rows in counts]
+    p_value = float(fisher_exact(table, alternative="greater").pvalue)
+    of_fakes, of_held = (_share(count, rows, level) for count, rows in counts)
+    return Copies(replace(of_fakes, p_value=p_value), of_held)
+
+
+def _share(count: int, rows: int, level: float) -> Estimate:
+    low, high = binomtest(count, rows).proportion_ci(level, "exact")
+    return Estimate(
+        count / rows, float(low), float(high), rows, "equal rows; exact binomial", level
+    )

@@ -1,0 +1,108 @@
+"""`sparring.metrics.tables`: exact values, known laws, and rows that are copied."""
+
+from math import exp, log, sqrt
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparring.errors import SparringError
+from sparring.metrics.tables import association_gap, associations, coded, copies, marginal_distances
+
+
+def mixed(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
+    """Draw a number, a category that follows its sign nine times of ten, and a noise column."""
+    rng = np.random.default_rng(seed)
+    number = rng.normal(size=rows)
+    sign = np.where(rng.random(rows) < 0.9, number > 0, number <= 0)
+    noise = np.where(rng.random(rows) < 0.1, np.nan, rng.normal(shift, 1, size=rows))
+    return pd.DataFrame({"x": number, "sign": np.where(sign, "plus", "minus"), "noise": noise})
+
+
+def test_distances_of_columns_are_exact() -> None:
+    real = pd.DataFrame({"n": [1.0] * 10 + [2.0] * 10, "c": ["a"] * 15 + ["b"] * 5})
+    fake = pd.DataFrame({"n": [np.nan] * 5 + [1.0] * 5 + [2.0] * 10, "c": ["a"] * 5 + ["z"] * 15})
+    found = marginal_distances(*coded(real, fake))
+    assert found["n"].found.value == pytest.approx(0.25)  # five below every number
+    assert found["c"].found.value == pytest.approx(0.75)
+
+
+def test_a_shifted_column_is_named_and_the_others_are_not() -> None:
+    found = marginal_distances(*coded(mixed(800, 0), mixed(800, 1, shift=0.5)))
+    assert found["noise"].found.p_value == 0.01
+    assert found["noise"].found.value > 3 * found["noise"].at_best
+    for name in ("x", "sign"):
+        assert found[name].found.p_value > 0.05
+        assert found[name].found.value < 2 * found[name].at_best
+
+
+def test_the_interval_of_a_distance_holds_the_truth() -> None:
+    truth = 0.9 * 0.19741  # 2Φ(.25) − 1 among nine tenths that are present
+    for seed in range(10):
+        one = marginal_distances(
+            *coded(mixed(400, seed), mixed(400, 90 + seed, 0.5)), permutations=9
+        )
+        assert one["noise"].found.low <= truth <= one["noise"].found.high
+
+
+def test_associations_are_those_of_the_law() -> None:
+    (table,) = coded(mixed(40_000, 0))
+    found = associations(table)
+    information = log(2) + 0.9 * log(0.9) + 0.1 * log(0.1)
+    assert found[0, 1] == pytest.approx(sqrt(1 - exp(-2 * information)), abs=0.01)
+    assert found[0, 2] < 0.05
+    assert found[1, 2] < 0.05
+    assert np.array_equal(found, found.T)
+
+
+def test_kept_associations_are_rarely_called_lost() -> None:
+    """The p-value is exact, so that at the level .05 more than five of 20 have a chance of 3e-4."""
+    tables = [(mixed(300, seed), mixed(300, 50 + seed)) for seed in range(20)]
+    gaps = [association_gap(*coded(*pair)) for pair in tables]
+    assert sum(gap.found.p_value <= 0.05 for gap in gaps) <= 5
+    means = [np.mean([gap.found.value for gap in gaps]), np.mean([gap.at_best for gap in gaps])]
+    assert means[0] == pytest.approx(means[1], rel=0.25)
+
+
+def test_lost_associations_are_found() -> None:
+    real, lost = mixed(600, 0), mixed(600, 2)
+    lost["sign"] = lost["sign"].sample(frac=1, random_state=0).to_numpy()
+    gap = association_gap(*coded(real, lost))
+    assert gap.found.p_value == 0.01
+    assert gap.found.low > gap.at_best
+
+
+def test_copies_are_counted_beside_the_natural_rate() -> None:
+    train, held_out = mixed(200, 0), mixed(100, 1)
+    fake = pd.concat([mixed(80, 2), train.head(20)], ignore_index=True)
+    found = copies(train, held_out, fake)
+    assert (found.synthetic.value, found.held_out.value) == (0.2, 0.0)
+    assert found.synthetic.p_value < 1e-5
+    assert copies(train, held_out, mixed(100, 3)).synthetic.p_value == 1
+
+
+def test_a_copy_with_missing_cells_and_another_dtype_is_a_copy() -> None:
+    train = pd.DataFrame({"n": [1, 2] * 10, "c": ["a", None] * 10})
+    fake = pd.DataFrame({"n": [2.0] * 20, "c": [None] * 20})
+    other = pd.DataFrame({"n": [3] * 20, "c": ["a"] * 20})
+    found = copies(train, other, fake)
+    assert (found.synthetic.value, found.held_out.value) == (1.0, 0.0)
+
+
+def test_times_are_numbers_and_truths_are_categories() -> None:
+    days = pd.date_range("2024-01-01", periods=20).to_series(index=range(20))
+    days.iloc[3] = pd.NaT
+    table = pd.DataFrame({"day": days, "true": [True, False] * 10})
+    (found,) = coded(table)
+    assert found.is_number == (True, False)
+    assert np.isnan(found.values[3, 0])
+    assert found.values[1, 0] - found.values[0, 0] == 86_400
+
+
+def test_what_is_no_pair_of_tables_is_refused() -> None:
+    with pytest.raises(SparringError, match="tables differ in columns: x, sign"):
+        coded(mixed(30, 0), mixed(30, 1).drop(columns="noise"))
+    with pytest.raises(SparringError, match="a table has 19 rows; expected at least 20"):
+        coded(mixed(19, 0))
+    with pytest.raises(SparringError, match="expected at least two columns"):
+        association_gap(*coded(mixed(30, 0)[["x"]], mixed(30, 1)[["x"]]))

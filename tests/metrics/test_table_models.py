@@ -1,0 +1,98 @@
+"""`sparring.metrics.table_models`: perfect samplers pass, shuffled columns and copiers do not."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparring.errors import SparringError
+from sparring.metrics.table_models import (
+    sequential_trees,
+    shuffled_columns,
+    table_c2st,
+    usefulness,
+)
+from sparring.metrics.tables import associations, coded, copies
+
+
+def related(rows: int, seed: int) -> pd.DataFrame:
+    """Draw y = x + N(0, 1)/2, and a letter that says which third x lies in."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=rows)
+    letter = np.array(["a", "b", "c"])[np.digitize(x, [-0.43, 0.43])]
+    return pd.DataFrame({"x": x, "y": x + rng.normal(size=rows) / 2, "letter": letter})
+
+
+def test_a_perfect_sampler_is_not_told_from_the_data() -> None:
+    missed = rejected = 0
+    for seed in range(20):
+        found = table_c2st(related(100, seed), related(100, 100 + seed), seed=seed)
+        missed += not found.low <= 0.5 <= found.high
+        rejected += found.p_value <= 0.05
+    assert missed <= 3
+    assert rejected <= 3
+
+
+def test_shuffled_columns_are_told_from_the_data() -> None:
+    real = related(400, 0)
+    found = table_c2st(real, shuffled_columns(related(400, 1)))
+    assert found.low > 0.8
+    assert found.p_value < 1e-6
+
+
+def test_shuffled_columns_keep_each_column_and_no_relation() -> None:
+    real = related(2000, 0)
+    shuffled = shuffled_columns(real)
+    for name in real:
+        assert sorted(shuffled[name]) == sorted(real[name])
+    (table,) = coded(shuffled)
+    assert associations(table)[0, 1] < 0.1
+
+
+def test_trees_on_real_rows_reach_the_noise_and_shuffled_rows_teach_nothing() -> None:
+    train, held_out = related(1500, 0), related(1500, 1)
+    found = usefulness(train, held_out, shuffled_columns(train), "y")
+    assert 0.7 < found.real["r2"].value <= 0.8 + 0.03  # x explains four fifths
+    assert found.synthetic["r2"].value < 0.1
+    letters = usefulness(train, held_out, related(1500, 2), "letter")
+    assert letters.real["accuracy"].value > 0.97
+    assert letters.synthetic["accuracy"].value > 0.97
+    assert set(letters.real) == {"accuracy", "macro_f1"}
+
+
+def test_sequential_trees_pass_for_data_and_repeat_cells() -> None:
+    train, held_out = related(600, 0), related(600, 1)
+    drawn = sequential_trees(train, 600)
+    assert table_c2st(held_out, drawn).value < 0.65
+    assert set(drawn["x"]) <= set(train["x"])
+    assert list(drawn.dtypes) == list(train.dtypes)
+    assert copies(train, held_out, drawn).synthetic.value > 0.02
+    assert drawn.equals(sequential_trees(train, 600))
+    assert not drawn.equals(sequential_trees(train, 600, seed=1))
+
+
+def test_a_copier_passes_for_the_data_and_is_caught_by_its_copies() -> None:
+    train, held_out = related(300, 0), related(300, 1)
+    copier = train.sample(300, replace=True, random_state=0)
+    assert table_c2st(held_out, copier).value < 0.75
+    assert copies(train, held_out, copier).synthetic.p_value < 1e-6
+
+
+def test_penguins_with_missing_values_go_through() -> None:
+    folder = pytest.importorskip("palmerpenguins").__file__
+    table = pd.read_csv(Path(folder).parent / "data" / "penguins.csv")
+    table = table.sample(frac=1, random_state=0, ignore_index=True)
+    train, held_out = table[:258], table[258:]
+    found = usefulness(train, held_out, sequential_trees(train, 258), "species")
+    assert found.real["accuracy"].value > 0.94
+    assert found.synthetic["accuracy"].value > 0.9
+    assert table_c2st(held_out, shuffled_columns(train)).p_value < 0.01
+
+
+def test_a_target_that_is_none_is_refused() -> None:
+    one, two, three = related(60, 0), related(60, 1), related(60, 2)
+    with pytest.raises(SparringError, match="no column 'lettre'; did you mean 'letter'"):
+        usefulness(one, two, three, "lettre")
+    with pytest.raises(SparringError, match="'letter' of the synthetic rows has fewer than two"):
+        usefulness(one, two, three.assign(letter="a"), "letter")
