@@ -20,8 +20,8 @@ def mixed(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
 
 
 def test_distances_of_columns_are_exact() -> None:
-    real = pd.DataFrame({"n": [1.0] * 10 + [2.0] * 10, "c": ["a"] * 15 + ["b"] * 5})
-    fake = pd.DataFrame({"n": [np.nan] * 5 + [1.0] * 5 + [2.0] * 10, "c": ["a"] * 5 + ["z"] * 15})
+    real = pd.DataFrame({"n": [-1.0] * 10 + [2.0] * 10, "c": ["a"] * 15 + ["b"] * 5})
+    fake = pd.DataFrame({"n": [np.nan] * 5 + [-1.0] * 5 + [2.0] * 10, "c": ["a"] * 5 + ["z"] * 15})
     found = marginal_distances(*coded(real, fake))
     assert found["n"].found.value == pytest.approx(0.25)  # five below every number
     assert found["c"].found.value == pytest.approx(0.75)
