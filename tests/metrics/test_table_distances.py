@@ -20,10 +20,10 @@ def mixed(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
 
 
 def test_distances_of_columns_are_exact() -> None:
-    real = pd.DataFrame({"n": [-1.0] * 10 + [2.0] * 10, "c": ["a"] * 15 + ["b"] * 5})
-    fake = pd.DataFrame({"n": [np.nan] * 5 + [-1.0] * 5 + [2.0] * 10, "c": ["a"] * 5 + ["z"] * 15})
+    real = pd.DataFrame({"n": [-1.0] * 20, "c": ["a"] * 15 + ["b"] * 5})
+    fake = pd.DataFrame({"n": [np.nan] * 5 + [2.0] * 15, "c": ["a"] * 5 + ["z"] * 15})
     found = marginal_distances(*coded(real, fake))
-    assert found["n"].found.value == pytest.approx(0.25)  # five below every number
+    assert found["n"].found.value == pytest.approx(0.75)  # 1 − ¼: the missing lie below −1
     assert found["c"].found.value == pytest.approx(0.75)
 
 
