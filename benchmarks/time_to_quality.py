@@ -69,7 +69,7 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
     yield caption(asked, labelled, classifier, real)
     path = asked.cache / f"time-to-quality-{asked.dataset}-{weights_hash(classifier)}.json"
     kept: Kept = read_json(path) if path.exists() else {}
-    yield f"\n{'CPU-seconds':24}" + "".join(f"{budget:>24g}" for budget in budgets)
+    yield f"\n{'CPU-seconds':24}" + "".join(f"{budget:>26g}" for budget in budgets)
     for name in asked.recipes.split(","):
         if not fits(name, data):
             raise SystemExit(f"{name} needs images of 28x28; leave it out with --recipes")
@@ -104,7 +104,7 @@ def seeds_of(kept: Kept, name: str, seconds: float) -> list[float]:
 def cell(distances: Sequence[float]) -> str:
     """Return the median and the range."""
     text = f"{median(distances):.3g} [{min(distances):.3g}, {max(distances):.3g}]"
-    return f"{text:>24}"
+    return f"{text:>26}"
 
 
 def draw(kept: Mapping[str, float], dataset: str, path: Path) -> None:

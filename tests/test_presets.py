@@ -278,5 +278,7 @@ def test_few_images_are_augmented_by_moves_alone_and_many_are_not(size: Size) ->
     assert few["augment"]["kinds"] == "translate scale rotate"
     assert "augment" not in many
     assert {key: few[key] for key in many} == many
+    some = preset("default", size, spec, 1_000)["augment"]
+    assert some == few["augment"] | {"probability": "0 to 0.5 linear"}
     assert preset("default", size, spec) == many
     assert "augment" not in preset("default", size, ImageSpec(8, 8, 1), 300)

@@ -14,7 +14,7 @@ FULLY_CONNECTED_SIDE = 16  # below it an image has too few pixels for convolutio
 THINNEST = 4  # and so has one with a side below this
 WIDEST_LATENT = 64  # for points of more coordinates
 
-MANY = 500  # training images; with fewer, the discriminator learns them by heart within minutes
+FEW, MANY = 500, 3_000  # training images: with fewer, the discriminator learns them by heart
 
 _CONVOLUTIONAL_WIDTHS: dict[Size, tuple[int, int]] = {  # of generator, discriminator
     "tiny": (16, 8),
@@ -45,7 +45,7 @@ def preset(name: str, size: Size, spec: Spec, items: int = MANY) -> Options:
                 return _fully_connected(size)
             if size in _RESIDUAL_WIDTHS:
                 return _residual(size, spec)
-            return merge(_convolutional(size, spec), FEW_IMAGES if items < MANY else {})
+            return merge(_convolutional(size, spec), _few_images(items))
         case "article":
             return ARTICLE
         case "article-mended":
@@ -122,10 +122,15 @@ def by_pixels(pixels: int, table: tuple[tuple[int, float], ...]) -> float:
     return first
 
 
-# Of 300 clothes, 60 CPU-seconds: Fréchet distance 15.1 for 17.5 without, and the test for copying
-# finds nothing (p .15) where it did (p .001). Cut-outs and colours got to 12.2, but their samples
-# were nearer to the training data than to other data (p .005).
-FEW_IMAGES: Options = {"augment": {"kinds": "translate scale rotate", "probability": "0.5"}}
+def _few_images(items: int) -> Options:
+    """Augment few images: half of the time, or of some thousand more and more of it.
+
+    Chosen on clothes by what the test for copying says; docs/images.md has the figures.
+    """
+    if items >= MANY:
+        return {}
+    probability = "0.5" if items < FEW else "0 to 0.5 linear"
+    return {"augment": {"kinds": "translate scale rotate", "probability": probability}}
 
 
 def _points(size: Size, spec: VectorSpec) -> Options:
