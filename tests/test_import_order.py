@@ -43,6 +43,7 @@ ORDER = (
     ("export", "a generator as one file; reads its networks and spec"),
     ("compare", "which of several sets of features is better; pure"),
     ("evaluation", "the card: which metrics, and their words; pure"),
+    ("table_card", "what the card of a table says beside features; pure"),
     ("diagnosis", "what a run's measures say in words; pure"),
     ("reference", "features of real data, kept on disk"),
     ("symptoms", "what trouble shows in: a discriminator's ranking, samples alike"),

@@ -7,11 +7,13 @@ Inside: which samples and data are used, within which time, and the file. Not in
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -19,6 +21,7 @@ from sparring.compare import Comparisons, compare_recipes, compare_runs
 from sparring.data.dataset import Dataset, silent
 from sparring.data.kinds import decode
 from sparring.data.pack import Progress
+from sparring.data.tables import frame_of
 from sparring.errors import SparringError
 from sparring.evaluation import (
     MOST,
@@ -29,20 +32,22 @@ from sparring.evaluation import (
     measure_copying,
     missing_classes,
 )
-from sparring.exhibits import Seen, write_exhibits
+from sparring.exhibits import Seen, write_exhibits, write_table_exhibits
 from sparring.features.choose import choose
 from sparring.features.classifier import NAME as CLASSIFIER
 from sparring.features.classifier import judge as judge_of
 from sparring.features.extractor import Extractor
 from sparring.metrics.arrays import Features
 from sparring.metrics.kernels import kid
+from sparring.metrics.tables import LEAST
 from sparring.observe import labels_as_in
 from sparring.plan import Audience
 from sparring.recipe import Recipe
 from sparring.reference import part_of, reference
 from sparring.runs import RunFolder, write_json
 from sparring.sampling import sample
-from sparring.spec import Spec
+from sparring.spec import Spec, TableSpec
+from sparring.table_card import Rows, measure_rows
 
 FEWEST = 100
 SEED = 2  # other latents than those of pictures and of looks while training
@@ -149,7 +154,13 @@ def assess(
         *_measured(looked, drawn, judges, eyes, audience, notes),
         *_classes(drawn, data, judges, notes),
     )
-    _exhibit(folder, drawn, judges.seen(looked.real), trained.seen(looked.learned), data.spec)
+    if isinstance(data.spec, TableSpec):
+        rows = _rows(generator, data.spec, judges, trained)
+        write_table_exhibits(folder.samples, rows, data.spec)
+        lines = (*measure_rows(rows, data.spec, partial(_tell, audience), notes.append), *lines)
+    else:
+        seen = judges.seen(looked.real), trained.seen(looked.learned)
+        _exhibit(folder, drawn, *seen, data.spec)
     found = Evaluation(
         run=folder.name,
         checkpoint=checkpoint,
@@ -167,6 +178,23 @@ def assess(
     )
     write_json(folder.path / "evaluation.json", found.as_json())
     return found
+
+
+def _tell(audience: Audience, what: str) -> None:
+    audience.reading(what, 0, 1)
+
+
+def _rows(generator: nn.Module, spec: TableSpec, judges: Judges, trained: Judges) -> Rows:
+    """Return the learned columns of rows of each sort, at most `MOST`, as data frames.
+
+    A few held-out rows judge better than the training rows themselves.
+    """
+    names = [column.name for column in spec.learned]
+    if judges.part == "train" and len(judges.data.held_out) >= LEAST:
+        judges = Judges(judges.data, "held_out")
+    of_data = (of.data.items[of.index()] for of in (trained, judges))
+    made = torch.cat([*sample(generator, min(len(trained.index()), MOST), seed=SEED)]).numpy()
+    return Rows(*(frame_of(items, spec)[names] for items in (*of_data, made)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,9 +230,7 @@ def _measured(
 ) -> Iterator[Line]:
     """Yield the card's lines; copying is told by features that no training data taught."""
 
-    def tell(what: str) -> None:
-        audience.reading(what, 0, 1)
-
+    tell = partial(_tell, audience)
     is_fid, skip = eyes.main.is_fid, notes.append
     yield from measure(
         looked.real, drawn.features, looked.train, is_fid=is_fid, tell=tell, skip=skip

@@ -240,6 +240,8 @@ def _tested(key: str, value: float, p: float) -> str:
             if value > BLATANT
             else "nearer to its training data than to data it never saw"
         )
+    if key == "copies":
+        return "copies whole rows" if p < CERTAIN else "no more copies than by nature"
     if key == "memorization":
         return "no sign of copying"
     return "can be told from real data" if p < CERTAIN else "cannot be told from real data"

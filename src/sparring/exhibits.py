@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from sparring.landscapes import draw_most_different
 from sparring.metrics.arrays import Features
 from sparring.metrics.neighbours import Neighbours, nearest, nearest_others
+from sparring.metrics.tables import coded
 from sparring.runs import write_bytes
 from sparring.saving import picture_of
-from sparring.spec import Spec
+from sparring.spec import Spec, TableSpec
+from sparring.table_card import MOST, Rows
 
 SHOWN, COLUMNS = 32, 8
 NEIGHBOURS = 5
@@ -62,6 +64,16 @@ def write_exhibits(
         picture_of(items, spec, folder / f"evaluation-{name}.png", COLUMNS)
     picture = draw_most_different(real.features, fake.features)
     write_bytes(folder / "evaluation-feature.png", picture)
+
+
+def write_table_exhibits(folder: Path, rows: Rows, spec: TableSpec) -> None:
+    """Write `evaluation-columns.png` and `-associations.png`: held-out rows and samples."""
+    from sparring.marginals import draw_associations, draw_columns
+
+    picture = draw_columns(spec, rows.held_out, rows.fake)
+    write_bytes(folder / "evaluation-columns.png", picture)
+    pairs = draw_associations(*coded(rows.held_out.head(MOST), rows.fake.head(MOST)))
+    write_bytes(folder / "evaluation-associations.png", pairs)
 
 
 def _twins(fake: Seen, train: Seen) -> Items:

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sparring.data.table_columns import Frame, Series, numbers
+from sparring.metrics.tables import Coded, associations, bin_edges
 from sparring.spec import Column, TableSpec
 
 PANEL, DPI, ACROSS = (2.5, 1.9), 100, 4
@@ -49,6 +50,33 @@ def draw_columns(spec: TableSpec, real: Frame | None, fake: Frame | None) -> byt
             axes.set_axis_off()
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
+        file = BytesIO()
+        figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
+
+
+def draw_associations(real: Coded, fake: Coded) -> bytes:
+    """Return a PNG of how strongly each pair of columns hangs together, and the difference."""
+    edges = bin_edges(real)
+    tables = [associations(real, edges), associations(fake, edges)]
+    names = [name[:18] for name in real.names]
+    side = max(2.6, 0.24 * len(names) + 1.2)
+    with mpl.rc_context(STYLE):
+        figure = Figure((3 * side, side), dpi=DPI, layout="constrained")
+        for axes, title, values in zip(
+            figure.subplots(1, 3, sharey=True),
+            ("real rows", "generated rows", "generated − real"),
+            (*tables, tables[1] - tables[0]),
+            strict=True,
+        ):
+            signed = title.startswith("generated −")
+            shown = axes.imshow(
+                values, cmap="RdBu_r" if signed else "Blues", vmin=-1 if signed else 0, vmax=1
+            )
+            axes.set_title(title)
+            axes.set_xticks(range(len(names)), names, rotation=90)
+            axes.set_yticks(range(len(names)), names)
+            figure.colorbar(shown, ax=axes, shrink=0.7)
         file = BytesIO()
         figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()

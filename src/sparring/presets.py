@@ -155,12 +155,18 @@ def _points(size: Size, spec: VectorSpec) -> Options:
 
 
 def _tables(size: Size) -> Options:
-    """Relativistic pairing with lazy R1 and R2, on rows of numbers and categories."""
+    """Relativistic pairing with lazy R1 and R2, on rows of numbers and categories.
+
+    On diamonds, 60 CPU-seconds of a busy machine, seed 0: trees trained on samples explain .940 of
+    the price of held-out rows and another half is told from real with an area of .862. Batch 500:
+    .936 and .866; simultaneous .928 and .880; R1 and R2 of .05 and simultaneous .932 and .868.
+    """
     width = _TABULAR_WIDTHS[size]
-    lazy = {"weight": "0.05", "every": 8}
+    lazy = {"weight": "0.02", "every": 8}
     return {
         "objective": "relativistic",
-        "batch": 500,
+        "order": "alternating",
+        "batch": 250,
         "generator": {"network": "tabular", "latent": 64, "width": width, "norm": "none"},
         "discriminator": {"network": "tabular", "width": width},
         "optimizer": {"lr": "5e-4 to 0 linear 50%..100%"},

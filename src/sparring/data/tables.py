@@ -10,7 +10,6 @@ A condition reveals some columns of each row, (n, d + c) for c learned columns: 
 from collections.abc import Mapping
 from hashlib import blake2b
 from io import BytesIO
-from math import log
 from pathlib import Path
 
 import numpy as np

@@ -56,8 +56,8 @@ class Compared(NamedTuple):
 class Copies(NamedTuple):
     """Shares of rows that equal a training row, cell for cell."""
 
-    synthetic: Estimate  # its p-value: larger than the held-out share
-    held_out: Estimate
+    synthetic: Estimate  # its p-value: larger than the natural share
+    natural: Estimate  # of training rows that equal another one
 
 
 def coded(*frames: Frame) -> tuple[Coded, ...]:
@@ -279,27 +279,27 @@ def _leaving_out(n: int, pooled: int) -> list[tuple[Codes, Codes]]:
     return [(rows[:n][group[:n] != g], rows[n:][group[n:] != g]) for g in range(GROUPS)]
 
 
-def copies(train: Frame, held_out: Frame, fake: Frame, *, level: float = LEVEL) -> Copies:
-    """Count the rows that equal a training row, of the fakes and, as the natural rate, of others.
+def copies(train: Frame, fake: Frame, *, level: float = LEVEL) -> Copies:
+    """Count the rows that equal a training row: fakes, and naturally, training rows another one.
 
-    The p-value is Fisher's (1935), one-sided: fakes copy more often than held-out rows coincide.
-    The held-out rows must have been drawn without looking at equal rows: a split that keeps those
-    together has a natural rate of 0 by construction.
+    The p-value is Fisher's (1935), one-sided: fakes copy more often than training rows coincide.
+    A split that keeps equal rows together makes held-out rows useless for the natural rate.
 
     Raises:
         SparringError: the columns differ, or a table has fewer than 20 rows; a level that is none.
     """
     quantile(level)
-    coded(train, held_out, fake)  # refuses what is no triple of tables
+    coded(train, fake)  # refuses what is no pair of tables
     pandas = import_module("pandas")
-    pool = pandas.concat([f.astype(object) for f in (train, held_out, fake)], ignore_index=True)
+    pool = pandas.concat([f.astype(object) for f in (train, fake)], ignore_index=True)
     groups = pool.groupby(list(pool.columns), dropna=False, sort=False).ngroup().to_numpy()
-    known, held, made = np.split(groups, np.cumsum([len(train), len(held_out)]))
-    counts = [(int(np.isin(rows, known).sum()), len(rows)) for rows in (made, held)]
+    known, made = groups[: len(train)], groups[len(train) :]
+    repeated = np.bincount(known)[known] > 1
+    counts = [(int(np.isin(made, known).sum()), len(made)), (int(repeated.sum()), len(known))]
     table = [[count, rows - count] for count, rows in counts]
     p_value = float(fisher_exact(table, alternative="greater").pvalue)
-    of_fakes, of_held = (_share(count, rows, level) for count, rows in counts)
-    return Copies(replace(of_fakes, p_value=p_value), of_held)
+    of_fakes, natural = (_share(count, rows, level) for count, rows in counts)
+    return Copies(replace(of_fakes, p_value=p_value), natural)
 
 
 def _share(count: int, rows: int, level: float) -> Estimate:

@@ -18,8 +18,10 @@ from sparring.report.words import count, counted, duration, moment, number
 from sparring.runs import Json, RunFolder, read_json
 
 Pairs = list[tuple[str, str]]
-THINGS = {"image": "image", "vector": "point"}
+THINGS = {"image": "image", "vector": "point", "table": "row"}
 JUDGED = (
+    ("columns", "Each column: held-out rows, and generated ones."),
+    ("associations", "How strongly each two columns hang together; blue is too little."),
     ("typical", "The most typical samples: nearest to held-out data, as these lie to each other."),
     ("untypical", "The least typical samples: farthest from all held-out data."),
     (

@@ -1,0 +1,159 @@
+"""Conditions on rows: what people write, what satisfies it, what is drawn to be revealed."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ks_2samp
+
+from sparring.data.table_columns import decode, encode
+from sparring.data.table_conditions import (
+    is_one_value,
+    parse_condition,
+    revealed,
+    satisfied,
+)
+from sparring.data.table_types import infer
+from sparring.draws import Draw
+from sparring.errors import SparringError
+from sparring.spec import Column, TableSpec
+
+ROWS = 2000
+RNG = np.random.default_rng(0)
+FRAME = pd.DataFrame(
+    {
+        "price": RNG.gamma(2, 500, ROWS).round().astype(int) + 300,
+        "price in euro": RNG.normal(size=ROWS),
+        "cut": RNG.choice(["Fair", "Good", "Very Good"], ROWS, p=[0.1, 0.3, 0.6]),
+        "year": RNG.choice([2007, 2008, 2009], ROWS, p=[0.2, 0.3, 0.5]),
+        "mass": np.where(RNG.random(ROWS) < 0.1, np.nan, RNG.normal(70, 10, ROWS).round(1)),
+        "day": pd.Timestamp("2020-01-01") + pd.to_timedelta(RNG.integers(0, 700, ROWS), "D"),
+        "id": range(ROWS),
+    }
+)
+SPEC = TableSpec(infer(FRAME))
+
+
+def rows(*texts: str) -> Any:
+    return satisfied(FRAME, [parse_condition(text, SPEC) for text in texts])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("price>1000", FRAME["price"] > 1000),
+        ("price <= 1000", FRAME["price"] <= 1000),
+        ("price=400", FRAME["price"] == 400),
+        ("price!=400", FRAME["price"] != 400),
+        ("price in euro<0", FRAME["price in euro"] < 0),
+        ("cut=Very Good", FRAME["cut"] == "Very Good"),
+        ("cut == Fair", FRAME["cut"] == "Fair"),
+        ("cut!=Fair", FRAME["cut"] != "Fair"),
+        ("year>=2008", FRAME["year"] >= 2008),
+        ("mass>70", FRAME["mass"] > 70),
+        ("mass=", FRAME["mass"].isna()),
+        ("mass!=", FRAME["mass"].notna()),
+        ("day<2020-06-01", FRAME["day"] < "2020-06-01"),
+    ],
+)
+def test_conditions_hold_where_pandas_says_so(text: str, expected: Any) -> None:
+    found = rows(text)
+    np.testing.assert_array_equal(found, expected)
+    assert 0 < found.sum() < ROWS
+
+
+def test_conditions_hold_together() -> None:
+    np.testing.assert_array_equal(
+        rows("price>600", "price<=900", "cut=Good"),
+        FRAME["price"].between(601, 900) & (FRAME["cut"] == "Good"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("cut", "'cut' is no condition; write column=value or column>5"),
+        ("prize>3", "'prize>3': no column 'prize'; did you mean 'price'"),
+        ("cut=Far", "no category 'Far' in the data; known: Fair, Good, Very Good; did you mean"),
+        ("cut>Fair", "the categories of 'cut' have no order; use = or !="),
+        ("price>dear", "'price>dear': 'dear' is no integer"),
+        ("cut=", "compares with nothing; column 'cut' is never empty"),
+        ("mass>", "compares with nothing"),
+        ("id=3", "column 'id' is identifier, which is not learned"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(text: str, complaint: str) -> None:
+    with pytest.raises(SparringError) as error:
+        parse_condition(text, SPEC)
+    assert complaint in str(error.value)
+
+
+def drawn(name: str, *texts: str, n: int = 4000) -> Any:
+    """Return what is revealed of a column, as cells."""
+    column = next(one for one in SPEC.columns if one.name == name)
+    values = revealed(column, [parse_condition(text, SPEC) for text in texts], Draw(0, 0), n)
+    return decode(values, [column])[name]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [("price>1000",), ("price>=600", "price<700"), ("price<340",), ("mass>70",), ("mass!=",)],
+)
+def test_numbers_are_drawn_by_the_data_s_own_law_in_the_range(texts: tuple[str, ...]) -> None:
+    name = "price" if "price" in texts[0] else "mass"
+    if texts == ("mass!=",):
+        assert drawn(name, *texts).notna().all()
+        return
+    inside = FRAME.loc[rows(*texts), name]
+    found = drawn(name, *texts)
+    assert ks_2samp(found, inside).statistic < 0.05 + 1.5 / np.sqrt(len(inside))
+    asked = [parse_condition(text, SPEC) for text in texts]
+    assert satisfied(pd.DataFrame({name: found}), asked).all()
+
+
+def test_categories_are_drawn_by_their_counts() -> None:
+    counted = Counter(drawn("year", "year>2007"))
+    assert set(counted) == {2008, 2009}
+    due = (FRAME["year"] == 2009).sum() / (FRAME["year"] > 2007).sum()
+    assert counted[2009] / 4000 == pytest.approx(due, abs=0.03)
+    assert set(drawn("cut", "cut=Fair")) == {"Fair"}
+    assert drawn("mass", "mass=").isna().all()
+    assert (drawn("price", "price=400") == 400).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("price", ("price>99999",)),
+        ("price", ("price>700", "price<600")),
+        ("year", ("year>2009",)),
+        ("cut", ("cut=Fair", "cut=Good")),
+    ],
+)
+def test_what_no_row_satisfies_is_refused(name: str, texts: tuple[str, ...]) -> None:
+    with pytest.raises(SparringError, match="satisfies"):
+        drawn(name, *texts)
+
+
+def test_one_value_is_told_from_several() -> None:
+    def only(*texts: str) -> bool:
+        conditions = [parse_condition(text, SPEC) for text in texts]
+        column: Column = conditions[0].column
+        return is_one_value(column, conditions)
+
+    assert only("cut=Fair")
+    assert only("price=400")
+    assert only("year>2008")
+    assert not only("year>2007")
+    assert not only("cut!=Fair")
+    assert not only("price>400")
+
+
+def test_revealed_values_encode_as_the_data_do() -> None:
+    (column,) = [one for one in SPEC.columns if one.name == "price"]
+    back = encode(pd.DataFrame({"price": drawn("price", "price>1000", n=50)}), [column])
+    conditions = [parse_condition("price>1000", SPEC)]
+    given = revealed(column, conditions, Draw(0, 0), 50)
+    np.testing.assert_allclose(back, given, atol=0.01)

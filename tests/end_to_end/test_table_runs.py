@@ -1,0 +1,165 @@
+"""Tables: the real commands, from a CSV file to rows like its own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from commands import TINY, CommandLine, final
+from PIL import Image
+from sklearn.base import clone
+
+import sparring
+from sparring.errors import SparringError
+
+SHORT = (*TINY, "--budget", "20k-images", "--checkpoint.ticks", "4")
+COLUMNS = "species,island,bill_length_mm,bill_depth_mm,flipper_length_mm,body_mass_g,sex,year"
+
+
+@pytest.fixture(scope="module")
+def penguins(server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run on penguins."""
+    folder = tmp_path_factory.mktemp("tables") / "work"
+    folder.mkdir()
+    return CommandLine(server, folder).train("penguins", *SHORT)
+
+
+def frame(cli: CommandLine, name: str) -> Any:
+    return pd.read_csv(cli.folder / name)
+
+
+def test_samples_are_rows_like_the_data_s_and_the_same_for_the_same_seed(
+    penguins: Path, cli: CommandLine
+) -> None:
+    ended = cli("sample", penguins, "-n", "200", "--out", "s.csv")
+    assert (ended.code, ended.out) == (0, "s.csv\n"), ended.err
+    text = (cli.folder / "s.csv").read_text()
+    assert text.splitlines()[0] == COLUMNS
+    rows = frame(cli, "s.csv")
+    assert len(rows) == 200
+    assert set(rows["species"]) <= {"Adelie", "Chinstrap", "Gentoo"}
+    assert rows["body_mass_g"].dropna().between(2700, 6300).all()
+    assert rows["sex"].isna().any()
+    assert (rows["body_mass_g"].dropna() % 1 == 0).all()
+    cli("sample", penguins, "-n", "10", "--out", "t.csv")
+    assert text.startswith((cli.folder / "t.csv").read_text())
+
+
+def test_rows_satisfy_what_is_asked_for(penguins: Path, cli: CommandLine) -> None:
+    asked = ("--where", "species=Chinstrap", "--where", "body_mass_g>3500")
+    ended = cli("sample", penguins, "-n", "100", *asked, "--out", "s.csv")
+    assert ended.code == 0, ended.err
+    rows = frame(cli, "s.csv")
+    assert len(rows) == 100
+    assert (rows["species"] == "Chinstrap").all()
+    assert (rows["body_mass_g"] > 3500).all()
+
+
+@pytest.mark.parametrize(
+    ("where", "complaint"),
+    [
+        ("species=Emperor", "no category 'Emperor' in the data"),
+        ("body_mass_g>9000", "no row of the data satisfies body_mass_g>9000"),
+        ("mass>3", "no column 'mass'"),
+    ],
+)
+def test_the_impossible_is_refused_in_a_line(
+    penguins: Path, cli: CommandLine, where: str, complaint: str
+) -> None:
+    assert complaint in cli("sample", penguins, "--where", where).complaint
+
+
+def test_conditions_are_for_tables(run: Path, cli: CommandLine) -> None:
+    assert "a condition on rows of a table" in cli("sample", run, "--where", "a=b").complaint
+
+
+def test_a_run_leaves_rows_and_pictures_and_speaks_of_rows(penguins: Path) -> None:
+    samples = penguins / "samples"
+    newest = sorted(samples.glob("[0-9]*.csv"))[-1]
+    assert newest.read_text().splitlines()[0] == COLUMNS
+    with Image.open(newest.with_suffix(".png")) as picture:
+        assert picture.width > 900
+        assert len(set(picture.convert("RGB").get_flattened_data())) > 50
+    assert json.loads((penguins / "data.json").read_text())["kind"] == "table"
+    page = (penguins / "report.html").read_text()
+    assert "column &#39;sex&#39;: category of 2: female, male, 3.2% missing" in page
+
+
+def test_an_evaluation_has_the_card_of_a_table(penguins: Path, cli: CommandLine) -> None:
+    ended = cli("evaluate", penguins, "-n", "400", "--json")
+    assert ended.code == 0, ended.err
+    card = json.loads(ended.out)
+    keys = {line["key"] for line in card["lines"]}
+    assert {"table_c2st", "worst_column", "associations", "useful_species", "copies"} <= keys
+    for name in ("columns", "associations"):
+        with Image.open(penguins / f"samples/evaluation-{name}.png") as picture:
+            assert picture.width > 500
+    assert "How strongly each two columns hang together" in (penguins / "report.html").read_text()
+
+
+def test_a_stopped_table_run_goes_on_bit_for_bit(cli: CommandLine, people: Path) -> None:
+    asked = (*TINY, "--optimizer.lr", "5e-4", "--checkpoint.ticks", "4", "--budget")
+    half, whole = (cli.train(people, *asked, f"{n}k-images") for n in (10, 20))
+    assert final(half) != final(whole)
+    assert cli("resume", half, "--budget", "+10k-images").code == 0
+    assert final(half) == final(whole)
+
+
+def test_files_that_are_no_tables_get_one_line(cli: CommandLine) -> None:
+    (cli.folder / "ragged.csv").write_text("a,b\n1,2\n1,2,3\n")
+    (cli.folder / "header.csv").write_text("a,b\n")
+    (cli.folder / "same.csv").write_text("a,b\n1,x\n1,x\n1,x\n")
+    (cli.folder / "empty.csv").write_text("")
+    for name, complaint in (
+        ("ragged.csv", "line 3: 3 cells, but the header has 2"),
+        ("header.csv", "holds a header but no rows"),
+        ("same.csv", "no column holds anything to learn"),
+        ("empty.csv", "is empty; expected a header and rows"),
+        ("missing.csv", "missing.csv"),
+    ):
+        assert complaint in cli("train", name, *SHORT).complaint
+    assert "chooses no type" in cli("train", "penguins", "--column", "age", *SHORT).complaint
+
+
+def test_cells_that_a_spreadsheet_would_execute_are_escaped(cli: CommandLine) -> None:
+    formula = "=HYPERLINK(1)"
+    table = pd.DataFrame({"cell": [formula, "plain"] * 40, "x": np.arange(80) % 37 / 7})
+    table.to_csv(cli.folder / "cells.csv", index=False)
+    run = cli.train("cells.csv", *SHORT)
+    assert cli("sample", run, "-n", "50", "--out", "s.csv").code == 0
+    assert set(frame(cli, "s.csv")["cell"]) == {f"'{formula}", "plain"}
+
+
+def test_a_data_frame_is_fitted_with_scikit_learn_s_habits(people: Path) -> None:
+    table = pd.read_csv(people)
+    gan = sparring.GAN(size="tiny", budget="10k-images", random_state=3)
+    rows = clone(gan).fit(table).sample(50)
+    pd.testing.assert_frame_equal(rows, clone(gan).fit(table).sample(50))
+    assert list(rows.columns) == list(table.columns)
+    assert (rows.dtypes == table.dtypes).all()
+    fitted = clone(gan).fit(table)
+    assert (fitted.sample(20, where=["job=smith"])["job"] == "smith").all()
+    with pytest.raises(SparringError, match="no category 'king'"):
+        fitted.sample(5, where=["job=king"])
+
+
+def test_a_run_on_a_data_frame_can_be_resumed(tmp_path: Path, people: Path) -> None:
+    table = pd.read_csv(people).astype({"job": "category"})
+    asked = {"root": tmp_path, "size": "tiny", "threads": 1, "optimizer": {"lr": "1e-3"}}
+    run = sparring.train(table, budget="2k-images", **asked)
+    run.resume(budget="+2k-images")
+    assert str(run.sample(5)["job"].dtype) == "category"
+    assert run.status == "finished"
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small table with a law."""
+    rng = np.random.default_rng(0)
+    job = rng.choice(["smith", "baker"], 300)
+    pay = np.where(job == "smith", 2000, 1000) + rng.normal(0, 100, 300).round(2)
+    path = tmp_path_factory.mktemp("data") / "people.csv"
+    pd.DataFrame({"id": range(300), "job": job, "pay": pay}).to_csv(path, index=False)
+    return path

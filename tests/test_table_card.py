@@ -1,0 +1,82 @@
+"""The card of a table on a known law: a perfect sampler passes, shuffling and copying do not."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparring.data.table_types import infer
+from sparring.evaluation import Line
+from sparring.metrics.table_models import shuffled_columns
+from sparring.spec import TableSpec
+from sparring.table_card import PRIVACY, Rows, measure_rows
+
+
+def drawn(rows: int, seed: int) -> Any:
+    rng = np.random.default_rng(seed)
+    kind = rng.choice(["a", "b", "c"], rows, p=[0.2, 0.3, 0.5])
+    x = rng.normal(size=rows) + 2.0 * (kind == "a")
+    return pd.DataFrame({"kind": kind, "x": x, "y": 3 * x + rng.normal(size=rows)})
+
+
+TRAIN, HELD_OUT = drawn(1500, 0), drawn(400, 1)
+SPEC = TableSpec(infer(TRAIN))
+
+
+def card(fake: Any, held_out: Any = HELD_OUT) -> tuple[dict[str, Line], list[str]]:
+    notes: list[str] = []
+    found = measure_rows(Rows(TRAIN, held_out, fake), SPEC, lambda what: None, notes.append)
+    return {line.key: line for line in found}, notes
+
+
+@pytest.fixture(scope="module")
+def perfect() -> tuple[dict[str, Line], list[str]]:
+    return card(drawn(1500, 2))
+
+
+def test_a_perfect_sampler_cannot_be_told_from_real(perfect: Any) -> None:
+    lines, notes = perfect
+    assert lines["table_c2st"].words == "cannot be told from real data"
+    assert lines["worst_column"].words == "cannot be told from real data"
+    assert lines["associations"].words == "cannot be told from real data"
+    for target in ("kind", "x", "y"):
+        assert lines[f"useful_{target}"].words == "cannot be told from real data"
+    assert lines["copies"].words == "no more copies than by nature"
+    assert lines["useful_y"].estimate.value > 0.85
+    assert notes[-1] == PRIVACY
+
+
+def test_usefulness_stands_beside_the_trivial_generators(perfect: Any) -> None:
+    told = next(note for note in perfect[1] if note.startswith("y: trained on"))
+    shuffled, trees = (float(number) for number in re.findall(r"-?\d\.\d{3}", told))
+    assert shuffled < 0.3
+    assert trees > 0.8
+
+
+def test_shuffled_columns_are_told_apart_though_each_column_is_right() -> None:
+    lines, _ = card(shuffled_columns(TRAIN))
+    assert lines["table_c2st"].words == "can be told from real data"
+    assert lines["associations"].words == "can be told from real data"
+    assert lines["worst_column"].words == "cannot be told from real data"
+    assert lines["useful_y"].words == "below real data"
+
+
+def test_copies_are_found() -> None:
+    lines, _ = card(TRAIN.sample(1000, random_state=0, ignore_index=True))
+    assert lines["copies"].words == "copies whole rows"
+    assert lines["copies"].estimate.value == 1
+
+
+def test_a_wrong_column_is_named() -> None:
+    fake = drawn(1500, 2).assign(x=lambda frame: frame["x"] + 0.5)
+    lines, _ = card(fake)
+    assert lines["worst_column"].name == "worst column: x"
+    assert lines["worst_column"].words == "can be told from real data"
+
+
+def test_what_too_few_rows_do_not_allow_is_left_out_and_said() -> None:
+    lines, notes = card(drawn(300, 2), HELD_OUT.head(10))
+    assert set(lines) == {"copies"}
+    assert sum("left out: a table has 10 rows" in note for note in notes) == 4
