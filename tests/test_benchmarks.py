@@ -350,3 +350,13 @@ def test_batches_in_memory_are_the_data_set_s_images_once_a_round(benchmark) -> 
     bytes_ = ((seen + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
     assert {one.tobytes() for one in bytes_} <= known
     assert len({one.tobytes() for one in bytes_}) == len(bytes_)
+
+
+def test_tables_are_made_and_judged_beside_the_trivial_generators(benchmark, capsys) -> None:
+    benchmark("tables").main(["penguins", "--seconds", "0.3", "--seeds", "1"])
+    lines = capsys.readouterr().out.splitlines()
+    cells = {line[:20].strip(): line[20:].split() for line in lines if line}
+    assert cells["real rows"][4] == "100.00%"
+    assert float(cells["shuffled columns"][1]) < 0.3 < float(cells["sequential trees"][1])
+    assert float(cells["ours"][0]) >= 0.3
+    assert any("conditions kept by 100.0% of rows" in line for line in lines)

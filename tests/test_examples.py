@@ -4,21 +4,36 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
+import pytest
 from PIL import Image
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "images.py"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def test_the_game_by_hand_fits_in_eighty_lines() -> None:
-    assert len(EXAMPLE.read_text(encoding="utf-8").splitlines()) <= 80
+def ran(name: str, folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_the_game_by_hand_fits_in_eighty_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 80
 
 
 def test_the_game_by_hand_runs_and_draws_digits(tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "error", str(EXAMPLE), "2", "out.png"]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 0, ended.stderr
-    assert "images" in ended.stdout
+    assert "images" in ran("images.py", tmp_path, "2", "out.png")
     with Image.open(tmp_path / "out.png") as picture:
         assert min(picture.size) >= 8 * 8
         low, high = picture.convert("L").getextrema()
         assert high - low > 100
+
+
+def test_the_game_on_a_table_makes_the_rows_that_are_asked_for(tmp_path: Path) -> None:
+    assert "rows" in ran("tables.py", tmp_path, "2", "out.csv")
+    rows = pd.read_csv(tmp_path / "out.csv")
+    assert len(rows) == 100
+    assert (rows["species"] == "Gentoo").all()
+    assert (rows["body_mass_g"] > 5000).all()

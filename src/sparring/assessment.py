@@ -22,6 +22,7 @@ from sparring.data.dataset import Dataset, silent
 from sparring.data.kinds import decode
 from sparring.data.pack import Progress
 from sparring.data.tables import frame_of
+from sparring.draws import permutation
 from sparring.errors import SparringError
 from sparring.evaluation import (
     MOST,
@@ -192,9 +193,14 @@ def _rows(generator: nn.Module, spec: TableSpec, judges: Judges, trained: Judges
     names = [column.name for column in spec.learned]
     if judges.part == "train" and len(judges.data.held_out) >= LEAST:
         judges = Judges(judges.data, "held_out")
-    of_data = (of.data.items[of.index()] for of in (trained, judges))
+    of_data = (of.data.items[_mixed(of.index())] for of in (trained, judges))
     made = torch.cat([*sample(generator, min(len(trained.index()), MOST), seed=SEED)]).numpy()
     return Rows(*(frame_of(items, spec)[names] for items in (*of_data, made)))
+
+
+def _mixed(index: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the same items in random order: files often come sorted."""
+    return index[permutation(SEED, "assessment/rows", len(index))]
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,7 +34,13 @@ if TYPE_CHECKING:
     from sparring.compare import Comparisons
     from sparring.evaluation import Evaluation
 
-SHORT = ("resolution", "crop", "channels", "labels", "column")  # data options with a name of their own
+SHORT = (
+    "resolution",
+    "crop",
+    "channels",
+    "labels",
+    "column",
+)  # data options with a name of their own
 TABLES = (
     "",
     "data",

@@ -96,10 +96,10 @@ class Evaluation:
         )
         yield f"features: {self.extractor} {self.digest}, {self.width} wide; 95 % intervals"
         yield ""
-        yield f"{'':26}{'samples':>36}{'real against real':>29}"
+        yield f"{'':26}{'samples':>36}{'real against real':>33}"
         for line in self.lines:
             truth = "" if line.at_truth is None else shown(line.at_truth)
-            yield f"{line.name:26}{shown(line.estimate):>36}{truth:>29}  {line.words}"
+            yield f"{line.name:26}{shown(line.estimate):>36}{truth:>33}  {line.words}"
         yield from self.notes
 
     def as_json(self) -> dict[str, Any]:

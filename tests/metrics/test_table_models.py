@@ -67,7 +67,7 @@ def test_sequential_trees_pass_for_data_and_repeat_cells() -> None:
     assert table_c2st(held_out, drawn).value < 0.65
     assert set(drawn["x"]) <= set(train["x"])
     assert list(drawn.dtypes) == list(train.dtypes)
-    assert copies(train, held_out, drawn).synthetic.value > 0.02
+    assert copies(train, drawn).synthetic.value > 0.02
     assert drawn.equals(sequential_trees(train, 600))
     assert not drawn.equals(sequential_trees(train, 600, seed=1))
 
@@ -76,7 +76,7 @@ def test_a_copier_passes_for_the_data_and_is_caught_by_its_copies() -> None:
     train, held_out = related(300, 0), related(300, 1)
     copier = train.sample(300, replace=True, random_state=0)
     assert table_c2st(held_out, copier).value < 0.75
-    assert copies(train, held_out, copier).synthetic.p_value < 1e-6
+    assert copies(train, copier).synthetic.p_value < 1e-6
 
 
 def test_penguins_with_missing_values_go_through() -> None:

@@ -1,0 +1,166 @@
+"""Synthetic tables at equal questions: ours, ctgan, shuffled columns and sequential trees.
+
+python -m benchmarks.tables diamonds [--seconds 60] [--seeds 3] [--peers FOLDER] [--epochs 98]
+
+A fifth of the rows is held out. Each generator makes as many rows as it was trained on; boosted
+trees trained on them predict held-out rows, and another classifier tells them from held-out rows.
+A cell is the median of the seeds and, in brackets, the least and the greatest. FOLDER is where
+`pip install --target` has put ctgan and rdt.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from benchmarks.quality import print_on_one_thread
+from sparring.build import build_game, build_state, with_depths
+from sparring.conditional import sample_where
+from sparring.data.dataset import Dataset
+from sparring.data.kinds import open_data
+from sparring.data.options import DataOptions
+from sparring.data.tables import frame_of
+from sparring.draws import permutation
+from sparring.metrics.table_models import (
+    sequential_trees,
+    shuffled_columns,
+    table_c2st,
+    usefulness,
+)
+from sparring.metrics.tables import copies
+from sparring.plan import batches
+from sparring.presets import preset
+from sparring.recipe import Options, nested, resolve
+from sparring.sampling import sample
+from sparring.training.state import State
+from sparring.training.step import train_step
+
+TARGETS = {"diamonds": ("price", "cut"), "penguins": ("body_mass_g", "species")}
+PLANS = 50  # how often the schedules are stretched anew
+GUESS = 1_000_000  # rows, until the speed is known
+FRESH = 2_000  # rows asked for of each category
+Frame = Any
+Remark = Callable[[], str]
+Make = Callable[[Frame, int], tuple[Frame, Remark]]  # training rows, seed -> rows, a remark
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train every generator with every seed and print the table."""
+    parser = argparse.ArgumentParser(description="Synthetic tables, beside trivial ones and ctgan.")
+    parser.add_argument("dataset", choices=TARGETS)
+    parser.add_argument("--seconds", type=float, default=60.0, help="CPU-seconds of ours")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--option", action="append", default=[], help="KEY=VALUE for ours")
+    parser.add_argument("--peers", type=Path, help="folder with the packages ctgan and rdt")
+    parser.add_argument("--peer-seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=98, help="of ctgan")
+    print_on_one_thread(report(parser.parse_args(arguments)))
+
+
+def report(asked: argparse.Namespace) -> Iterator[str]:
+    """Yield the table's lines as they become known."""
+    data = open_data(asked.dataset, DataOptions(held_out=0.2), cache=Path("build/benchmarks"))
+    mixed = (rows[permutation(0, "benchmark", len(rows))] for rows in (data.train, data.held_out))
+    train, held_out = (frame_of(data.items[rows], data.spec) for rows in mixed)
+    number, category = TARGETS[asked.dataset]
+    yield f"\n{asked.dataset}: {len(train):,} rows to train on, {len(held_out):,} held out"
+    columns = "CPU-seconds", f"R² of {number}", f"accuracy of {category}", "told apart, AUC"
+    yield f"{'':20}" + "".join(f"{name:>24}" for name in (*columns, "copies"))
+    made = {
+        "shuffled columns": lambda rows, seed: (shuffled_columns(rows, seed=seed), str),
+        "sequential trees": lambda rows, seed: (sequential_trees(rows, len(rows), seed=seed), str),
+        "ours": ours(data, asked.seconds, nested(dict(o.split("=", 1) for o in asked.option))),
+    }
+    if asked.peers:
+        sys.path.append(str(asked.peers))
+        made["ctgan"] = ctgan(asked.epochs)
+    yield row("real rows", [judged(train, held_out, train, asked.dataset, 0.0)])
+    for name, make in made.items():
+        results, remarks = [], []
+        for seed in range(asked.peer_seeds if name == "ctgan" else asked.seeds):
+            began = time.process_time()
+            rows, remark = make(train, seed)
+            spent = time.process_time() - began
+            results.append(judged(train, held_out, rows, asked.dataset, spent))
+            remarks.append(remark())
+        yield row(name, results)
+        if any(remarks):
+            yield f"{'':20}{'; '.join(remarks)}"
+    yield f"rows that naturally equal another: {copies(train, train).natural.value:.3%}"
+
+
+def judged(
+    train: Frame, held_out: Frame, rows: Frame, dataset: str, spent: float
+) -> tuple[float, ...]:
+    """Return CPU-seconds, R², accuracy, area, and the share of rows that equal a training row."""
+    number, category = TARGETS[dataset]
+    score = usefulness(train, held_out, rows, number).synthetic["r2"].value
+    right = usefulness(train, held_out, rows, category).synthetic["accuracy"].value
+    area = table_c2st(held_out, rows).value
+    return spent, score, right, area, copies(train, rows).synthetic.value
+
+
+def row(name: str, results: Sequence[tuple[float, ...]]) -> str:
+    """Return one generator's line."""
+    cells = []
+    for values, form in zip(zip(*results, strict=True), (".3g", *[".3f"] * 3, ".2%"), strict=True):
+        middle, low, high = (f"{x:{form}}" for x in (median(values), min(values), max(values)))
+        cells.append(middle if low == high else f"{middle} [{low}, {high}]")
+    return f"{name:20}" + "".join(f"{cell:>24}" for cell in cells)
+
+
+def ours(data: Dataset, seconds: float, options: Options) -> Make:
+    """Train the default recipe for this many CPU-seconds."""
+
+    def make(train: Frame, seed: int) -> tuple[Frame, Remark]:
+        below = preset("default", "small", data.spec, len(data.train))
+        recipe = with_depths(resolve(below, options, {"seed": seed}), data.spec)
+        state, fetch = build_state(recipe, data.spec), batches(data, recipe)
+        game = build_game(replace(recipe, images=GUESS), data.spec)
+        plans, began = 1, time.process_time()
+        while (spent := time.process_time() - began) < seconds:
+            train_step(state, game, fetch(state.images, recipe.batch))
+            if spent > plans * seconds / PLANS:
+                planned = round(state.images * seconds / spent)
+                game = build_game(replace(recipe, images=planned), data.spec)
+                plans += 1
+        drawn = torch.cat([*sample(state.ema, len(train), seed=seed)]).numpy()
+        return frame_of(drawn, data.spec), lambda: _remark(state, data)
+
+    return make
+
+
+def _remark(state: State, data: Dataset) -> str:
+    """Say how many rows were seen, and which share has a category asked for, at the least."""
+    shares = []
+    for column in data.spec.learned:  # type: ignore[union-attr]
+        for label in column.labels:
+            rows = sample_where(state.ema, data.spec, [f"{column.name}={label}"], FRESH)  # type: ignore[arg-type]
+            cells = frame_of(rows.numpy(), data.spec)[column.name]  # type: ignore[arg-type]
+            shares.append(float((cells.astype(str) == label).mean()))
+    return f"{state.images:,} rows seen, conditions kept by {min(shares):.1%} of rows or more"
+
+
+def ctgan(epochs: int) -> Make:
+    """Train ctgan with its own settings for so many epochs."""
+
+    def make(train: Frame, seed: int) -> tuple[Frame, Remark]:
+        model = import_module("ctgan").CTGAN(epochs=epochs, enable_gpu=False)
+        model.set_random_state(seed)
+        complete = train.dropna().reset_index(drop=True)  # it refuses missing cells
+        kinds = {name: complete[name].dtype.kind for name in complete}
+        model.fit(complete, [name for name, kind in kinds.items() if kind not in "biuf"])
+        return model.sample(len(train)).astype(complete.dtypes.to_dict()), str
+
+    return make
+
+
+if __name__ == "__main__":
+    main()
