@@ -5,6 +5,7 @@ A spec holds sizes and meanings only: no tensors, no files.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Literal, get_args
 
@@ -132,7 +133,7 @@ class TableSpec:
         """Shape of one encoded sample."""
         return (self.size,)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Numbers in one sample."""
         return width(self.columns)

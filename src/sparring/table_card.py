@@ -31,6 +31,7 @@ TARGETS = 2  # numbers, and as many categories, that models predict
 LARGEST_TARGET = 20  # categories of a target
 PERMUTATIONS = 199
 MOST_PERMUTATIONS = 3_000
+SCORES = {"r2": "R²", "auc": "AUC", "accuracy": "accuracy"}  # the first that there is
 PRIVACY = (
     "equal rows and nearness to training rows are tested; that proves no privacy: whoever needs "
     "a guarantee needs training with differential privacy, which this is not"
@@ -112,14 +113,14 @@ def _useful(rows: Rows, spec: TableSpec, skip: Tell) -> Iterator[Line]:
     for column in spec.learned:
         if column.is_number or 2 <= len(column.labels) <= LARGEST_TARGET:
             scores = usefulness(train, held_out, fake, column.name)
-            score = "r2" if "r2" in scores.real else "accuracy"
+            score = next(name for name in SCORES if name in scores.real)
             told.append((column, score, scores.synthetic[score], scores.real[score]))
     for number in (True, False):
         best = sorted(
             (one for one in told if one[0].is_number is number), key=lambda one: -one[3].value
         )
         for column, score, synthetic, real in best[:TARGETS]:
-            name = f"{'R²' if score == 'r2' else 'accuracy'} of {column.name}"
+            name = f"{SCORES[score]} of {column.name}"
             yield Line(f"useful_{column.name}", name[:26], synthetic, real, "as real")
             skip(_trivial(column.name, score, train, held_out))
 
@@ -128,7 +129,8 @@ def _trivial(target: str, score: str, train: Frame, held_out: Frame) -> str:
     """Say what a model is worth that was trained on rows of the two trivial generators."""
     worth = []
     for made in (shuffled_columns(train), sequential_trees(train, len(train))):
-        worth.append(usefulness(train, held_out, made, target).synthetic[score].value)
+        found = usefulness(train, held_out, made, target).synthetic
+        worth.append(found[score].value if score in found else 0.5)
     return (
         f"{target}: trained on independently shuffled columns {worth[0]:.3f}, on sequential "
         f"trees, which hand out the data's own cells, {worth[1]:.3f}"

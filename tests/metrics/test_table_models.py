@@ -61,6 +61,16 @@ def test_trees_on_real_rows_reach_the_noise_and_shuffled_rows_teach_nothing() ->
     assert set(letters.real) == {"accuracy", "macro_f1"}
 
 
+def test_two_categories_are_told_by_their_area() -> None:
+    def signed(seed: int) -> pd.DataFrame:
+        table = related(2000, seed).drop(columns="letter")
+        return table.assign(side=np.where(table["y"] > 0, "up", "down")).drop(columns="y")
+
+    found = usefulness(signed(0), signed(1), shuffled_columns(signed(0)), "side")
+    assert found.real["auc"].value == pytest.approx(0.936, abs=0.02)  # of x itself, 4 M draws
+    assert found.synthetic["auc"].low < 0.6
+
+
 def test_sequential_trees_pass_for_data_and_repeat_cells() -> None:
     train, held_out = related(600, 0), related(600, 1)
     drawn = sequential_trees(train, 600)

@@ -101,8 +101,9 @@ def usefulness(
 ) -> Useful:
     """Predict a column of held-out rows by trees grown on synthetic rows, and on real ones.
 
-    `r2` for a number, `accuracy` and `macro_f1` for a category. Rows without the target are left
-    out. Intervals are by resampling the held-out rows: they are of these trained models.
+    `r2` for a number, `accuracy` and `macro_f1` for a category, of two categories `auc` too. Rows
+    without the target are left out. Intervals are by resampling the held-out rows (of `auc` by
+    DeLong 1988): they are of these trained models.
 
     Raises:
         SparringError: there is no such column, or nothing to learn of it; the columns differ, or a
@@ -141,7 +142,19 @@ def _predicted(
         ends = np.quantile([one[name] for one in again], [(1 - level) / 2, (1 + level) / 2])
         low, high = min(value, float(ends[0])), max(value, float(ends[1]))
         found[name] = Estimate(value, low, high, len(truth), method, level)
+    if not grown.is_number[column] and len(trees.classes_) == 2 == len(np.unique(truth)):
+        found["auc"] = _auc(
+            trees.decision_function(np.delete(asked.values, column, 1)), truth, level
+        )
     return found
+
+
+def _auc(margin: Floats, truth: Floats, level: float) -> Estimate:
+    negative, positive = (margin[truth == side] for side in np.unique(truth))
+    value, variance = delong(negative, positive)
+    reach = quantile(level) * sqrt(variance)
+    low, high = max(0.0, value - reach), min(1.0, value + reach)
+    return Estimate(value, low, high, len(truth), "DeLong", level)
 
 
 def _model(grown: Coded, column: int, seed: int) -> Any:
