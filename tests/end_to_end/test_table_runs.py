@@ -96,6 +96,8 @@ def test_an_evaluation_has_the_card_of_a_table(penguins: Path, cli: CommandLine)
     for name in ("columns", "associations"):
         with Image.open(penguins / f"samples/evaluation-{name}.png") as picture:
             assert picture.width > 500
+    for name in ("report.html", "README.md"):
+        assert "that proves no privacy" in (penguins / name).read_text()
     assert "How strongly each two columns hang together" in (penguins / "report.html").read_text()
 
 

@@ -117,7 +117,9 @@ def _judged(facts: Facts) -> str:
     if not lines:
         return ""
     head = ["| | samples | real against real | |", "|---|---|---|---|"]
-    return "\n".join([escaped(told.judged_by(facts)), "", *head, *lines])
+    notes = [f"- {escaped(note)}" for note in told.judged_notes(facts)]
+    table = "\n".join([escaped(told.judged_by(facts)), "", *head, *lines])
+    return "\n\n".join([table, *(["\n".join(notes)] if notes else [])])
 
 
 def _unwell(facts: Facts) -> str:

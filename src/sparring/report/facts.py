@@ -379,6 +379,11 @@ def judged_by(facts: Facts) -> str:
     )
 
 
+def judged_notes(facts: Facts) -> list[str]:
+    """Return what should be known beside the lines of the evaluation."""
+    return [str(note) for note in rows(facts.evaluation.get("notes"))]
+
+
 def _interval(estimate: Json) -> str:
     value, low, high = (number(estimate.get(key)) for key in ("value", "low", "high"))
     if value is None or low is None or high is None:

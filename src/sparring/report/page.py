@@ -54,6 +54,7 @@ def context(facts: Facts) -> dict[str, Any]:
         "health": told.health(facts),
         "judged": told.judged_lines(facts),
         "judged_by": told.judged_by(facts),
+        "judged_notes": told.judged_notes(facts),
         "plan": told.plan_lines(facts),
         "origin": told.origin_lines(facts),
         "use": told.uses(facts),
