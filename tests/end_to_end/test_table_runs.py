@@ -134,6 +134,15 @@ def test_cells_that_a_spreadsheet_would_execute_are_escaped(cli: CommandLine) ->
     assert set(frame(cli, "s.csv")["cell"]) == {f"'{formula}", "plain"}
 
 
+def test_rows_go_to_parquet_and_come_from_it(penguins: Path, cli: CommandLine) -> None:
+    assert cli("sample", penguins, "-n", "60", "--out", "s.parquet").code == 0
+    rows = pd.read_parquet(cli.folder / "s.parquet")
+    pd.testing.assert_frame_equal(rows, sparring.load(penguins).sample(60))
+    run = cli.train("s.parquet", *SHORT)
+    again = sparring.load(run).sample(20)
+    assert (again.dtypes == rows.dtypes).all()
+
+
 def test_a_data_frame_is_fitted_with_scikit_learn_s_habits(people: Path) -> None:
     table = pd.read_csv(people)
     gan = sparring.GAN(size="tiny", budget="10k-images", random_state=3)

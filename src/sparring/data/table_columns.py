@@ -305,7 +305,7 @@ def _categories(chosen: NDArray[np.intp], column: Column) -> Series:
     if not pool:
         return pandas().Series([None] * len(chosen), dtype=column.dtype)
     values = pandas().Series(_label_values(pool, column.label_dtype)).astype(column.dtype)
-    taken = pandas().api.extensions.take(values.array, chosen, allow_fill=bool((chosen < 0).any()))
+    taken = values.array.take(chosen, allow_fill=bool((chosen < 0).any()))
     return pandas().Series(taken, dtype=column.dtype)
 
 
