@@ -91,7 +91,7 @@ def test_the_split_follows_the_content_of_the_files(opened, saved, tmp_path):
 def test_few_images_hold_none_out_and_it_is_noted(opened, folder):
     data = opened(folder)
     assert data.train.tolist() == [0, 1, 2]
-    assert "fewer than 20 images: none are held out" in data.notes
+    assert "fewer than 20 items: none are held out" in data.notes
 
 
 def test_large_arrays_are_packed_too(opened, tmp_path):

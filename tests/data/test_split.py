@@ -61,19 +61,19 @@ def test_none_are_held_out_when_none_are_asked_for():
 def test_none_are_held_out_of_fewer_than_20_and_it_is_said():
     split = divided(pixels(19), 0.5)
     assert len(split.held_out) == 0
-    assert split.notes == ("fewer than 20 images: none are held out",)
+    assert split.notes == ("fewer than 20 items: none are held out",)
     assert len(divided(pixels(20), 0.5).held_out)
 
 
 def test_training_keeps_all_when_all_would_be_held_out():
     splits = [divided(np.repeat(image[None], 30, axis=0), 0.5) for image in pixels(20)]
     assert {len(split.train) for split in splits} == {30}
-    assert any("all images fall into" in split.notes[0] for split in splits)
+    assert any("all items fall into" in split.notes[0] for split in splits)
 
 
 def test_a_part_that_came_out_empty_is_said():
     split = divided(pixels(20), 1e-9)
-    assert split.notes == ("no image fell into the held-out part by its content",)
+    assert split.notes == ("no item fell into the held-out part by its content",)
 
 
 def test_a_test_part_replaces_the_split():

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from sparring.data.pack import CHUNK, Progress
 
-FEWEST = 20  # images below which none are held out
-MOST = 10_000  # images held out at most
+FEWEST = 20  # items below which none are held out
+MOST = 10_000  # items held out at most
 DIGEST_BYTES = 16
 
 
@@ -46,12 +46,12 @@ def divide(hashes: NDArray[np.uint8], share: float, test_from: int | None) -> Sp
     if share == 0:
         return _split(none)
     if count < FEWEST:
-        return _split(none, f"fewer than {FEWEST} images: none are held out")
+        return _split(none, f"fewer than {FEWEST} items: none are held out")
     held_out = _below(_fractions(hashes), share)
     if held_out.all():
-        return _split(none, "all images fall into the held-out part: none are held out")
+        return _split(none, "all items fall into the held-out part: none are held out")
     if not held_out.any():
-        return _split(none, "no image fell into the held-out part by its content")
+        return _split(none, "no item fell into the held-out part by its content")
     return _split(held_out)
 
 

@@ -235,7 +235,7 @@ def _fit_number(series: Series, column: Column) -> Column:
     decimals = _decimals(values, series.dtype)
     resolution = 0.0 if decimals is None else 10.0**-decimals
     ranks, knots = quantiles(values, resolution)
-    words = f", {decimals} decimals" if decimals is not None and decimals > 0 else ""
+    words = f", {decimals} decimal{'s' * (decimals > 1)}" if decimals and decimals > 0 else ""
     note = f"{column.kind} from {values.min():.10g} to {values.max():.10g}{words}"
     return replace(column, decimals=decimals, ranks=ranks, knots=knots, note=note)
 
