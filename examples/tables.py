@@ -14,7 +14,7 @@ from sparring.conditional import sample_where
 from sparring.data.kinds import open_data
 from sparring.data.options import DataOptions
 from sparring.data.table_files import write
-from sparring.data.tables import frame_of, reveal
+from sparring.data.tables import Questions, frame_of, reveal
 from sparring.networks.tabular import TabularDiscriminator, TabularGenerator
 from sparring.objectives import relativistic
 from sparring.penalties import Penalty, r1, r2
@@ -30,7 +30,7 @@ def main(seconds: float = 20.0, out: str = "penguins.csv") -> None:
     torch.manual_seed(0)
     data = open_data("penguins", DataOptions(held_out=0.0), cache=Path())
     assert isinstance(data.spec, TableSpec)
-    rows = torch.from_numpy(data.items)
+    rows, asked = torch.from_numpy(data.items), Questions(data)
     generator = TabularGenerator(data.spec, latent=32, width=128, depth=2)
     discriminator = TabularDiscriminator(data.spec, width=128, depth=2)
     adam = (Adam(network.parameters(), betas=(0.0, 0.99)) for network in (generator, discriminator))
@@ -40,12 +40,12 @@ def main(seconds: float = 20.0, out: str = "penguins.csv") -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         draw = state.draw()
-        real = rows[draw.integers("data", 128, below=len(rows))]
-        told = reveal(real, data.spec, draw)  # some columns, which both networks are shown
-        logs = train_step(state, game, Batch(real, told))
+        chosen, mask = asked(draw.integers("data", 128, below=len(rows)).numpy(), draw)
+        told = reveal(rows[chosen], mask, data.spec)  # some columns, which both networks are shown
+        logs = train_step(state, game, Batch(rows[chosen], told))
     print(f"{state.images:,} rows, discriminator loss {logs['discriminator/loss']:.3f}")
-    asked = ["species=Gentoo", "body_mass_g>5000"]
-    made = sample_where(state.ema, data.spec, asked, n=100)
+    where = ["species=Gentoo", "body_mass_g>5000"]
+    made = sample_where(state.ema, data.spec, where, n=100)
     write(frame_of(made.numpy(), data.spec), Path(out))
 
 

@@ -17,8 +17,9 @@ import torch
 from sparring import engine
 from sparring.build import autocast_type, build_game, build_state, with_depths
 from sparring.data.dataset import Dataset
-from sparring.data.kinds import Source, condition, describe, encode, open_data, thing
+from sparring.data.kinds import Source, describe, encode, open_data, questions, thing
 from sparring.data.stream import positions
+from sparring.data.tables import reveal
 from sparring.draws import Draw
 from sparring.errors import SparringError
 from sparring.notation import Budget, parse_budget
@@ -94,11 +95,17 @@ def make_plan(source: Source, options: Options, root: Path, audience: Audience) 
 def batches(data: Dataset, recipe: Recipe) -> Batches:
     """Return the endless stream of encoded training batches, a pure function of the position."""
 
+    asked = questions(data)
+
     def fetch(start: int, count: int) -> Batch:
         index = data.train[positions(len(data.train), recipe.seed, start, count)]
+        if asked:
+            index, mask = asked(index, Draw(recipe.seed, start))
         x = encode(torch.from_numpy(data.items[index]).to(recipe.device), data.spec)
+        if asked:
+            return Batch(x, reveal(x, mask.to(recipe.device), asked.spec))
         if data.labels is None:
-            return Batch(x, condition(x, data.spec, Draw(recipe.seed, start)))
+            return Batch(x)
         return Batch(x, torch.from_numpy(data.labels[index]).to(recipe.device))
 
     return fetch

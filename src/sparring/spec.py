@@ -120,6 +120,11 @@ class Block:
     start: int
     width: int
 
+    @property
+    def stop(self) -> int:
+        """The first column of the array after it."""
+        return self.start + self.width
+
 
 @dataclass(frozen=True)
 class TableSpec:

@@ -11,7 +11,14 @@ import torch
 from sparring.data.dataset import silent
 from sparring.data.kinds import decode, describe, encode, kind, open_data
 from sparring.data.options import DataOptions
-from sparring.data.tables import chosen_types, condition, frame_of, open_tables, reveal
+from sparring.data.tables import (
+    Questions,
+    chosen_types,
+    condition,
+    frame_of,
+    open_tables,
+    reveal,
+)
 from sparring.draws import Draw
 from sparring.errors import SparringError
 from sparring.spec import TableSpec
@@ -94,18 +101,56 @@ def test_penguins_and_diamonds_come_in_packages() -> None:
     assert frame_of(diamonds.items[:1], diamonds.spec)["price"].item() == 326
 
 
-def test_training_reveals_nothing_of_a_fifth_and_one_column_of_half_of_the_others() -> None:
+def test_three_of_ten_rows_reveal_nothing_and_three_a_category() -> None:
+    data = opened(people())
+    index = np.tile(data.train, 100)
+    rows, mask = Questions(data)(index, Draw(0, 0))
+    counts = torch.bincount(mask.sum(1), minlength=4) / len(mask)
+    # one column: the categories' .3 and half of the other .4; two: a quarter; three: the rest
+    torch.testing.assert_close(counts, torch.tensor([0.3, 0.5, 0.1, 0.1]), atol=0.01, rtol=0)
+    alone = mask[mask.sum(1) == 1].double().mean(0)
+    expected = torch.tensor([0.2, 0.2, 0.2]) / 3 + torch.tensor([0.0, 0.3, 0.0])
+    torch.testing.assert_close(alone, expected.double() / 0.5, atol=0.01, rtol=0)
+    anew = rows != index
+    assert mask[anew][:, 1].all()
+    assert (mask[anew].sum(1) == 1).all()
+
+
+def test_rare_categories_are_asked_for_by_the_root_of_their_number() -> None:
+    frame = people(1000).assign(job=["king"] * 40 + ["baker"] * 960)
+    data = opened(frame, held_out=0.0)
+    index = np.tile(data.train, 20)
+    rows = Questions(data)(index, Draw(0, 0))[0]
+    anew = rows != index
+    kings = (rows[anew] < 40).mean()
+    assert kings == pytest.approx(40**0.5 / (40**0.5 + 960**0.5), abs=0.03)
+    assert len(np.unique(rows[anew][rows[anew] < 40])) == 40  # any of them
+
+
+def test_what_a_row_is_asked_by_is_a_function_of_its_position() -> None:
+    data = opened(people())
+    index = data.train[np.arange(256) % len(data.train)]
+    asked = Questions(data)
+    rows, mask = asked(index, Draw(5, 0))
+    some, of_some = asked(index[64:80], Draw(5, 64))
+    np.testing.assert_array_equal(some, rows[64:80])
+    assert torch.equal(of_some, mask[64:80])
+
+
+def test_a_table_without_categories_is_asked_by_numbers_alone() -> None:
+    data = opened(people().drop(columns="job"))
+    rows, mask = Questions(data)(data.train, Draw(0, 0))
+    np.testing.assert_array_equal(rows, data.train)
+    assert 0.3 < mask.any(1).double().mean() < 0.5
+
+
+def test_what_is_revealed_goes_before_which_columns_they_are() -> None:
     data = opened(people())
     spec: TableSpec = data.spec
-    x = torch.from_numpy(data.items).repeat(50, 1)
-    told = reveal(x, spec, Draw(0, 0))
-    values, mask = told[:, : spec.size], told[:, spec.size :]
-    assert torch.equal(values, x * mask[:, spec.owners])
-    shares = torch.bincount(mask.sum(1).long(), minlength=4) / len(mask)
-    torch.testing.assert_close(shares, torch.tensor([0.2, 0.4, 0.2, 0.2]), atol=0.015, rtol=0)
-    torch.testing.assert_close(mask.mean(0), mask.mean().expand(3), atol=0.015, rtol=0)
-    some = reveal(x[64:80], spec, Draw(0, 64))
-    assert torch.equal(some, told[64:80])  # a function of the position alone
+    x = torch.from_numpy(data.items[:2])
+    told = reveal(x, torch.tensor([[True, False, True], [False, False, False]]), spec)
+    assert told[0].tolist() == [x[0, 0], 0, 0, x[0, 3], 1, 0, 1]
+    assert told[1].tolist() == [0] * 7
 
 
 def test_a_condition_reveals_what_it_is_given() -> None:

@@ -18,7 +18,6 @@ from sparring.data.options import DataOptions
 from sparring.data.pack import Progress
 from sparring.data.table_columns import Frame
 from sparring.densities import NAMES as DENSITIES
-from sparring.draws import Draw
 from sparring.spec import ImageSpec, Spec, TableSpec, VectorSpec
 
 Source = str | Path | NDArray[np.generic] | Frame
@@ -120,9 +119,9 @@ def presented(items: Tensor, spec: Spec) -> Any:
     return tables.frame_of(items.numpy(), spec) if isinstance(spec, TableSpec) else items
 
 
-def condition(samples: Tensor, spec: Spec, draw: Draw) -> Tensor | None:
-    """Return what training tells both networks of each sample beside its label; None if nothing."""
-    return tables.reveal(samples, spec, draw) if isinstance(spec, TableSpec) else None
+def questions(data: Dataset) -> tables.Questions | None:
+    """Return what training asks rows of a table by; None of other data."""
+    return tables.Questions(data) if isinstance(data.spec, TableSpec) else None
 
 
 def _dimensions(path: Path) -> int:

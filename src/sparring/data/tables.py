@@ -29,7 +29,7 @@ from sparring.draws import Draw
 from sparring.errors import SparringError
 from sparring.spec import COLUMN_KINDS, Column, TableSpec
 
-HIDDEN = 0.2  # of the rows, in which training reveals nothing
+NOTHING, CATEGORY = 0.3, 0.3  # of the rows: what training reveals; of the others, some columns
 
 
 def open_tables(source: str | Path | Frame, options: DataOptions, progress: Progress) -> Dataset:
@@ -83,18 +83,67 @@ def chosen_types(texts: tuple[str, ...]) -> dict[str, str]:
     return chosen
 
 
-def reveal(items: Tensor, spec: TableSpec, draw: Draw) -> Tensor:
-    """Return a condition (n, d + c) for each row: nothing of some of them, else random columns.
+class Questions:
+    """What each row of a batch is asked by, so that conditions of every kind are learned.
 
-    One column of half of the others, two of a quarter, and so on.
+    Of ten rows three reveal nothing. Three reveal one category, drawn evenly over the columns and
+    by √count within one, and are themselves drawn anew among the rows that have it: a rare category
+    is asked for often enough, and the law of the rest, given it, stays what it is. Four reveal one
+    random column, two, three, … with probability ½, ¼, ⅛, …
     """
-    count = len(spec.learned)
-    u = draw.uniform("table/revealed", (len(items),))
-    shown = ((u - HIDDEN) / (1 - HIDDEN)).clamp(min=torch.finfo(u.dtype).tiny)
-    wanted = torch.where(u < HIDDEN, 0, -shown.log2().floor())  # k or more of 2^(1 − k)
-    order = draw.uniform("table/columns", (len(items), count)).argsort(1).argsort(1)
-    mask = (order < wanted[:, None]).to(items)
-    return torch.cat([items * mask[:, spec.owners], mask], 1)
+
+    def __init__(self, data: Dataset) -> None:
+        assert isinstance(data.spec, TableSpec)
+        self.spec = data.spec
+        places = {column.name: place for place, column in enumerate(data.spec.learned)}
+        self.groups = [
+            (places[block.column], _Group(data.items[data.train, block.start : block.stop]))
+            for block in data.spec.blocks
+            if block.kind == "category"
+        ]
+        self.train = data.train
+
+    def __call__(self, index: NDArray[np.int64], draw: Draw) -> tuple[NDArray[np.int64], Tensor]:
+        """Return the rows that take the place of these, and which columns each reveals (n, c)."""
+        n, count = len(index), len(self.spec.learned)
+        u = draw.uniform("table/revealed", (n, 4)).double()
+        order = draw.uniform("table/columns", (n, count)).argsort(1).argsort(1)
+        several = (u[:, 0] - NOTHING - CATEGORY) / (1 - NOTHING - CATEGORY)
+        wanted = torch.where(several > 0, -several.clamp(min=1e-9).log2().floor(), 0)
+        mask = order < wanted[:, None]
+        asked = ((u[:, 0] >= NOTHING) & (several <= 0)).numpy()
+        chosen = (u[:, 1] * len(self.groups)).long().numpy()
+        rows = index.copy()
+        for number, (place, group) in enumerate(self.groups):
+            these = np.flatnonzero(asked & (chosen == number))
+            rows[these] = self.train[group.rows(u[these, 2].numpy(), u[these, 3].numpy())]
+            mask[these, place] = True
+        return rows, mask
+
+
+class _Group:
+    """Rows by their category, to be drawn from."""
+
+    def __init__(self, one_hot: NDArray[np.float32]) -> None:
+        category = one_hot.argmax(1)
+        self.sorted = np.argsort(category, kind="stable")
+        self.sizes = np.bincount(category, minlength=one_hot.shape[1])
+        self.starts = np.cumsum(self.sizes) - self.sizes
+        weights = np.sqrt(self.sizes)
+        self.edges = np.cumsum(weights / weights.sum())
+
+    def rows(self, u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return for uniform numbers (n,) a category each, and for others a row of it."""
+        category = np.searchsorted(self.edges, u).clip(max=len(self.edges) - 1)
+        inside = (v * self.sizes[category]).astype(np.int64)
+        found: NDArray[np.int64] = self.sorted[self.starts[category] + inside]
+        return found
+
+
+def reveal(items: Tensor, mask: Tensor, spec: TableSpec) -> Tensor:
+    """Return the condition (n, d + c) that reveals these columns, (n, c), of rows (n, d)."""
+    shown = mask.to(items)
+    return torch.cat([items * shown[:, spec.owners], shown], 1)
 
 
 def condition(spec: TableSpec, revealed: Mapping[str, NDArray[np.float32]], rows: int) -> Tensor:
