@@ -21,7 +21,7 @@ def drawn(rows: int, seed: int) -> Any:
     return pd.DataFrame({"kind": kind, "x": x, "y": 3 * x + rng.normal(size=rows)})
 
 
-TRAIN, HELD_OUT = drawn(1500, 0), drawn(400, 1)
+TRAIN, HELD_OUT = drawn(1000, 0), drawn(400, 1)
 SPEC = TableSpec(infer(TRAIN))
 
 
@@ -33,7 +33,7 @@ def card(fake: Any, held_out: Any = HELD_OUT) -> tuple[dict[str, Line], list[str
 
 @pytest.fixture(scope="module")
 def perfect() -> tuple[dict[str, Line], list[str]]:
-    return card(drawn(1500, 2))
+    return card(drawn(1000, 2))
 
 
 def test_a_perfect_sampler_cannot_be_told_from_real(perfect: Any) -> None:
@@ -64,13 +64,13 @@ def test_shuffled_columns_are_told_apart_though_each_column_is_right() -> None:
 
 
 def test_copies_are_found() -> None:
-    lines, _ = card(TRAIN.sample(1000, random_state=0, ignore_index=True))
+    lines, _ = card(TRAIN.sample(800, random_state=0, ignore_index=True))
     assert lines["copies"].words == "copies whole rows"
     assert lines["copies"].estimate.value == 1
 
 
 def test_a_wrong_column_is_named() -> None:
-    fake = drawn(1500, 2).assign(x=lambda frame: frame["x"] + 0.5)
+    fake = drawn(1000, 2).assign(x=lambda frame: frame["x"] + 0.5)
     lines, _ = card(fake)
     assert lines["worst_column"].name == "worst column: x"
     assert lines["worst_column"].words == "can be told from real data"
