@@ -11,7 +11,7 @@ from sparring.data.table_types import infer
 from sparring.evaluation import Line
 from sparring.metrics.table_models import shuffled_columns
 from sparring.spec import TableSpec
-from sparring.table_card import PRIVACY, Rows, measure_rows
+from sparring.table_card import PRIVACY, Rows, first_columns, measure_rows
 
 
 def drawn(rows: int, seed: int) -> Any:
@@ -80,3 +80,18 @@ def test_what_too_few_rows_do_not_allow_is_left_out_and_said() -> None:
     lines, notes = card(drawn(300, 2), HELD_OUT.head(10))
     assert set(lines) == {"copies"}
     assert sum("left out: a table has 10 rows" in note for note in notes) == 4
+
+
+def test_of_many_columns_the_first_are_compared_and_that_is_said() -> None:
+    def wide(rows: int, seed: int) -> Any:
+        values = np.random.default_rng(seed).normal(size=(rows, 40))
+        return pd.DataFrame(values, columns=[f"v{i}" for i in range(40)]).assign(v39=0.5)
+
+    rows = Rows(wide(60, 0), wide(40, 1), wide(60, 2).assign(v39=0.0))
+    assert [len(frame.columns) for frame in first_columns(rows)] == [30] * 3
+    notes: list[str] = []
+    spec = TableSpec(infer(wide(60, 0)))
+    lines = {one.key: one for one in measure_rows(rows, spec, lambda what: None, notes.append)}
+    assert notes[0] == "columns and pairs are of the first 30 of 40 columns"
+    assert lines["worst_column"].name != "worst column: v39"
+    assert sum(key.startswith("useful_") for key in lines) == 2

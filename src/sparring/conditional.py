@@ -5,7 +5,7 @@ own law: the generator then has the rest to fit. Further ranges are left to the 
 that miss them are thrown away; if hardly any row hits, they are revealed too, each drawn by itself.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import attrgetter
 
@@ -83,15 +83,8 @@ def _proposed(
     draw = Draw(seed, start)
     values = {c.name: revealed(c, group, draw, PART) for c, group in groups if c.name in shown}
     labels = condition(spec, values, PART)
-    return torch.cat([*_drawn(generator, labels, seed, start, truncation)])
-
-
-def _drawn(
-    generator: nn.Module, labels: Tensor, seed: int, start: int, truncation: float
-) -> Iterator[Tensor]:
-    return sample(
-        generator, len(labels), seed=seed, labels=labels, truncation=truncation, start=start
-    )
+    made = sample(generator, PART, seed=seed, labels=labels, truncation=truncation, start=start)
+    return torch.cat([*made])
 
 
 _name = attrgetter("column.name")

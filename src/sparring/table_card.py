@@ -27,6 +27,8 @@ from sparring.metrics.tables import (
 from sparring.spec import TableSpec
 
 MOST = 5_000  # rows of each side that models are trained on or tested with
+MOST_COLUMNS = 30  # that are compared one by one and in pairs
+TRIED = 12  # as targets; of these the most predictable are told
 TARGETS = 2  # numbers, and as many categories, that models predict
 LARGEST_TARGET = 20  # categories of a target
 PERMUTATIONS = 199
@@ -56,10 +58,13 @@ def measure_rows(rows: Rows, spec: TableSpec, tell: Tell, skip: Tell) -> Iterato
         tell: told the name of each measurement in turn.
         skip: told what people should know beside the lines.
     """
+    some = first_columns(rows)
+    if (count := len(rows.train.columns)) > MOST_COLUMNS:
+        skip(f"columns and pairs are of the first {MOST_COLUMNS} of {count:,} columns")
     steps: tuple[tuple[str, Callable[[], Iterator[Line]]], ...] = (
         ("boosted trees", lambda: _told_apart(rows)),
-        ("columns", lambda: _columns(rows)),
-        ("pairs of columns", lambda: _pairs(rows)),
+        ("columns", lambda: _columns(some)),
+        ("pairs of columns", lambda: _pairs(some)),
         ("usefulness", lambda: _useful(rows, spec, skip)),
         ("copies", lambda: _copied(rows)),
     )
@@ -70,6 +75,11 @@ def measure_rows(rows: Rows, spec: TableSpec, tell: Tell, skip: Tell) -> Iterato
         except SparringError as error:
             skip(f"{name} are left out: {error}")
     skip(PRIVACY)
+
+
+def first_columns(rows: Rows) -> Rows:
+    """Return no more columns than can be compared one by one and in pairs."""
+    return Rows(*(frame.iloc[:, :MOST_COLUMNS] for frame in rows))
 
 
 def _told_apart(rows: Rows) -> Iterator[Line]:
@@ -106,11 +116,11 @@ def _pairs(rows: Rows) -> Iterator[Line]:
 def _useful(rows: Rows, spec: TableSpec, skip: Tell) -> Iterator[Line]:
     """Yield how well trees trained on samples predict held-out rows, beside real training rows.
 
-    The columns are those that the others tell most of.
+    The columns are those of the first twelve that the others tell most of.
     """
     train, held_out, fake = (frame.head(MOST) for frame in rows)
     told = []
-    for column in spec.learned:
+    for column in spec.learned[:TRIED]:
         if column.is_number or 2 <= len(column.labels) <= LARGEST_TARGET:
             scores = usefulness(train, held_out, fake, column.name)
             score = next(name for name in SCORES if name in scores.real)
