@@ -212,7 +212,7 @@ def sample(
     truncation: Annotated[float, Parameter(help="below 1: more typical, less various")] = 1.0,
     where: Annotated[
         tuple[str, ...],
-        Parameter(help="of all rows: cut=Fair, 'price>5000'; may be repeated"),
+        Parameter(help="of all rows: cut=Fair, 'price>5000'; may be repeated", show_default=False),
     ] = (),
     checkpoint: Checkpoint = "best",
     grid: Annotated[bool, Parameter(help="one picture of all instead of a file each")] = False,
