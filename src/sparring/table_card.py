@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from threadpoolctl import threadpool_limits
+
 from sparring.errors import SparringError
 from sparring.evaluation import Line, Tell
 from sparring.metrics.estimate import Estimate
@@ -71,9 +73,12 @@ def measure_rows(rows: Rows, spec: TableSpec, tell: Tell, skip: Tell) -> Iterato
     for name, lines in steps:
         tell(name)
         try:
-            yield from list(lines())
+            with threadpool_limits(1):  # trees this small wait longer for threads than they grow
+                found = list(lines())
         except SparringError as error:
             skip(f"{name} are left out: {error}")
+        else:
+            yield from found
     skip(PRIVACY)
 
 

@@ -88,7 +88,7 @@ def test_a_run_leaves_rows_and_pictures_and_speaks_of_rows(penguins: Path) -> No
 
 
 def test_an_evaluation_has_the_card_of_a_table(penguins: Path, cli: CommandLine) -> None:
-    ended = cli("evaluate", penguins, "-n", "400", "--json")
+    ended = cli("evaluate", penguins, "-n", "200", "--json")
     assert ended.code == 0, ended.err
     card = json.loads(ended.out)
     keys = {line["key"] for line in card["lines"]}
@@ -145,7 +145,8 @@ def test_rows_go_to_parquet_and_come_from_it(penguins: Path, cli: CommandLine) -
 
 def test_a_data_frame_is_fitted_with_scikit_learn_s_habits(people: Path) -> None:
     table = pd.read_csv(people)
-    gan = sparring.GAN(size="tiny", budget="10k-images", random_state=3)
+    one = {"threads": 1}
+    gan = sparring.GAN(size="tiny", budget="10k-images", random_state=3, options=one)
     rows = clone(gan).fit(table).sample(50)
     pd.testing.assert_frame_equal(rows, clone(gan).fit(table).sample(50))
     assert list(rows.columns) == list(table.columns)
