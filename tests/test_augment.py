@@ -10,8 +10,10 @@ from scipy import stats
 from torch import Tensor
 
 from sparring.augment import (
+    NUMBERS,
+    SOUND_NUMBERS,
     Adaptive,
-    Augmentation,
+    ImageAugmentation,
     Kind,
     colour,
     cutout,
@@ -40,7 +42,7 @@ def images(n: int, *shape: int, seed: int = 0) -> Tensor:
 def change(
     *kinds: Kind, like: Tensor, p: float = 0.7, draw: Draw = Draw(3), **fields: Any
 ) -> Callable[[Tensor], Tensor]:
-    return Augmentation(kinds, constant(p), **fields).bind(draw, "test", p, like)
+    return ImageAugmentation(kinds, constant(p), **fields).bind(draw, "test", p, like)
 
 
 def same_images(a: Tensor, b: Tensor) -> Tensor:
@@ -48,7 +50,7 @@ def same_images(a: Tensor, b: Tensor) -> Tensor:
 
 
 def test_the_recipe_knows_every_kind() -> None:
-    assert set(AUGMENTATIONS) == set(KINDS)
+    assert set(AUGMENTATIONS) == {*NUMBERS, *SOUND_NUMBERS}
 
 
 # ---- each change by given amounts
@@ -237,7 +239,7 @@ def test_an_image_is_changed_by_its_place_in_the_run_whatever_the_batch(kind: Ki
 
 def test_other_seeds_places_attempts_and_purposes_draw_other_changes() -> None:
     x = images(20, 1, 8, 8)
-    augmentation = Augmentation(KINDS, constant(0.5))
+    augmentation = ImageAugmentation(KINDS, constant(0.5))
     asked = [
         (Draw(1), "a"),
         (Draw(2), "a"),
@@ -326,13 +328,13 @@ def test_the_gradient_of_resampling_is_its_adjoint() -> None:
 
 
 def test_a_schedule_counts_images_and_stops_at_the_limit() -> None:
-    augmentation = Augmentation(("flip",), linear(0.0, 1.0, 0, 1000), limit=0.6)
+    augmentation = ImageAugmentation(("flip",), linear(0.0, 1.0, 0, 1000), limit=0.6)
     assert [augmentation.at(n, 0.9) for n in (0, 500, 1000)] == [0.0, 0.5, 0.6]
     assert augmentation.adapted(0.3, 1.0, 100) == 0.3
 
 
 def test_an_adaptive_probability_goes_from_nothing_to_its_limit_and_back() -> None:
-    augmentation = Augmentation(("flip",), Adaptive(0.6, horizon_images=1000.0), limit=0.25)
+    augmentation = ImageAugmentation(("flip",), Adaptive(0.6, horizon_images=1000.0), limit=0.25)
     assert augmentation.adapted(0.0, 0.7, 128) == 0.128
     assert augmentation.adapted(0.128, 0.7, 128) == 0.25
     assert augmentation.adapted(0.25, 0.6, 128) == 0.25

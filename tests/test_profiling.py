@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from sparring import objectives, penalties
-from sparring.augment import Augmentation
+from sparring.augment import ImageAugmentation
 from sparring.networks.dense import Dense
 from sparring.penalties import Penalty
 from sparring.profiling import (
@@ -44,7 +44,7 @@ def test_shares_of_a_whole_step_sum_to_one_and_every_phase_has_some(
     make_state: Any, make_batch: Any, network: str
 ) -> None:
     state = make_state(network, optimizer="adam")
-    augment = Augmentation(("translate",), constant(0.5))
+    augment = ImageAugmentation(("translate",), constant(0.5))
     r1 = Penalty(penalties.r1, constant(1.0))
     game = Game(objectives.hinge, (r1,), "simultaneous", augment=augment)
 
@@ -77,7 +77,7 @@ def test_shares_of_a_whole_step_sum_to_one_and_every_phase_has_some(
 def test_marks_change_no_number(
     make_state: Any, make_batch: Any, everything: Any, differing: Any
 ) -> None:
-    augment = Augmentation(("cutout", "translate"), constant(0.8), value_range="0..1")
+    augment = ImageAugmentation(("cutout", "translate"), constant(0.8), value_range="0..1")
     game = Game(
         objectives.hinge,
         (Penalty(penalties.r1, constant(1.0)),),

@@ -16,11 +16,12 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sparring import session
-from sparring.build import build_game, build_generator, build_state, place
+from sparring.build import build_game, build_generator, build_state, formed, place
 from sparring.conditional import sample_where
 from sparring.data import kinds
 from sparring.data.dataset import Dataset
 from sparring.data.kinds import Source, decode, is_frame, open_data
+from sparring.data.sounds import Bits
 from sparring.errors import SparringError, nearest
 from sparring.export import to_onnx, to_safetensors
 from sparring.plan import Audience, Plan, Rows, batches, data_rows, make_plan
@@ -236,10 +237,11 @@ class Run:
         label: str | int | None = None,
         truncation: float = 1.0,
         where: Sequence[str] = (),
+        between: bool = False,
         checkpoint: str = "best",
         audience: Audience | None = None,
     ) -> Any:
-        """Return n new items: images, uint8 (n, height, width, channels), points or a data frame.
+        """Return n new items: images, uint8 (n, height, width, channels), points, waves or rows.
 
         Args:
             n: how many.
@@ -247,24 +249,33 @@ class Run:
             label: of a conditional run, a class's name or number; all in turn unless given.
             truncation: 1 for the whole variety, below it more typical images, 0 for the mean.
             where: conditions that all rows of a table satisfy: `["cut=Fair", "price>5000"]`.
+            between: n steps from one sample to another instead, in one class.
             checkpoint: `best`, `latest`, or images seen.
             audience: told how far it is.
         """
         _check_request(n, seed, truncation)
         parts: list[Tensor] = []
         audience = audience or Silent()
-        labels = self.labels(n, label)
+        labels = self.labels(n, label, between=between)
         spec, generator = self.spec, self.generator(checkpoint, audience.say)
         if where:
             return _rows_where(generator, spec, where, n, seed, truncation, audience)
-        for fakes in sample(generator, n, seed=seed, labels=labels, truncation=truncation):
+        for fakes in sample(
+            generator, n, seed=seed, labels=labels, truncation=truncation, between=between
+        ):
             parts.append(decode(fakes, spec))
             audience.reading("samples", sum(map(len, parts)), n)
         return kinds.presented(torch.cat(parts), spec)
 
-    def labels(self, n: int, label: str | int | None = None) -> Tensor | None:
-        """Return the labels of n samples: all classes in turn, or the one named; None if none."""
-        return class_labels(self.spec, n, label)
+    def labels(
+        self, n: int, label: str | int | None = None, *, between: bool = False
+    ) -> Tensor | None:
+        """Return the labels of n samples: all classes in turn, or the one named; None if none.
+
+        Of steps `between` two samples: the first class, unless one is named.
+        """
+        spec = self.spec
+        return class_labels(spec, n, 0 if between and spec.classes and label is None else label)
 
     def save(
         self,
@@ -272,13 +283,14 @@ class Run:
         out: str | Path | None = None,
         *,
         labels: Tensor | None = None,
+        bits: Bits = "16",
     ) -> Path:
         """Write samples where the suffix says; see `saving.save_samples`.
 
         Without `out` they go to the run's own `samples/generated`, beside a picture.
         """
         path = Path(out) if out else self.folder.samples / "generated"
-        save_samples(samples, self.spec, path, labels)
+        save_samples(samples, self.spec, path, labels, bits)
         return path
 
     def evaluate(
@@ -331,7 +343,8 @@ class Run:
     def _data(self, source: Source, audience: Audience) -> Dataset:
         """Open data and refuse it unless it has the shape of what this run makes."""
         cache = self.path.parent
-        data = open_data(source, self.recipe.data, cache=cache, progress=audience.reading)
+        opened = open_data(source, self.recipe.data, cache=cache, progress=audience.reading)
+        data = formed(opened, self.recipe)
         if data.spec.shape != self.spec.shape:
             raise SparringError(
                 f"'{data.name}' is {kinds.describe(data.spec)}, '{self.folder.name}' makes "

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from sparring import sound_card
 from sparring.compare import Comparisons, compare_recipes, compare_runs
 from sparring.data.dataset import Dataset, silent
 from sparring.data.kinds import decode
@@ -33,11 +34,17 @@ from sparring.evaluation import (
     measure_copying,
     missing_classes,
 )
-from sparring.exhibits import Seen, write_exhibits, write_table_exhibits
+from sparring.exhibits import (
+    Seen,
+    write_exhibits,
+    write_sound_exhibit,
+    write_table_exhibits,
+)
 from sparring.features.choose import choose
 from sparring.features.classifier import NAME as CLASSIFIER
 from sparring.features.classifier import judge as judge_of
 from sparring.features.extractor import Extractor
+from sparring.features.mel import mel_pictures, picture_framing, pictured
 from sparring.metrics.arrays import Features
 from sparring.metrics.kernels import kid
 from sparring.metrics.tables import LEAST
@@ -47,7 +54,7 @@ from sparring.recipe import Recipe
 from sparring.reference import part_of, reference
 from sparring.runs import RunFolder, write_json
 from sparring.sampling import sample
-from sparring.spec import Spec, TableSpec
+from sparring.spec import AudioSpec, Spec, TableSpec
 from sparring.table_card import Rows, measure_rows
 
 FEWEST = 100
@@ -114,11 +121,25 @@ class Eyes:
 
 def open_eyes(extractor: Extractor, data: Dataset, cache: Path) -> Eyes:
     """Return the extractor, and beside a classifier of the data what it cannot judge itself."""
+    if isinstance(data.spec, AudioSpec):
+        return Eyes(extractor, extractor, _told_of_sounds(data, cache))
     if extractor.name != CLASSIFIER:
         return Eyes(extractor, extractor, None)
     witness = choose("random-convolutions", data, cache=cache)
     seen = judge_of(data, cache).probabilities if data.labels is not None else None
     return Eyes(extractor, witness, seen)
+
+
+def _told_of_sounds(
+    data: Dataset, cache: Path
+) -> Callable[[NDArray[Any]], NDArray[np.float32]] | None:
+    """Return what a classifier of the labelled sounds' pictures says; None without labels."""
+    spec = data.spec
+    assert isinstance(spec, AudioSpec)
+    if data.labels is None:
+        return None
+    told, framing = judge_of(pictured(data), cache).probabilities, picture_framing(spec.framing)
+    return lambda items: told(mel_pictures(items, framing))
 
 
 def assess(
@@ -160,6 +181,8 @@ def assess(
         write_table_exhibits(folder.samples, rows, data.spec)
         lines = (*measure_rows(rows, data.spec, partial(_tell, audience), notes.append), *lines)
     else:
+        if isinstance(data.spec, AudioSpec):
+            lines = (*_sounds(folder, data.spec, drawn, judges, trained, audience, notes), *lines)
         seen = judges.seen(looked.real), trained.seen(looked.learned)
         _exhibit(folder, drawn, *seen, data.spec)
     found = Evaluation(
@@ -196,6 +219,23 @@ def _rows(generator: nn.Module, spec: TableSpec, judges: Judges, trained: Judges
     of_data = (of.data.items[_mixed(of.index())] for of in (trained, judges))
     made = torch.cat([*sample(generator, min(len(trained.index()), MOST), seed=SEED)]).numpy()
     return Rows(*(frame_of(items, spec)[names] for items in (*of_data, made)))
+
+
+def _sounds(
+    folder: RunFolder,
+    spec: AudioSpec,
+    drawn: Drawn,
+    judges: Judges,
+    trained: Judges,
+    audience: Audience,
+    notes: list[str],
+) -> list[Line]:
+    """Return what is heard of sounds, and write its picture."""
+    _tell(audience, "brightness, loudness, artefacts")
+    real = (of.data.items[_mixed(of.index())[: sound_card.MOST]] for of in (trained, judges))
+    heard = [sound_card.properties(sounds, spec) for sounds in (*real, drawn.items)]
+    write_sound_exhibit(folder.samples, heard[1], heard[2])
+    return list(sound_card.measure_sounds((heard[0], heard[1], heard[2]), spec, notes.append))
 
 
 def _mixed(index: NDArray[np.int64]) -> NDArray[np.int64]:

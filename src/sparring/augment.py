@@ -1,9 +1,10 @@
-"""Augmentation: random changes of the images that the discriminator sees, of reals and fakes alike.
+"""Augmentation: random changes of what the discriminator sees, of reals and fakes alike.
 
-Inside: differentiable changes of encoded images (n, c, h, w) by given amounts, `Augmentation`,
-which draws the amounts, and how often it applies them. Not inside: where in a step they act.
+Inside: differentiable changes of encoded images (n, c, h, w) and of sounds' spectra (n, c, frames)
+by given amounts, `Augmentation`, which draws the amounts, and how often it applies them. Not
+inside: where in a step they act.
 
-Each image undergoes each kind of change with probability p, on its own. When it does, the amount
+Each sample undergoes each kind of change with probability p, on its own. When it does, the amount
 follows a law that is uniform on a whole circle of changes (flips, turns: the identity is one of
 them), Gaussian, or the difference of two uniforms. Such laws have no negative Fourier coefficient,
 so that what they do in the mean never undoes the share 1 − p of unchanged images: the leak
@@ -15,11 +16,12 @@ with black, the low end of the values; DiffAugment fills with 0, which is mid-gr
 Notation: n images of c channels, h × w pixels; p the probability of a change.
 """
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
-from math import pi
-from typing import Any, Literal, NamedTuple
+from math import log, pi
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,14 +31,15 @@ from torch.special import ndtri
 from sparring.draws import Draw
 from sparring.errors import SparringError
 from sparring.schedules import Schedule
-from sparring.spec import ValueRange
+from sparring.spec import AudioSpec, ValueRange
 
 Kind = Literal["flip", "rot90", "translate", "scale", "rotate", "colour", "cutout"]
+SoundKind = Literal["gain", "noise", "polarity", "shift", "speed", "pitch"]
 Change = Callable[[Tensor], Tensor]  # a batch to one of the same shape
 
-# How many random numbers an image needs beside its coin, in the order in which changes are applied.
+# How many random numbers a sample needs beside its coin, in the order in which changes are applied.
 # All are always drawn, so that those of one kind do not depend on which others are chosen.
-NUMBERS: dict[Kind, int] = {
+NUMBERS: dict[str, int] = {
     "flip": 1,
     "rot90": 1,
     "translate": 4,
@@ -45,6 +48,18 @@ NUMBERS: dict[Kind, int] = {
     "colour": 3,
     "cutout": 2,
 }
+SOUND_NUMBERS: dict[str, int] = {
+    "gain": 1,
+    "noise": 1,
+    "polarity": 1,
+    "shift": 2,
+    "speed": 1,
+    "pitch": 1,
+}
+LOWEST_GAIN_DB = -12.0
+LOUDEST_NOISE_DB = -45.0
+SHIFTED = 12  # at most a twelfth of the frames, either way
+SPEED, PITCH = 0.07, 0.03  # octaves, standard deviation
 WINDOW = 4  # discriminator moves between two corrections of an adaptive probability
 
 
@@ -67,35 +82,42 @@ class Adaptive:
 
 
 @dataclass(frozen=True)
-class Augmentation:
-    """Which changes are applied, and how often."""
+class Augmentation(ABC):
+    """Which changes are applied, and how often; of which kind of data, the subclasses say."""
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[str, ...]
     probability: Schedule | Adaptive
     limit: float = 0.8  # no probability goes beyond it
-    value_range: ValueRange = "-1..1"
+
+    numbers: ClassVar[Mapping[str, int]]
+    dimensions: ClassVar[int]  # of a batch
+    things: ClassVar[str]
+
+    @abstractmethod
+    def changes(self, drawn: Mapping[str, Drawn], like: Tensor) -> Iterator[Change]:
+        """Yield the chosen changes in their order, by amounts that follow from the numbers."""
 
     def bind(self, draw: Draw, purpose: str, p: float, like: Tensor) -> Change:
-        """Return one random change of batches shaped like (n, c, h, w): at each call the same one.
+        """Return one random change of batches shaped like this one: at each call the same one.
 
         Row i of the batch is changed as sample `draw.start + i`, however many rows there are.
 
         Raises:
-            SparringError: `like` is no batch of images.
+            SparringError: `like` is no batch of this kind of data.
         """
-        if like.ndim != 4:
+        if like.ndim != self.dimensions:
             raise SparringError(
-                f"augmentation is for images, and a sample has shape {tuple(like.shape[1:])}; "
-                "leave it out"
+                f"this augmentation is for {self.things}, and a sample has shape "
+                f"{tuple(like.shape[1:])}; leave it out"
             )
         if p <= 0:
             return unchanged
-        width = len(NUMBERS) + sum(NUMBERS.values())
+        width = len(self.numbers) + sum(self.numbers.values())
         numbers = draw.uniform(purpose, (len(like), width), like=like.detach()).T
-        coins, amounts = numbers[: len(NUMBERS)] < p, numbers[len(NUMBERS) :]
-        parts = zip(coins, amounts.split_with_sizes(list(NUMBERS.values())), strict=True)
-        drawn = {kind: Drawn(*part) for kind, part in zip(NUMBERS, parts, strict=True)}
-        changes = tuple(self._changes(drawn, like))
+        coins, amounts = numbers[: len(self.numbers)] < p, numbers[len(self.numbers) :]
+        parts = zip(coins, amounts.split_with_sizes(list(self.numbers.values())), strict=True)
+        drawn = {kind: Drawn(*part) for kind, part in zip(self.numbers, parts, strict=True)}
+        changes = tuple(self.changes(drawn, like))
         return lambda x: reduce(lambda changed, change: change(changed), changes, x)
 
     def at(self, images: int, adaptive: float) -> float:
@@ -118,7 +140,19 @@ class Augmentation:
     def _limited(self, p: float) -> float:
         return min(max(p, 0.0), self.limit)
 
-    def _changes(self, drawn: dict[Kind, Drawn], like: Tensor) -> Iterator[Change]:
+
+@dataclass(frozen=True)
+class ImageAugmentation(Augmentation):
+    """Of images (n, c, h, w)."""
+
+    value_range: ValueRange = "-1..1"
+
+    numbers = NUMBERS
+    dimensions = 4
+    things = "images"
+
+    def changes(self, drawn: Mapping[str, Drawn], like: Tensor) -> Iterator[Change]:
+        """Yield mirrorings, turns, shifts, resampling, colours and cutouts, in this order."""
         h, w = like.shape[2:]
         black, white = (-1.0, 1.0) if self.value_range == "-1..1" else (0.0, 1.0)
         if "flip" in self.kinds:
@@ -138,6 +172,70 @@ class Augmentation:
         doublings = 0.2 * scale.on * ndtri(scale.u[0]) * ("scale" in self.kinds)
         turns = rotate.on * rotate.u[0] * ("rotate" in self.kinds)
         return partial(resample, scale=2**doublings, angle=2 * pi * turns, black=black)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundAugmentation(Augmentation):
+    """Of sounds as discriminators see them: (n, bins, frames), or with phase (n, 3 bins, frames).
+
+    Reals and fakes are changed alike, so that a change need not be one that nature makes: with
+    phase, the parts of each bin move as its level does.
+    """
+
+    spec: AudioSpec
+
+    numbers = SOUND_NUMBERS
+    dimensions = 3
+    things = "sounds' spectra"
+
+    def changes(self, drawn: Mapping[str, Drawn], like: Tensor) -> Iterator[Change]:
+        """Yield changes of time and pitch, then of level, noise and polarity."""
+        chosen = {kind: drawn[kind].on * (kind in self.kinds) for kind in drawn}
+        if any(kind in self.kinds for kind in ("shift", "speed", "pitch")):
+            later, earlier = (drawn["shift"].u * (like.shape[2] // SHIFTED + 1)).long()
+            yield partial(
+                warp,
+                bins=self.spec.framing.bins,
+                silence=self._silence(like),
+                later=chosen["shift"] * (later - earlier),
+                speed=2 ** (SPEED * chosen["speed"] * ndtri(drawn["speed"].u[0])),
+                pitch=2 ** (PITCH * chosen["pitch"] * ndtri(drawn["pitch"].u[0])),
+            )
+        if "gain" in self.kinds or "noise" in self.kinds:
+            gain = 10 ** (LOWEST_GAIN_DB / 20 * chosen["gain"] * drawn["gain"].u[0])
+            loudest = 10 ** (LOUDEST_NOISE_DB / 20)
+            yield partial(
+                self._mixed, gain=gain, noise=loudest * chosen["noise"] * drawn["noise"].u[0] ** 2
+            )
+        if "polarity" in self.kinds and like.shape[1] > self.spec.framing.bins:
+            yield partial(
+                self._turned, chosen=(chosen["polarity"] > 0) & (drawn["polarity"].u[0] < 0.5)
+            )
+
+    def _mixed(self, x: Tensor, gain: Tensor, noise: Tensor) -> Tensor:
+        """Multiply the amplitudes by a gain of at most 1, and add noise; both (n,)."""
+        mean, scale = self._columns(x)
+        level, phase = torch.split(x, [len(mean), x.shape[1] - len(mean)], 1)
+        gain, noise = gain[:, None, None], noise[:, None, None]
+        size = (level * scale + mean).exp()
+        louder = torch.log(gain * size + (1 - gain) * self.spec.floor + noise)
+        return torch.cat([(louder - mean) / scale, phase * gain.sqrt()], 1)
+
+    def _turned(self, x: Tensor, chosen: Tensor) -> Tensor:
+        """Turn the chosen waves (n,) upside down; their levels stay."""
+        bins = self.spec.framing.bins
+        sign = (1 - 2 * chosen.to(x))[:, None, None]
+        return torch.cat([x[:, :bins], x[:, bins:] * sign], 1)
+
+    def _silence(self, like: Tensor) -> Tensor:
+        """Return what silence is in each channel, (c, 1)."""
+        mean, scale = self._columns(like)
+        quiet = (log(self.spec.floor) - mean) / scale
+        return torch.cat([quiet, quiet.new_zeros(like.shape[1] - len(quiet), 1)])
+
+    def _columns(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        mean, scale = (torch.tensor(v).to(like)[:, None] for v in (self.spec.mean, self.spec.scale))
+        return mean, scale
 
 
 def unchanged(x: Tensor) -> Tensor:
@@ -211,6 +309,24 @@ def cutout(x: Tensor, top: Tensor, left: Tensor, black: float) -> Tensor:
         for at in [torch.arange(size, device=x.device)]
     )
     return torch.where(rows[:, None, :, None] & columns[:, None, None, :], black, x)
+
+
+def warp(
+    x: Tensor, bins: int, silence: Tensor, later: Tensor, speed: Tensor, pitch: Tensor
+) -> Tensor:
+    """Delay each sound by frames, play it faster from its start, and raise its pitch; all (n,).
+
+    Bilinear; what enters is silence (c, 1). Channels are one or more planes of `bins`.
+    """
+    n, channels, frames = x.shape
+    at = (torch.arange(frames, dtype=x.dtype, device=x.device) - later[:, None]) * speed[:, None]
+    of = torch.arange(bins, dtype=x.dtype, device=x.device) / pitch[:, None]
+    right = ((at + 0.5) * (2 / frames) - 1)[:, None, :].expand(n, bins, frames)
+    down = ((of + 0.5) * (2 / bins) - 1)[:, :, None].expand(n, bins, frames)
+    planes = (x - silence).view(n, channels // bins, bins, frames)
+    warped: Tensor = _Sampled.apply(planes, torch.stack([right, down], -1))  # type: ignore[no-untyped-call]
+    moved = (later != 0) | (speed != 1) | (pitch != 1)
+    return torch.where(moved[:, None, None], warped.reshape(x.shape) + silence, x)
 
 
 def _any_flip(drawn: Drawn) -> Change:

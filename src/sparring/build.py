@@ -1,21 +1,37 @@
 """Recipe and spec to objects: the one place where a name becomes a network, loss or optimiser."""
 
+from collections.abc import Collection
 from dataclasses import replace
-from typing import cast
+from functools import partial
 
 import torch
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
 from sparring import objectives, penalties
-from sparring.augment import Adaptive, Augmentation, Kind
+from sparring.augment import (
+    NUMBERS,
+    SOUND_NUMBERS,
+    Adaptive,
+    Augmentation,
+    ImageAugmentation,
+    SoundAugmentation,
+)
+from sparring.data.dataset import Dataset
+from sparring.data.kinds import view
 from sparring.errors import SparringError
 from sparring.networks.blocks import default_depth, glorot
 from sparring.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
 from sparring.networks.excitation import ExcitationDiscriminator, ExcitationGenerator
+from sparring.networks.frames import (
+    FramesDiscriminator,
+    FramesGenerator,
+    InverseSTFTGenerator,
+)
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.networks.residual import ResidualDiscriminator, ResidualGenerator
 from sparring.networks.tabular import TabularDiscriminator, TabularGenerator
+from sparring.networks.wave import WaveDiscriminator, WaveGenerator
 from sparring.notation import parse_horizon, parse_schedule
 from sparring.objectives import Objective
 from sparring.penalties import Penalty
@@ -29,11 +45,17 @@ from sparring.recipe import (
     penalties_in_use,
 )
 from sparring.schedules import ramped
-from sparring.spec import ImageSpec, Spec, TableSpec
+from sparring.spec import AudioSpec, Form, ImageSpec, Spec, TableSpec
 from sparring.training.state import State, new_state
 from sparring.training.step import Game
 
-DEPTHS = {"mlp": 2, "tabular": 3}  # of networks whose depth is no matter of resolution
+DEPTHS = {
+    "mlp": 2,
+    "tabular": 3,
+    "frames": 2,
+    "istft": 2,
+    "wave": 5,
+}  # of networks whose depth is no matter of resolution
 
 
 def with_depths(recipe: Recipe, spec: Spec) -> Recipe:
@@ -97,6 +119,12 @@ def build_generator(recipe: Recipe, spec: Spec) -> nn.Module:
             return ExcitationGenerator(_image(spec), r.latent, r.width, r.depth, r.norm)
         case "tabular":
             return TabularGenerator(_table(spec), r.latent, r.width, r.depth)
+        case "frames":
+            return FramesGenerator(_audio(spec), r.latent, r.width, r.depth)
+        case "istft":
+            return InverseSTFTGenerator(_audio(spec), r.latent, r.width, r.depth)
+        case "wave":
+            return WaveGenerator(_audio(spec), r.latent, r.width)
 
 
 def build_discriminator(recipe: Recipe, spec: Spec) -> nn.Module:
@@ -113,6 +141,12 @@ def build_discriminator(recipe: Recipe, spec: Spec) -> nn.Module:
             return ExcitationDiscriminator(_image(spec), r.width, r.depth)
         case "tabular":
             return TabularDiscriminator(_table(spec), r.width, r.depth)
+        case "frames":
+            return FramesDiscriminator(_audio(spec), r.width, r.depth)
+        case "wave":
+            return WaveDiscriminator(_audio(spec), r.width)
+        case "istft":
+            raise SparringError("istft is a generator; its discriminator is frames")
 
 
 def _image(spec: Spec) -> ImageSpec:
@@ -130,6 +164,33 @@ def _table(spec: Spec) -> TableSpec:
     return spec
 
 
+def _audio(spec: Spec) -> AudioSpec:
+    if not isinstance(spec, AudioSpec):
+        raise SparringError(
+            "the networks frames, istft and wave are for sounds; leave --generator.network out"
+        )
+    return spec
+
+
+def formed(data: Dataset, recipe: Recipe) -> Dataset:
+    """Return data in the form that the recipe's networks make and see; see `AudioSpec`."""
+    if not isinstance(data.spec, AudioSpec):
+        return data
+    match recipe.generator.network, recipe.discriminator.network:
+        case "wave", "wave":
+            form: Form = "wave"
+        case "frames", "frames":
+            form = "frames"
+        case "istft" | "wave", "frames":
+            form = "sound"
+        case generator, discriminator:
+            raise SparringError(
+                f"the generator {generator} does not go with the discriminator {discriminator}; "
+                "use frames with frames, istft with frames, wave with wave or frames"
+            )
+    return replace(data, spec=replace(data.spec, form=form))
+
+
 def build_optimizer(recipe: OptimizerRecipe, network: nn.Module) -> Optimizer:
     """Return an optimiser of the network's parameters; the step follows its schedules."""
     match recipe.name:
@@ -144,7 +205,7 @@ def build_game(recipe: Recipe, spec: Spec) -> Game:
     """Return the game; its schedules span the recipe's budget in images.
 
     Raises:
-        SparringError: augmentation is asked for, and the spec is not one of images.
+        SparringError: augmentation is asked for that does not fit the spec.
     """
     rate = parse_schedule(recipe.optimizer.lr)(recipe.images)
     factor = recipe.optimizer.discriminator_lr_factor
@@ -155,6 +216,7 @@ def build_game(recipe: Recipe, spec: Spec) -> Game:
         order=recipe.order,
         discriminator_moves=recipe.discriminator_moves,
         augment=build_augmentation(recipe, spec),
+        view=partial(view, spec=spec),
         joint_scoring=recipe.discriminator.network in ("mlp", "tabular"),
         generator_lr=rate,
         discriminator_lr=lambda images: factor * rate(images),
@@ -243,20 +305,32 @@ def build_augmentation(recipe: Recipe, spec: Spec) -> Augmentation | None:
     r = recipe.augment
     if not (kinds := parse_augmentations(r.kinds)):
         return None
-    if not isinstance(spec, ImageSpec):
-        raise SparringError(
-            f"augmentation '{r.kinds}' is for images; use --augment.kinds '' for this data"
-        )
-    return Augmentation(
-        kinds=cast(tuple[Kind, ...], kinds),
-        probability=(
-            Adaptive(r.target, parse_horizon(r.horizon)(recipe.images))
-            if r.probability == "adaptive"
-            else parse_schedule(r.probability)(recipe.images)
-        ),
-        limit=r.limit,
-        value_range=spec.value_range,
+    probability = (
+        Adaptive(r.target, parse_horizon(r.horizon)(recipe.images))
+        if r.probability == "adaptive"
+        else parse_schedule(r.probability)(recipe.images)
     )
+    match spec:
+        case ImageSpec():
+            _refuse_others(kinds, NUMBERS, "images")
+            return ImageAugmentation(
+                kinds=kinds, probability=probability, limit=r.limit, value_range=spec.value_range
+            )
+        case AudioSpec(form="frames" | "sound"):
+            _refuse_others(kinds, SOUND_NUMBERS, "sounds")
+            return SoundAugmentation(kinds=kinds, probability=probability, limit=r.limit, spec=spec)
+    raise SparringError(
+        f"augmentation '{r.kinds}' is for images and for spectra of sounds; use "
+        "--augment.kinds '' for this data"
+    )
+
+
+def _refuse_others(kinds: tuple[str, ...], known: Collection[str], things: str) -> None:
+    for kind in kinds:
+        if kind not in known:
+            raise SparringError(
+                f"augmentation '{kind}' does not fit {things}; use some of {' '.join(known)}"
+            )
 
 
 def _penalty(fn: penalties.PenaltyFn, recipe: PenaltyRecipe, images: int) -> Penalty:

@@ -40,6 +40,9 @@ SHORT = (
     "channels",
     "labels",
     "column",
+    "rate",
+    "seconds",
+    "level",
 )  # data options with a name of their own
 TABLES = (
     "",
@@ -55,7 +58,7 @@ TABLES = (
 
 app = App(
     name="sparring",
-    help="Train generative adversarial networks on your own images.",
+    help="Train generative adversarial networks on your own images, sounds and tables.",
     help_epilogue="Add --debug to any command for a traceback where there would be one line.",
     version_flags=["--version"],
     default_parameter=Parameter(negative=()),
@@ -121,6 +124,7 @@ else:
         "sparring train photos/ --size small --resolution 48x64 --budget 30m",
         "sparring train ring --objective reverse-kl --budget 1m",
         "sparring train people.csv --column age=category --budget 1m",
+        "sparring train recordings/ --seconds 1 --rate 22050 --budget 20m",
         "sparring train photos/ --objective hinge --penalties.r1.weight 0.5 --dry-run",
         "sparring train digits --optimizer.name sgd --optimizer.lr 0.05 --optimizer.momentum 0.9",
     )
@@ -143,10 +147,11 @@ def train(
 ) -> None:
     """Train on DATA: a folder, zip, .npy/.npz, idx, .csv or .parquet file, or a data set's name.
 
-    Named are mnist, digits, fashion-mnist, emoji, the tables penguins and diamonds, and the known
-    densities ring, grid, spiral, swissroll, gaussian1d. Subfolders are classes. The plan is
-    printed first. Ctrl-C once saves and stops, twice stops at once; `sparring resume` goes on bit
-    for bit.
+    The files of a folder are images, or sounds: WAV, FLAC, OGG, MP3, AIFF. Named are mnist, digits,
+    fashion-mnist, emoji, the sounds drums and spoken-digits, the tables penguins and diamonds, and
+    the known densities ring, grid, spiral, swissroll, gaussian1d. Subfolders are classes. The plan
+    is printed first. Ctrl-C once saves and stops, twice stops at once; `sparring resume` goes on
+    bit for bit.
     """
     from sparring import api
     from sparring.terminal import Terminal
@@ -197,6 +202,7 @@ def resume(
         "sparring sample latest -n 64",
         "sparring sample 7 -n 10000 --out fakes.npz",
         "sparring sample 7 --label cat --truncation 0.7 --grid --out cats.png",
+        "sparring sample 7 -n 8 --between --out from-one-to-another.wav --bits 24",
         "sparring sample 7 -n 1000 --where cut=Fair --where 'price>5000' --out rows.csv",
     )
 )
@@ -214,10 +220,16 @@ def sample(
         tuple[str, ...],
         Parameter(help="of all rows: cut=Fair, 'price>5000'; may be repeated", show_default=False),
     ] = (),
+    between: Annotated[
+        bool, Parameter(help="n steps from one sample to another, in one class")
+    ] = False,
+    bits: Annotated[
+        Literal["16", "24", "float"], Parameter(help="of a sample of a WAV file")
+    ] = "16",
     checkpoint: Checkpoint = "best",
     grid: Annotated[bool, Parameter(help="one picture of all instead of a file each")] = False,
     out: Annotated[
-        Path | None, Parameter(help="a folder, or one .npz, .png, .csv or .parquet")
+        Path | None, Parameter(help="a folder, or one .npz, .png, .wav, .csv or .parquet")
     ] = None,
     runs: RunsFolder = Path("runs"),
 ) -> None:
@@ -233,13 +245,15 @@ def sample(
             label=label,
             truncation=truncation,
             where=where,
+            between=between,
             checkpoint=checkpoint,
             audience=terminal,
         )
-    target = out or trained.folder.samples / _folder_name(seed, label)
+    target = out or trained.folder.samples / (_folder_name(seed, label) + "-between" * between)
     if grid and target.suffix.lower() != ".png":
         target = target / "grid.png"
-    print(trained.save(samples, target, labels=trained.labels(n, label)))  # noqa: T201
+    labels = trained.labels(n, label, between=between)
+    print(trained.save(samples, target, labels=labels, bits=bits))  # noqa: T201
 
 
 @app.command(

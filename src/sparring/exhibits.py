@@ -17,6 +17,7 @@ from sparring.metrics.neighbours import Neighbours, nearest, nearest_others
 from sparring.metrics.tables import coded
 from sparring.runs import write_bytes
 from sparring.saving import picture_of
+from sparring.sound_card import DISTRIBUTIONS, Properties
 from sparring.spec import Spec, TableSpec
 from sparring.table_card import MOST, Rows, first_columns
 
@@ -75,6 +76,14 @@ def write_table_exhibits(folder: Path, rows: Rows, spec: TableSpec) -> None:
     some = first_columns(rows)
     pairs = draw_associations(*coded(some.held_out.head(MOST), some.fake.head(MOST)))
     write_bytes(folder / "evaluation-associations.png", pairs)
+
+
+def write_sound_exhibit(folder: Path, real: Properties, fake: Properties) -> None:
+    """Write `evaluation-properties.png`: how bright, loud and long real sounds and samples are."""
+    from sparring.sonograms import draw_properties
+
+    shown = ({name: one[name] for name in DISTRIBUTIONS} for one in (real, fake))
+    write_bytes(folder / "evaluation-properties.png", draw_properties(*shown))
 
 
 def _twins(fake: Seen, train: Seen) -> Items:

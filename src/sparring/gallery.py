@@ -9,20 +9,21 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from sparring.data import table_files, tables, vectors
+from sparring.data import sounds, table_files, tables, vectors
 from sparring.data.dataset import Dataset
 from sparring.data.image_codec import GUTTER, grid, png_bytes
 from sparring.data.kinds import decode
 from sparring.data.stream import positions
 from sparring.runs import write_bytes
 from sparring.sampling import sample
-from sparring.spec import ImageSpec, Spec, TableSpec, VectorSpec
+from sparring.spec import AudioSpec, ImageSpec, Spec, TableSpec, VectorSpec
 from sparring.training.state import State
 
 ROWS = 8
 MAX_COLUMNS = 10
 STRIP_ROWS = 12
 POINTS = 2000
+PLAYED = 8  # sounds that the report plays
 
 
 def write_real(folder: Path, data: Dataset, seed: int) -> None:
@@ -43,6 +44,9 @@ def write_real(folder: Path, data: Dataset, seed: int) -> None:
             real = some_real(data, seed, min(POINTS, len(data.train)))
             picture = draw_columns(data.spec, tables.frame_of(real, data.spec), None)
             write_bytes(folder / "real.png", picture)
+        case AudioSpec():
+            real = some_real(data, seed, ROWS * _columns(data.spec))
+            _write_sounds(folder, "real", real, data.spec)
 
 
 def write_fake(folder: Path, state: State, data: Dataset, seed: int) -> Path:
@@ -68,8 +72,25 @@ def write_fake(folder: Path, state: State, data: Dataset, seed: int) -> Path:
             picture = draw_columns(data.spec, tables.frame_of(rows, data.spec), fake)
             write_bytes(path, picture)
             table_files.write(fake, path.with_suffix(".csv"))
+        case AudioSpec():
+            made = _fakes(state, data.spec, ROWS * _columns(data.spec)).numpy()
+            _write_sounds(folder, path.stem, made, data.spec)
     write_strip(folder, state.images, data.spec)
     return path
+
+
+def _write_sounds(folder: Path, name: str, items: NDArray[Any], spec: AudioSpec) -> None:
+    """Write a sheet of sounds as a picture, and the first of them to listen to.
+
+    `fake-0.wav` and so on are always of the newest sheet.
+    """
+    from sparring.sonograms import cells
+
+    sheet = grid(cells(items, spec), _columns(spec))
+    write_bytes(folder / f"{name}.png", png_bytes(sheet))
+    prefix = "real" if name == "real" else "fake"
+    for i, wave in enumerate(sounds.to_wave(torch.from_numpy(items[:PLAYED])).numpy()):
+        write_bytes(folder / f"{prefix}-{i}.wav", sounds.wav_bytes(wave, spec.framing.rate))
 
 
 def some_real(data: Dataset, seed: int, n: int) -> NDArray[Any]:
@@ -111,8 +132,8 @@ def _thinned(paths: Sequence[Path]) -> list[Path]:
 
 
 def _top(path: Path, spec: Spec) -> Image.Image:
-    """Return the first row of a grid of images, or a whole picture of points."""
+    """Return the first row of a grid of images or sounds, or a whole picture of points."""
     with Image.open(path) as picture:
-        rows = ROWS if isinstance(spec, ImageSpec) else 1
+        rows = ROWS if isinstance(spec, ImageSpec | AudioSpec) else 1
         height = (picture.height - GUTTER) // rows
         return picture.crop((0, 0, picture.width, height))

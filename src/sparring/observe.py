@@ -28,7 +28,7 @@ from sparring.metrics.trend import Trend, Worse, choice, trend
 from sparring.objectives import Objective
 from sparring.reference import part_of, reference
 from sparring.sampling import sample
-from sparring.spec import ImageSpec, TableSpec, VectorSpec
+from sparring.spec import AudioSpec, ImageSpec, Spec, TableSpec, VectorSpec
 from sparring.symptoms import ASKED, ranking, twins
 from sparring.training.state import State, latent_width
 
@@ -36,8 +36,8 @@ SAMPLES = 10_000  # of points; drawn in no time
 POINTS = 500  # whose neighbours are looked for
 ON_EACH_SIDE = 2000
 SEED = 1  # other latents than the pictures'
-MOST, FEWEST = 1000, 100  # images of one look, by their size
-PIXELS = 2**20
+MOST, FEWEST = 1000, 100  # items of one look, by their size
+LARGEST_LOOK = 2**20  # pixels of all images, or samples of all sounds
 KEPT = 12  # looks whose features are remembered
 Found = dict[str, float | Estimate]
 Look = tuple[int, Estimate]  # images seen, and the kernel distance then
@@ -65,7 +65,7 @@ class Observer:
             case VectorSpec() as spec:
                 found = self._against_density(state, spec)
                 return {**found, **self._twins_of_points(state, spec)}
-            case ImageSpec() | TableSpec():
+            case ImageSpec() | TableSpec() | AudioSpec():
                 distance, fake, real = self._kid(state)
                 return {"kid": distance, **twins(real, fake)}
 
@@ -92,8 +92,7 @@ class Observer:
     def _kid(self, state: State) -> tuple[Estimate, Features, Features]:
         """Return the kernel distance of some samples from held-out items, and their features."""
         spec = self.data.spec
-        pixels = spec.height * spec.width if isinstance(spec, ImageSpec) else 1
-        n = min(max(PIXELS // pixels, FEWEST), MOST)
+        n = min(max(LARGEST_LOOK // _numbers(spec), FEWEST), MOST)
         eye, real = self.eye = self.eye or self._open_eye(n)
         labels = labels_as_in(self.data, n)
         drawn = sample(state.ema, n, seed=SEED, labels=labels)
@@ -156,6 +155,17 @@ def in_words(found: Found, data: Dataset) -> str:
     if "log_ratio_error" in found:
         parts.append(f"logit {found['log_ratio_error']:.2g} nats from ln(p/q)")
     return ", ".join(parts)
+
+
+def _numbers(spec: Spec) -> int:
+    """Return how large an item is that takes long to draw and to look at."""
+    match spec:
+        case ImageSpec():
+            return spec.height * spec.width
+        case AudioSpec():
+            return spec.framing.samples
+        case _:
+            return 1
 
 
 def advice(found: Trend) -> str:

@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 
 from sparring import engine
-from sparring.build import autocast_type, build_game, build_state, with_depths
+from sparring.build import autocast_type, build_game, build_state, formed, with_depths
 from sparring.data.dataset import Dataset
 from sparring.data.kinds import Source, describe, encode, open_data, questions, thing
 from sparring.data.stream import positions
@@ -87,6 +87,7 @@ def make_plan(source: Source, options: Options, root: Path, audience: Audience) 
     data = open_data(source, asked.data, cache=root, progress=audience.reading)
     chosen = preset(asked.preset, asked.size, data.spec, len(data.train))
     recipe = with_depths(resolve(chosen, options), data.spec)
+    data = formed(data, recipe)
     with engine.memory_guard():
         recipe, speed = _timed(recipe, data)
     return Plan(source, data, recipe, speed, _rows(data, recipe, speed))

@@ -8,13 +8,13 @@ from math import exp, log, sqrt
 
 from sparring.errors import SparringError, nearest
 from sparring.recipe import Options, Size, merge
-from sparring.spec import ImageSpec, Spec, TableSpec, VectorSpec
+from sparring.spec import AudioSpec, ImageSpec, Spec, TableSpec, VectorSpec
 
 FULLY_CONNECTED_SIDE = 16  # below it an image has too few pixels for convolutions to pay
 THINNEST = 4  # and so has one with a side below this
 WIDEST_LATENT = 64  # for points of more coordinates
 
-FEW, MANY = 500, 3_000  # training images: with fewer, the discriminator learns them by heart
+FEW, MANY = 500, 3_000  # training items: with fewer, the discriminator learns them by heart
 
 _CONVOLUTIONAL_WIDTHS: dict[Size, tuple[int, int]] = {  # of generator, discriminator
     "tiny": (16, 8),
@@ -26,6 +26,7 @@ _RESIDUAL_WIDTHS: dict[Size, int] = {"base": 384, "large": 768}  # at the top, u
 GAMMA = ((32**2, 0.05), (64**2, 2.0), (256**2, 150.0))
 HALFLIFE_IMAGES = ((32**2, 5e6), (64**2, 5e5))
 AUGMENTED = ((32**2, 0.55), (64**2, 0.3))  # probability at the end
+_FRAMES_WIDTHS: dict[Size, int] = {"tiny": 64, "small": 128, "base": 256, "large": 512}
 _TABULAR_WIDTHS: dict[Size, int] = {"tiny": 128, "small": 256, "base": 512, "large": 1024}
 _FULLY_CONNECTED_WIDTHS: dict[Size, int] = {"tiny": 64, "small": 128, "base": 512, "large": 1024}
 
@@ -39,13 +40,15 @@ def preset(name: str, size: Size, spec: Spec, items: int = MANY) -> Options:
                     return _points(size, spec)
                 case TableSpec():
                     return _tables(size)
+                case AudioSpec():
+                    return merge(_sounds(size), _few(items, "gain shift speed pitch"))
             sides = spec.height, spec.width
             few_pixels = max(sides) < FULLY_CONNECTED_SIDE or min(sides) < THINNEST
             if few_pixels:
                 return _fully_connected(size)
             if size in _RESIDUAL_WIDTHS:
                 return _residual(size, spec)
-            return merge(_convolutional(size, spec), _few_images(items))
+            return merge(_convolutional(size, spec), _few(items, "translate scale rotate"))
         case "article":
             return ARTICLE
         case "article-mended":
@@ -122,15 +125,15 @@ def by_pixels(pixels: int, table: tuple[tuple[int, float], ...]) -> float:
     return first
 
 
-def _few_images(items: int) -> Options:
-    """Augment few images: half of the time, or of some thousand more and more of it.
+def _few(items: int, kinds: str) -> Options:
+    """Augment few items: half of the time, or of some thousand more and more of it.
 
     Chosen on clothes by what the test for copying says; docs/images.md has the figures.
     """
     if items >= MANY:
         return {}
     probability = "0.5" if items < FEW else "0 to 0.5 linear"
-    return {"augment": {"kinds": "translate scale rotate", "probability": probability}}
+    return {"augment": {"kinds": kinds, "probability": probability}}
 
 
 def _points(size: Size, spec: VectorSpec) -> Options:
@@ -172,6 +175,22 @@ def _tables(size: Size) -> Options:
         "optimizer": {"lr": "5e-4 to 0 linear 50%..100%"},
         "penalties": {"r1": lazy, "r2": lazy},
         "ema": {"halflife_images": 50_000},
+    }
+
+
+def _sounds(size: Size) -> Options:
+    """Relativistic pairing with lazy R1 and R2, on spectra."""
+    width = _FRAMES_WIDTHS[size]
+    lazy = {"weight": "1", "every": 4}
+    return {
+        "objective": "relativistic",
+        "order": "simultaneous",
+        "batch": 16,
+        "generator": {"network": "frames", "latent": 64, "width": width, "norm": "none"},
+        "discriminator": {"network": "frames", "width": width},
+        "optimizer": {"lr": "2e-4"},
+        "penalties": {"r1": lazy, "r2": lazy},
+        "ema": {"halflife_images": 5_000},
     }
 
 

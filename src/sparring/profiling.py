@@ -271,13 +271,12 @@ def _marked_penalty(fn: PenaltyFn) -> PenaltyFn:
     return penalty
 
 
-@dataclass(frozen=True)
-class _MarkedAugmentation(Augmentation):
-    """An augmentation whose drawing and changing are marked."""
+class _Marks:
+    """Before an augmentation in the order of inheritance: its drawing and changing are marked."""
 
     def bind(self, draw: Draw, purpose: str, p: float, like: Tensor) -> Change:
         with record_function(AUGMENTATION):
-            change = super().bind(draw, purpose, p, like)
+            change: Change = super().bind(draw, purpose, p, like)  # type: ignore[misc]
 
         def marked_change(x: Tensor) -> Tensor:
             with record_function(AUGMENTATION):
@@ -289,4 +288,5 @@ class _MarkedAugmentation(Augmentation):
 def _marked_augmentation(augment: Augmentation | None) -> Augmentation | None:
     if augment is None:
         return None
-    return _MarkedAugmentation(**vars(augment))
+    marked: type[Augmentation] = type("Marked", (_Marks, type(augment)), {})
+    return marked(**vars(augment))

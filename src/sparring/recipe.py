@@ -24,7 +24,9 @@ from sparring.notation import LONGEST, parse_budget, parse_horizon, parse_schedu
 ScheduleText = Annotated[str, BeforeValidator(str)]  # a bare number is a constant schedule
 Options = Mapping[str, Any]  # nested: {"optimizer": {"lr": "1e-3"}}
 
-Network = Literal["mlp", "convolutional", "residual", "excitation", "tabular"]
+Network = Literal[
+    "mlp", "convolutional", "residual", "excitation", "tabular", "frames", "istft", "wave"
+]
 
 FINITE_DIFFERENCES = ("finite_difference_r1", "finite_difference_r2")
 SIZES = ("tiny", "small", "base", "large")
@@ -116,12 +118,15 @@ class PenaltiesRecipe:
     finite_difference_r2: PenaltyRecipe = field(default_factory=PenaltyRecipe)
 
 
-AUGMENTATIONS = ("flip", "rot90", "translate", "scale", "rotate", "colour", "cutout")
+AUGMENTATIONS = (
+    *("flip", "rot90", "translate", "scale", "rotate", "colour", "cutout"),  # of images
+    *("gain", "noise", "polarity", "shift", "speed", "pitch"),  # of sounds
+)
 
 
 @dataclass(frozen=True)
 class AugmentRecipe:
-    """Random changes of the images that the discriminator sees, of reals and fakes alike."""
+    """Random changes of what the discriminator sees, of reals and fakes alike."""
 
     kinds: Annotated[str, f"any of {' '.join(AUGMENTATIONS)}; empty is off"] = ""
     probability: Annotated[ScheduleText, "of each change: adaptive, or a schedule"] = "adaptive"

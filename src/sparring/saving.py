@@ -10,25 +10,31 @@ from torch import Tensor
 
 from sparring.data.image_codec import grid, png_bytes, write_images
 from sparring.data.kinds import is_frame
+from sparring.data.sounds import Bits, joined, wav_bytes
 from sparring.data.table_columns import Frame
 from sparring.data.table_files import write as write_rows
 from sparring.data.tables import frame_of
 from sparring.data.vectors import write_points
 from sparring.errors import SparringError
 from sparring.runs import write_bytes
-from sparring.spec import ImageSpec, Spec, TableSpec, VectorSpec
+from sparring.spec import AudioSpec, ImageSpec, Spec, TableSpec, VectorSpec
 
 IN_GRID = 100
 
 
 def save_samples(
-    samples: Tensor | NDArray[Any] | Frame, spec: Spec, path: Path, labels: Tensor | None = None
+    samples: Tensor | NDArray[Any] | Frame,
+    spec: Spec,
+    path: Path,
+    labels: Tensor | None = None,
+    bits: Bits = "16",
 ) -> None:
     """Write samples where the suffix of the path says; without one, a folder with a picture.
 
     Images become a folder of PNG files, one `.npz` (the only one that keeps labels) or one `.png`
     grid; points a `.csv`, `.npy` or `.npz` file or a `.png` picture; rows a `.csv`, `.tsv` or
-    `.parquet` file, or a picture.
+    `.parquet` file, or a picture; sounds a folder of WAV files, one `.wav` of all with pauses, a
+    `.npz` or a `.png` sheet. `bits` are those of a WAV file's samples.
 
     Raises:
         SparringError: the suffix is none of these.
@@ -41,10 +47,12 @@ def save_samples(
             _save_points(items, spec, path)
         case TableSpec():
             _save_rows(items if is_frame(items) else frame_of(items, spec), spec, path)
+        case AudioSpec():
+            _save_sounds(items, spec, path, labels, bits)
 
 
 def picture_of(items: NDArray[Any], spec: Spec, path: Path, columns: int | None = None) -> None:
-    """Write one picture of items: a grid of images, points in the plane, columns."""
+    """Write one picture of items: a grid of images or sounds, points in the plane, columns."""
     match spec:
         case ImageSpec():
             _write(path, png_bytes(grid(items, columns)))
@@ -56,12 +64,16 @@ def picture_of(items: NDArray[Any], spec: Spec, path: Path, columns: int | None 
             from sparring.marginals import draw_columns
 
             _write(path, draw_columns(spec, None, frame_of(items, spec)))
+        case AudioSpec():
+            from sparring.sonograms import cells
+
+            _write(path, png_bytes(grid(cells(items, spec), columns)))
 
 
 def _save_images(pixels: NDArray[np.uint8], path: Path, labels: Tensor | None) -> None:
     match path.suffix.lower():
         case ".npz":
-            _write(path, _npz(pixels, labels))
+            _write(path, _npz(labels, images=pixels))
         case ".png":
             _write(path, png_bytes(grid(pixels)))
         case "":
@@ -95,12 +107,30 @@ def _save_rows(rows: Frame, spec: TableSpec, path: Path) -> None:
             write_rows(rows, path)
 
 
-def _npz(pixels: NDArray[np.uint8], labels: Tensor | None) -> bytes:
+def _save_sounds(
+    waves: NDArray[np.float32], spec: AudioSpec, path: Path, labels: Tensor | None, bits: Bits
+) -> None:
+    rate = spec.framing.rate
+    match path.suffix.lower():
+        case ".wav":
+            _write(path, wav_bytes(joined(waves, rate), rate, bits))
+        case ".npz":
+            _write(path, _npz(labels, sounds=waves, rate=np.array(rate)))
+        case ".png":
+            picture_of(waves, spec, path)
+        case "":
+            for i, wave in enumerate(waves):
+                _write(path / f"{i:06d}.wav", wav_bytes(wave, rate, bits))
+            picture_of(waves[:IN_GRID], spec, path / "sheet.png")
+        case other:
+            raise SparringError(f"cannot write '{other}' files; use .wav, .npz, .png or a folder")
+
+
+def _npz(labels: Tensor | None, **arrays: NDArray[Any]) -> bytes:
     buffer = BytesIO()
-    if labels is None:
-        np.savez_compressed(buffer, images=pixels)
-    else:
-        np.savez_compressed(buffer, images=pixels, labels=labels.numpy())
+    if labels is not None:
+        arrays["labels"] = labels.numpy()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from sparring import gallery
-from sparring.build import build_game, build_objective, build_state
+from sparring.build import build_game, build_objective, build_state, formed
 from sparring.data.dataset import Dataset
 from sparring.data.kinds import Source, kind, open_data
 from sparring.data.named import NAMES
@@ -101,7 +101,7 @@ def resume(
     if budget:
         recipe = _extended(recipe, budget, float(about["images_per_second"]))
     with _locked(folder):
-        data = _same_data(folder, about, recipe, audience, changed_data)
+        data = formed(_same_data(folder, about, recipe, audience, changed_data), recipe)
         torch.set_num_threads(recipe.threads)
         state = build_state(recipe, data.spec)
         path = checkpoint.load_latest(state, folder.checkpoints, audience.say)

@@ -17,13 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from sparring.data.dataset import Dataset
-from sparring.data.kinds import encode
+from sparring.data.kinds import encode, view
 from sparring.draws import Draw
 from sparring.metrics.classifier import delong
 from sparring.metrics.estimate import Estimate
 from sparring.metrics.neighbours import nearest_others
 from sparring.metrics.normal import normal_estimate
 from sparring.reference import part_of
+from sparring.spec import Spec
 from sparring.training.state import State, latent_width
 
 ASKED = 250  # samples of each set that the discriminator is asked about
@@ -52,7 +53,7 @@ def ranking(state: State, data: Dataset, labels: Tensor | None) -> dict[str, Est
     held = _logits_of_items(state.discriminator, data, part_of(data, "held_out", ASKED))
     if len(train) < FEWEST:
         return {}
-    fake = _logits_of_fakes(state, labels)
+    fake = _logits_of_fakes(state, labels, data.spec)
     if len(held) < FEWEST:
         return {"separation": area(train, fake)}
     return {"separation": area(held, fake), "memory": area(train, held)}
@@ -99,7 +100,7 @@ def _logits_of_items(discriminator: nn.Module, data: Dataset, index: NDArray[np.
 
 
 @torch.no_grad()
-def _logits_of_fakes(state: State, labels: Tensor | None) -> Logits:
+def _logits_of_fakes(state: State, labels: Tensor | None, spec: Spec) -> Logits:
     """Score fakes as training makes them: by the live generator, with batch statistics."""
     generator = deepcopy(state.generator)
     device = next(generator.parameters()).device
@@ -108,7 +109,7 @@ def _logits_of_fakes(state: State, labels: Tensor | None) -> Logits:
         draw = Draw(SEED, int(some[0]))
         latent = draw.normal("symptoms/latent", (len(some), latent_width(generator))).to(device)
         label = None if labels is None else labels[some].to(device)
-        parts.append(state.discriminator(generator(latent, label), label))
+        parts.append(state.discriminator(view(generator(latent, label), spec), label))
     return _joined(parts)
 
 

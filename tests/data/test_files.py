@@ -258,8 +258,8 @@ def test_a_csv_gives_labels_and_leaves_out_what_it_does_not_name(opened, pets, t
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ("1.png,a\n", r"names none of the 4 images.* such as cat/1.png"),
-        ("cat/1.png,a\ndog/3.png,a\n", "gives all images the label 'a'"),
+        ("1.png,a\n", r"names none of the 4 files.* such as cat/1.png"),
+        ("cat/1.png,a\ndog/3.png,a\n", "gives all files the label 'a'"),
     ],
 )
 def test_a_csv_that_cannot_label_is_an_error(opened, pets, tmp_path, rows, words):

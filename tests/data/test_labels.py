@@ -37,8 +37,8 @@ def test_images_outside_of_the_folders_switch_labels_off_with_a_note():
     names = ["cat/1.png", "dog/1.png", "stray.png"]
     labels, notes = from_folders(names, required=False)
     assert labels is None
-    assert notes == ["1 images lie outside of the label folders: labels are not used"]
-    with pytest.raises(SparringError, match="1 images lie outside"):
+    assert notes == ["1 files lie outside of the label folders: labels are not used"]
+    with pytest.raises(SparringError, match="1 files lie outside"):
         from_folders(names, required=True)
 
 

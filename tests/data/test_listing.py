@@ -5,22 +5,22 @@ import zipfile
 import pytest
 
 from sparring.data import listing as listing_module
-from sparring.data.listing import list_images
+from sparring.data.listing import list_files
 from sparring.errors import SparringError
 
 
 def names(path):
-    with list_images(path) as listing:
+    with list_files(path) as listing:
         return [entry.name for entry in listing.entries]
 
 
 def skipped(path):
-    with list_images(path) as listing:
+    with list_files(path) as listing:
         return {one.path: one.reason for one in listing.skipped}
 
 
 def others(path):
-    with list_images(path) as listing:
+    with list_files(path) as listing:
         return listing.others
 
 

@@ -19,9 +19,9 @@ def store_rows(folder, share, rows=ROWS, room=200, one_channel=False):
     with open_store(room, rows.shape[1:], folder, share) as store:
         for start in range(0, len(rows), 40):
             store.append(rows[start : start + 40])
-        pixels = store.pixels(one_channel=one_channel)
+        pixels = store.items(one_channel=one_channel)
         labels = np.arange(len(rows)) % 2
-        told = Gathered(pixels, labels, ("a", "é"), (Skipped("x", "why"),), ("note",), 7)
+        told = Gathered(pixels, labels, ("a", "é"), (Skipped("x", "why"),), ("note",), 8000, 7)
         return store.publish(told)
 
 
@@ -29,26 +29,26 @@ def store_rows(folder, share, rows=ROWS, room=200, one_channel=False):
 @pytest.mark.parametrize("one_channel", [False, True])
 def test_memory_and_pack_give_the_same(tmp_path, share, one_channel):
     gathered = store_rows(tmp_path / "packs" / "key", share, one_channel=one_channel)
-    assert np.array_equal(gathered.pixels, ROWS[..., :1] if one_channel else ROWS)
+    assert np.array_equal(gathered.items, ROWS[..., :1] if one_channel else ROWS)
     assert gathered.labels.tolist() == [i % 2 for i in range(150)]
     assert gathered.classes == ("a", "é")
     assert gathered.skipped == (Skipped("x", "why"),)
     assert (gathered.notes, gathered.test_from) == (("note",), 7)
-    assert isinstance(gathered.pixels, np.memmap) == (share == NEVER)
+    assert isinstance(gathered.items, np.memmap) == (share == NEVER)
 
 
 def test_a_pack_is_three_files_and_can_be_opened_by_numpy(tmp_path):
     store_rows(tmp_path / "packs" / "key", NEVER)
     folder = tmp_path / "packs" / "key"
-    assert sorted(p.name for p in folder.iterdir()) == ["labels.npy", "pack.json", "pixels.npy"]
-    assert np.array_equal(np.load(folder / "pixels.npy"), ROWS)
+    assert sorted(p.name for p in folder.iterdir()) == ["items.npy", "labels.npy", "pack.json"]
+    assert np.array_equal(np.load(folder / "items.npy"), ROWS)
     assert json.loads((folder / "pack.json").read_text(encoding="utf-8"))["shape"] == [150, 4, 6, 3]
 
 
 def test_a_mapped_pack_is_read_only(tmp_path):
     gathered = store_rows(tmp_path / "packs" / "key", NEVER)
     with pytest.raises(ValueError, match="read-only"):
-        gathered.pixels[0] = 0
+        gathered.items[0] = 0
 
 
 def test_memory_writes_nothing(tmp_path):
@@ -83,13 +83,13 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path):
         store_rows(tmp_path / "packs" / "key", NEVER)
 
 
-@pytest.mark.parametrize("damage", ["pixels.npy", "labels.npy", "pack.json"])
+@pytest.mark.parametrize("damage", ["items.npy", "labels.npy", "pack.json"])
 def test_a_damaged_pack_is_not_opened_but_written_anew(tmp_path, damage):
     folder = tmp_path / "packs" / "key"
     store_rows(folder, NEVER)
     (folder / damage).write_bytes(b"{")
     assert reopen(folder) is None
-    assert np.array_equal(store_rows(folder, NEVER).pixels, ROWS)
+    assert np.array_equal(store_rows(folder, NEVER).items, ROWS)
     assert [p.name for p in (tmp_path / "packs").iterdir()] == ["key"]
 
 
@@ -106,7 +106,7 @@ def test_two_writers_of_one_pack_do_not_disturb_each_other(tmp_path):
         writer.start()
     for writer in writers:
         writer.join()
-    assert [np.array_equal(gathered.pixels, ROWS) for gathered in results] == [True] * 4
+    assert [np.array_equal(gathered.items, ROWS) for gathered in results] == [True] * 4
 
 
 def test_a_place_depends_on_the_source_and_on_what_shapes_the_pixels():

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from sparring import objectives, penalties
-from sparring.augment import Adaptive, Augmentation, Kind
+from sparring.augment import Adaptive, ImageAugmentation, Kind
 from sparring.errors import SparringError
 from sparring.penalties import Penalty
 from sparring.schedules import constant, linear
@@ -136,7 +136,9 @@ def test_a_game_that_adapts_its_augmentation_resumes_exactly(
     make_state: Any, make_batch: Any, everything: Any, differing: Any, tmp_path: Path, order: Any
 ) -> None:
     """Between two corrections too: broken at each of ten steps, a correction at each fourth."""
-    augment = Augmentation(get_args(Kind), Adaptive(target=-0.9, horizon_images=51.0), limit=0.7)
+    augment = ImageAugmentation(
+        get_args(Kind), Adaptive(target=-0.9, horizon_images=51.0), limit=0.7
+    )
     game = Game(
         objectives.relativistic,
         (Penalty(penalties.r1, constant(0.1), every=3),),

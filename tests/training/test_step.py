@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring import objectives, penalties
-from sparring.augment import Adaptive, Augmentation, Change, Kind
+from sparring.augment import Adaptive, Change, ImageAugmentation, Kind
 from sparring.draws import Draw
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.objectives import Objective
@@ -709,7 +709,7 @@ def test_scoring_reals_and_fakes_together_changes_nothing(order: Order, classes:
 
 # ---- augmentation
 
-ALWAYS = Augmentation(get_args(Kind), constant(0.8))
+ALWAYS = ImageAugmentation(get_args(Kind), constant(0.8))
 
 
 @pytest.mark.parametrize("chosen", PENALTIES)
@@ -764,8 +764,8 @@ def test_augmentation_that_never_happens_changes_no_bit(
     assert differing(*ends) == []
 
 
-def adapting(horizon_images: float = 1000.0, limit: float = 0.8) -> Augmentation:
-    return Augmentation(("flip",), Adaptive(0.6, horizon_images), limit)
+def adapting(horizon_images: float = 1000.0, limit: float = 0.8) -> ImageAugmentation:
+    return ImageAugmentation(("flip",), Adaptive(0.6, horizon_images), limit)
 
 
 def sure_of(bias: float, state: State) -> State:
@@ -822,7 +822,7 @@ def test_a_scheduled_probability_is_logged_and_leaves_the_state_alone(
     make_state: Any, make_batch: Any
 ) -> None:
     state = make_state()
-    scheduled = Augmentation(("flip",), linear(0.0, 0.6, 0, 12))
+    scheduled = ImageAugmentation(("flip",), linear(0.0, 0.6, 0, 12))
     game = game_of(objectives.hinge, augment=scheduled)
     logs = [train_step(state, game, make_batch(4)) for _ in range(4)]
     assert [float(one["augment/probability"]) for one in logs] == pytest.approx([0, 0.2, 0.4, 0.6])

@@ -70,8 +70,8 @@ def gather(source: Arrays, options: DataOptions, cache: Path, progress: Progress
         if transparent and not target.alpha:
             notes.append(f"{transparent} of {count} images: transparency laid on white")
         notes = [note for note in (layout, scale and scale.note, *notes, label_note) if note]
-        pixels = store.pixels(one_channel=not colour)
-        told = Gathered(pixels, labels, classes, (), tuple(notes), source.test_from)
+        pixels = store.items(one_channel=not colour)
+        told = Gathered(pixels, labels, classes, (), tuple(notes), test_from=source.test_from)
         return store.publish(told)
 
 

@@ -43,19 +43,19 @@ def open_images(
         name, gathered = _gather(source, options, cache, progress)
     except OSError as error:
         raise SparringError(f"cannot read '{source}': {error.strerror or error}") from error
-    hashes = split.digests(gathered.pixels, progress)
+    hashes = split.digests(gathered.items, progress)
     divided = split.divide(hashes, options.held_out, gathered.test_from)
-    height, width, channels = gathered.pixels.shape[1:]
+    height, width, channels = gathered.items.shape[1:]
     return Dataset(
         name=name,
         spec=ImageSpec(height, width, channels, gathered.classes, options.value_range),
-        items=gathered.pixels,
+        items=gathered.items,
         labels=gathered.labels,
         train=divided.train,
         held_out=divided.held_out,
         skipped=gathered.skipped,
         notes=(*gathered.notes, *_remarks(gathered, hashes), *divided.notes),
-        fingerprint=split.fingerprint(hashes, gathered.pixels.shape, gathered.labels, divided),
+        fingerprint=split.fingerprint(hashes, gathered.items.shape, gathered.labels, divided),
     )
 
 
@@ -123,9 +123,9 @@ def _remarks(gathered: Gathered, hashes: NDArray[np.uint8]) -> list[str]:
     notes = []
     if repeated := split.duplicates(hashes):
         notes.append(f"{repeated} of {len(hashes)} images repeat an earlier one exactly")
-    if isinstance(gathered.pixels, np.memmap):
+    if isinstance(gathered.items, np.memmap):
         notes.append(
-            f"{gathered.pixels.nbytes / 1e6:.1f} MB of pixels are read from a pack on disk; "
+            f"{gathered.items.nbytes / 1e6:.1f} MB of pixels are read from a pack on disk; "
             "--data.memory-share decides"
         )
     if gathered.skipped:

@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparring.data import image_codec, tables, vectors
+from sparring.data import image_codec, sounds, tables, vectors
 from sparring.data.dataset import Dataset, silent
 from sparring.data.images import open_images
-from sparring.data.named import TABLES
+from sparring.data.listing import IMAGES as IMAGE_SUFFIXES
+from sparring.data.listing import SOUNDS, list_files
+from sparring.data.named import AUDIO, TABLES
 from sparring.data.options import DataOptions
 from sparring.data.pack import Progress
 from sparring.data.table_columns import Frame
 from sparring.densities import NAMES as DENSITIES
-from sparring.spec import ImageSpec, Spec, TableSpec, VectorSpec
+from sparring.spec import AudioSpec, ImageSpec, Spec, TableSpec, VectorSpec
 
 Source = str | Path | NDArray[np.generic] | Frame
 TABULAR = (".csv", ".tsv", ".parquet", ".pq")
@@ -31,12 +33,16 @@ def open_data(
     cache: Path,
     progress: Progress = silent,
 ) -> Dataset:
-    """Read data of whatever kind it is; see `open_images`, `open_vectors`, `open_tables`."""
+    """Read data of whatever kind it is; see `open_images`, `open_vectors`, `open_tables`,
+    `open_sounds`.
+    """
     match options.kind if options.kind != "auto" else _recognised(source):
         case "vector":
             return vectors.open_vectors(source, options, progress)
         case "table":
             return tables.open_tables(source, options, progress)
+        case "audio":
+            return sounds.open_sounds(source, options, cache=cache, progress=progress)
         case _:
             return open_images(source, options, cache=cache, progress=progress)
 
@@ -48,6 +54,8 @@ def encode(items: Tensor, spec: Spec) -> Tensor:
             return image_codec.encode(items, spec)
         case VectorSpec():
             return vectors.encode(items, spec)
+        case AudioSpec():
+            return sounds.encode(items, spec)
         case TableSpec():
             return items
 
@@ -59,8 +67,17 @@ def decode(samples: Tensor, spec: Spec) -> Tensor:
             return image_codec.decode(samples, spec)
         case VectorSpec():
             return vectors.decode(samples, spec)
+        case AudioSpec():
+            return sounds.decode(samples, spec)
         case TableSpec():
             return samples
+
+
+def view(samples: Tensor, spec: Spec) -> Tensor:
+    """Return what a discriminator sees of what a generator makes: of sounds, their spectra."""
+    if isinstance(spec, AudioSpec) and spec.form == "sound":
+        return sounds.seen(samples, spec)
+    return samples
 
 
 def kind(spec: Spec) -> str:
@@ -72,6 +89,8 @@ def kind(spec: Spec) -> str:
             return "vector"
         case TableSpec():
             return "table"
+        case AudioSpec():
+            return "audio"
 
 
 def thing(spec: Spec) -> str:
@@ -83,6 +102,8 @@ def thing(spec: Spec) -> str:
             return "point"
         case TableSpec():
             return "row"
+        case AudioSpec():
+            return "sound"
 
 
 def describe(spec: Spec) -> str:
@@ -94,6 +115,8 @@ def describe(spec: Spec) -> str:
             return vectors.describe(spec)
         case TableSpec():
             return tables.describe(spec)
+        case AudioSpec():
+            return sounds.describe(spec)
 
 
 def _recognised(source: Any) -> str:
@@ -103,10 +126,23 @@ def _recognised(source: Any) -> str:
         return "table"
     if source in DENSITIES:
         return "vector"
+    if source in AUDIO:
+        return "audio"
     path = Path(source) if isinstance(source, str | Path) else Path()
     if path.suffix.lower() in TABULAR:
         return "table"
-    return "vector" if path.suffix.lower() == ".npy" and _dimensions(path) == 2 else "image"
+    if path.suffix.lower() == ".npy" and _dimensions(path) == 2:
+        return "vector"
+    return "audio" if path.suffix.lower() in SOUNDS or _mostly_sounds(path) else "image"
+
+
+def _mostly_sounds(path: Path) -> bool:
+    """Tell whether a folder or archive has more names of sounds than of images."""
+    if not (path.is_dir() or path.suffix.lower() == ".zip"):
+        return False
+    with list_files(path, SOUNDS) as listing:
+        images = sum(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in listing.others)
+        return len(listing.entries) + len(listing.skipped) > images
 
 
 def is_frame(source: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Which label each image gets: from folders, a CSV file or an array; or none, and why.
+"""Which label each item gets: from folders, a CSV file or an array; or none, and why.
 
 A label is an index into the names of the classes, which are sorted.
 """
@@ -65,10 +65,10 @@ def from_folders(names: Sequence[str], *, required: bool) -> tuple[list[str] | N
         return [name.split("/")[0] for name in names], []
     if required:
         raise SparringError(
-            f"labels 'yes', but there are {len(folders)} label folders, and {outside} images lie "
+            f"labels 'yes', but there are {len(folders)} label folders, and {outside} files lie "
             "outside of them; expected two or more that hold all images, or --data.labels FILE.csv"
         )
-    notes = [f"{outside} images lie outside of the label folders: labels are not used"]
+    notes = [f"{outside} files lie outside of the label folders: labels are not used"]
     return None, notes if len(folders) >= 2 else []
 
 

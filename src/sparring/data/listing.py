@@ -1,7 +1,8 @@
-"""The image files in a folder or a zip archive, in an order that never changes.
+"""The files of one kind in a folder or a zip archive, in an order that never changes.
 
-Inside: which names count as images, and what is left out before it is opened. Archives are read
-in place: nothing is extracted. Not inside: decoding (`picture`), gathering (`files`).
+Inside: which names count as images or sounds, and what is left out before it is opened. Archives
+are read in place: nothing is extracted. Not inside: decoding (`picture`, `sound`), gathering
+(`files`, `sounds`).
 """
 
 import os
@@ -20,10 +21,14 @@ from sparring.data.picture import why_unreadable
 from sparring.errors import SparringError
 
 # Some of these cannot be decoded; they are still skipped by name, not ignored.
-SUFFIXES = frozenset(
+IMAGES = frozenset(
     {".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".ico", ".j2k", ".jfif", ".jp2"}
     | {".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".svg", ".tga"}
     | {".tif", ".tiff", ".webp"}
+)
+SOUNDS = frozenset(
+    {".aac", ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mp3", ".oga", ".ogg"}
+    | {".opus", ".rf64", ".wav", ".wave", ".wma"}
 )
 ARCHIVES = frozenset({".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"})
 MOST_ENTRIES = 500_000  # of an archive
@@ -33,7 +38,7 @@ LARGEST_RATIO = 1000  # of unpacked to packed bytes
 
 @dataclass(frozen=True)
 class Entry:
-    """One image file that has not been opened yet."""
+    """One file that has not been opened yet."""
 
     name: str  # relative, with slashes, printable
     size: int  # bytes
@@ -43,18 +48,19 @@ class Entry:
 
 @dataclass
 class Listing:
-    """Image files sorted by name, those left out, and names that are not of images."""
+    """Files of one kind sorted by name, those left out, and names that are of another kind."""
 
+    suffixes: frozenset[str] = IMAGES
     entries: list[Entry] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
 
     def add(self, entry: Entry, refused: str = "") -> None:
-        """Sort a file into images, skipped files and others, by its name and size."""
+        """Sort a file into entries, skipped files and others, by its name and size."""
         suffix = PurePosixPath(entry.name).suffix.lower()
         if suffix in ARCHIVES:
             refused = "an archive inside the data; unpack it first"
-        elif suffix not in SUFFIXES and not refused:
+        elif suffix not in self.suffixes and not refused:
             self.others.append(entry.name)
             return
         if refused or not entry.size:
@@ -70,10 +76,15 @@ class Listing:
 
 
 @contextmanager
-def list_images(path: Path) -> Iterator[Listing]:
-    """Yield the images in a folder, or in a zip archive that stays open meanwhile."""
+def list_files(path: Path, suffixes: frozenset[str] = IMAGES) -> Iterator[Listing]:
+    """Yield files of these kinds: in a folder, in a zip archive that stays open, or one alone."""
     if path.is_dir():
-        yield _list_folder(path)
+        yield _list_folder(path, suffixes)
+        return
+    if path.suffix.lower() in suffixes:
+        alone = Listing(suffixes)
+        _add_file(alone, path.parent, path)
+        yield alone
         return
     try:
         archive = zipfile.ZipFile(path)
@@ -82,11 +93,11 @@ def list_images(path: Path) -> Iterator[Listing]:
             f"'{path}' is no zip archive that can be read ({error}); pack it anew or give a folder"
         ) from error
     with archive:
-        yield _list_archive(path, archive)
+        yield _list_archive(path, archive, suffixes)
 
 
-def _list_folder(root: Path) -> Listing:
-    listing = Listing()
+def _list_folder(root: Path, suffixes: frozenset[str]) -> Listing:
+    listing = Listing(suffixes)
     os.scandir(root).close()  # raises when the folder itself cannot be read
 
     def left_out(error: OSError) -> None:
@@ -122,15 +133,15 @@ def _opened(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _list_archive(path: Path, archive: zipfile.ZipFile) -> Listing:
+def _list_archive(path: Path, archive: zipfile.ZipFile, suffixes: frozenset[str]) -> Listing:
     members = [info for info in archive.infolist() if not info.is_dir()]
     if len(members) > MOST_ENTRIES:
         raise SparringError(
             f"'{path}' holds {len(members):,} files; at most {MOST_ENTRIES:,} are read from one "
             "archive: unpack it and give the folder"
         )
-    top = _common_top([_slashed(info) for info in members])
-    listing = Listing()
+    top = _common_top([_slashed(info) for info in members], suffixes)
+    listing = Listing(suffixes)
     for info in members:
         name = _slashed(info)
         unsafe = _is_unsafe(name)
@@ -142,10 +153,10 @@ def _list_archive(path: Path, archive: zipfile.ZipFile) -> Listing:
     return listing
 
 
-def _common_top(names: list[str]) -> str:
-    """Return the one folder that all images of an archive lie in, with its slash, if any."""
-    images = [name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES]
-    shown = [name for name in images if all(map(_visible, name.split("/")))]
+def _common_top(names: list[str], suffixes: frozenset[str]) -> str:
+    """Return the one folder that all these files of an archive lie in, with its slash, if any."""
+    wanted = [name for name in names if PurePosixPath(name).suffix.lower() in suffixes]
+    shown = [name for name in wanted if all(map(_visible, name.split("/")))]
     tops = {name.partition("/")[0] if "/" in name else "" for name in shown}
     top = tops.pop() if len(tops) == 1 else ""
     return f"{top}/" if top else ""

@@ -16,7 +16,8 @@ from sparring.errors import SparringError
 
 IMAGES = ("digits", "mnist", "fashion-mnist", "emoji")
 TABLES = ("penguins", "diamonds")
-NAMES = (*IMAGES, *TABLES, *densities.NAMES)  # all that may stand in the place of a path
+AUDIO = ("drums", "spoken-digits")
+NAMES = (*IMAGES, *TABLES, *AUDIO, *densities.NAMES)  # all that may stand in the place of a path
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 FASHION_CLASSES = (
     "T-shirt/top",

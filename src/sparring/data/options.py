@@ -13,7 +13,7 @@ class DataOptions:
     """How data is read. `"auto"` is decided from the files and said in the plan."""
 
     kind: Annotated[
-        Literal["auto", "image", "vector", "table"], "of data; auto: by what the files are"
+        Literal["auto", "image", "vector", "table", "audio"], "of data; auto: by what the files are"
     ] = "auto"
     resolution: Annotated[str, "auto, a side (64) or height x width (48x64)"] = "auto"
     crop: Annotated[
@@ -24,6 +24,13 @@ class DataOptions:
     column: Annotated[
         tuple[str, ...], "name=type, of a table; again for each column: age=category"
     ] = ()
+    rate: Annotated[
+        int, Ge(0), Le(768_000), "samples a second of sounds (0: the files' own, at most 16,000)"
+    ] = 0
+    seconds: Annotated[float, Ge(0), Le(600), "length of every sound (0: from the data)"] = 0.0
+    level: Annotated[
+        Literal["peak", "kept"], "of sounds: each brought to one peak, or as they are"
+    ] = "peak"
     held_out: Annotated[float, Ge(0), Le(0.5), "share never trained on, by content"] = 0.1
     memory_share: Annotated[
         float, Gt(0), Le(1), "of free memory; larger data is packed and memory-mapped"

@@ -1,9 +1,11 @@
-"""Where pixels are kept: in memory while they fit, else in a pack on disk that is memory-mapped.
+"""Where items are kept: in memory while they fit, else in a pack on disk that is memory-mapped.
 
 Inside: what reading a source yields (`Gathered`), the two stores, and finding a pack again.
-Not inside: how pixels are read (`files`, `arrays`) or divided (`split`).
+Not inside: how items are read (`files`, `arrays`, `sounds`) or divided (`split`).
 
-A pack is a folder `packs/<key>` with `pixels.npy`, `labels.npy` (when labelled) and `pack.json`.
+Items are pixels of images, uint8, or samples of sounds, int16; all of one shape.
+
+A pack is a folder `packs/<key>` with `items.npy`, `labels.npy` (when labelled) and `pack.json`.
 It appears under its name only when it is complete.
 """
 
@@ -28,9 +30,10 @@ from sparring.errors import SparringError
 from sparring.runs import flush_to_disk
 
 Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
-Shape = tuple[int, int, int]  # height, width, channels
-CHUNK = 64  # images handled at a time
-FORMAT = 1
+Shape = tuple[int, ...]  # of an item: height, width and channels of an image
+Items = NDArray[Any]
+CHUNK = 64  # items handled at a time
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -43,29 +46,30 @@ class Skipped:
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """The pixels (n, height, width, channels) of one source, and what reading them told."""
+    """The items (n, ...) of one source, and what reading them told."""
 
-    pixels: NDArray[np.uint8]
+    items: Items
     labels: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
-    test_from: int | None = None  # from this image on, it is the source's own test part
+    rate: int = 0  # of sounds, samples a second
+    test_from: int | None = None  # from this item on, it is the source's own test part
 
 
 class MemoryStore:
-    """Keeps up to `images` images in memory."""
+    """Keeps up to `count` items in memory."""
 
-    def __init__(self, images: int, shape: Shape) -> None:
-        self._rows = np.empty((images, *shape), np.uint8)
+    def __init__(self, count: int, shape: Shape, dtype: type = np.uint8) -> None:
+        self._rows: Items = np.empty((count, *shape), dtype)
         self._count = 0
 
-    def append(self, rows: NDArray[np.uint8]) -> None:
-        """Add rows (k, height, width, channels)."""
+    def append(self, rows: Items) -> None:
+        """Add rows (k, ...)."""
         self._rows[self._count : self._count + len(rows)] = rows
         self._count += len(rows)
 
-    def pixels(self, *, one_channel: bool) -> NDArray[np.uint8]:
+    def items(self, *, one_channel: bool = False) -> Items:
         """Return all rows, or only their first channel."""
         rows = self._rows[: self._count]
         return np.ascontiguousarray(rows[..., :1]) if one_channel else rows
@@ -76,26 +80,26 @@ class MemoryStore:
 
 
 class PackStore:
-    """Streams images into a temporary folder that `publish` turns into the pack `folder`."""
+    """Streams items into a temporary folder that `publish` turns into the pack `folder`."""
 
-    def __init__(self, folder: Path, temporary: Path, shape: Shape) -> None:
+    def __init__(self, folder: Path, temporary: Path, shape: Shape, dtype: type = np.uint8) -> None:
         self._folder, self._temporary = folder, temporary
-        self._writer = _NpyWriter(temporary / "pixels.npy", shape)
+        self._writer = _NpyWriter(temporary / "items.npy", shape, dtype)
 
-    def append(self, rows: NDArray[np.uint8]) -> None:
-        """Add rows (k, height, width, channels)."""
+    def append(self, rows: Items) -> None:
+        """Add rows (k, ...)."""
         self._writer.append(rows)
 
-    def pixels(self, *, one_channel: bool) -> NDArray[np.uint8]:
+    def items(self, *, one_channel: bool = False) -> Items:
         """Close the file and map it, or only its first channel."""
         self._writer.finish()
-        path = self._temporary / "pixels.npy"
+        path = self._temporary / "items.npy"
         if one_channel:
             _keep_first_channel(path)
         return _mapped(path)
 
     def publish(self, gathered: Gathered) -> Gathered:
-        """Write what was told beside the pixels and give the folder its name."""
+        """Write what was told beside the items and give the folder its name."""
         if gathered.labels is not None:
             np.save(self._temporary / "labels.npy", gathered.labels)
         _write_told(self._temporary / "pack.json", gathered)
@@ -130,32 +134,34 @@ class PackStore:
 
 @contextmanager
 def open_store(
-    images: int, shape: Shape, folder: Path, share: float
+    count: int, shape: Shape, folder: Path, share: float, dtype: type = np.uint8
 ) -> Iterator[MemoryStore | PackStore]:
-    """Yield a store for up to `images` images: in memory below `share` of what is free there."""
-    size = images * int(np.prod(shape))
+    """Yield a store for up to `count` items: in memory below `share` of what is free there."""
+    size = count * int(np.prod(shape)) * np.dtype(dtype).itemsize
     if size <= share * available_memory():
-        yield MemoryStore(images, shape)
+        yield MemoryStore(count, shape, dtype)
         return
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unfinished-"))
         try:
-            with closing(PackStore(folder, temporary, shape)) as store:
+            with closing(PackStore(folder, temporary, shape, dtype)) as store:
                 yield store
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise SparringError(
             f"cannot write a pack of up to {size / 1e6:.1f} MB to '{folder.parent}': "
-            f"{error.strerror or error}; free some space or lower --data.resolution"
+            f"{error.strerror or error}; free some space, or ask for smaller items "
+            "(--data.resolution, --data.seconds)"
         ) from error
 
 
 def place(cache: Path, identity: Any, options: DataOptions) -> Path:
     """Return the folder of the pack for this source and these options (read by JSON)."""
-    shaping = (options.resolution, options.crop, options.channels, options.labels)
-    key = json.dumps([FORMAT, identity, *shaping, options.max_megapixels])
+    images = (options.resolution, options.crop, options.channels, options.max_megapixels)
+    sounds = (options.rate, options.seconds, options.level)
+    key = json.dumps([FORMAT, identity, *images, *sounds, options.labels])
     return cache / "packs" / blake2b(key.encode(), digest_size=16).hexdigest()
 
 
@@ -163,14 +169,15 @@ def reopen(folder: Path) -> Gathered | None:
     """Return the finished pack in `folder`, or None when there is none that can be read."""
     try:
         told = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
-        pixels = _mapped(folder / "pixels.npy")
+        items = _mapped(folder / "items.npy")
         labels = np.load(folder / "labels.npy", allow_pickle=False) if told["labelled"] else None
         return Gathered(
-            pixels,
+            items,
             labels,
             tuple(told["classes"]),
             tuple(Skipped(**one) for one in told["skipped"]),
             tuple(told["notes"]),
+            told["rate"],
             told["test_from"],
         )
     except (OSError, ValueError, KeyError, TypeError):
@@ -191,15 +198,16 @@ def available_memory() -> int:
 class _NpyWriter:
     """Appends rows to a `.npy` file whose length is known only at the end."""
 
-    def __init__(self, path: Path, shape: Shape) -> None:
+    def __init__(self, path: Path, shape: Shape, dtype: type = np.uint8) -> None:
+        self._descr = np.dtype(dtype).newbyteorder("<").str
         self._file = path.open("wb")
         self._shape = shape
-        self._images = 0
+        self._count = 0
         self._write_header()
 
-    def append(self, rows: NDArray[np.uint8]) -> None:
+    def append(self, rows: Items) -> None:
         self._file.write(np.ascontiguousarray(rows).data)
-        self._images += len(rows)
+        self._count += len(rows)
 
     def finish(self) -> None:
         # numpy pads its header so that the first axis can grow without moving the data.
@@ -211,9 +219,9 @@ class _NpyWriter:
         self._file.close()
 
     def _write_header(self) -> None:
-        shape = (self._images, *self._shape)
+        shape = (self._count, *self._shape)
         npy.write_array_header_1_0(
-            self._file, {"descr": "|u1", "fortran_order": False, "shape": shape}
+            self._file, {"descr": self._descr, "fortran_order": False, "shape": shape}
         )
 
 
@@ -227,19 +235,20 @@ def _keep_first_channel(path: Path) -> None:
     narrow.replace(path)
 
 
-def _mapped(path: Path) -> NDArray[np.uint8]:
-    pixels: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return pixels
+def _mapped(path: Path) -> Items:
+    items: Items = np.load(path, mmap_mode="r", allow_pickle=False)
+    return items
 
 
 def _write_told(path: Path, gathered: Gathered) -> None:
     told = {
         "format": FORMAT,
-        "shape": gathered.pixels.shape,
+        "shape": gathered.items.shape,
         "labelled": gathered.labels is not None,
         "classes": gathered.classes,
         "skipped": [asdict(one) for one in gathered.skipped],
         "notes": gathered.notes,
+        "rate": gathered.rate,
         "test_from": gathered.test_from,
     }
     path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

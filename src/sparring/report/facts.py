@@ -13,15 +13,16 @@ from typing import Any, NamedTuple
 
 from sparring.errors import SparringError
 from sparring.metrics.estimate import told_p
-from sparring.report.pictures import Picture, numbered_pictures, read_picture
+from sparring.report.pictures import Picture, numbered_pictures, read_picture, read_sounds
 from sparring.report.words import count, counted, duration, moment, number
 from sparring.runs import Json, RunFolder, read_json
 
 Pairs = list[tuple[str, str]]
-THINGS = {"image": "image", "vector": "point", "table": "row"}
+THINGS = {"image": "image", "vector": "point", "table": "row", "audio": "sound"}
 JUDGED = (
     ("columns", "Each column: held-out rows, and generated ones."),
     ("associations", "How strongly each two columns hang together; blue is too little."),
+    ("properties", "How bright, loud and long: held-out sounds, and generated ones."),
     ("typical", "The most typical samples: nearest to held-out data, as these lie to each other."),
     ("untypical", "The least typical samples: farthest from all held-out data."),
     (
@@ -47,6 +48,13 @@ class Use(NamedTuple):
     text: str
 
 
+class Players(NamedTuple):
+    """Some sounds of one sort, each as a `data:` address."""
+
+    caption: str
+    sources: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Facts:
     """A run as its files tell it; `problems` names the files that could not be read."""
@@ -62,6 +70,7 @@ class Facts:
     real: Picture | None
     progress: Picture | None
     sample: tuple[int, Picture] | None  # images seen, and the newest picture that is whole
+    players: tuple[Players, ...]  # sounds to listen to
     problems: tuple[str, ...]
 
     @property
@@ -124,6 +133,7 @@ def read_facts(folder: RunFolder) -> Facts:
         real=pictures["real.png"],
         progress=pictures["progress.png"],
         sample=_newest_sample(folder, problems),
+        players=_players(folder),
         problems=tuple(problems),
     )
 
@@ -176,6 +186,15 @@ def _picture(folder: RunFolder, name: str, problems: list[str]) -> Picture | Non
 def _judged(folder: RunFolder, problems: list[str]) -> tuple[tuple[Picture, str], ...]:
     found = ((_picture(folder, f"evaluation-{name}.png", problems), text) for name, text in JUDGED)
     return tuple((picture, text) for picture, text in found if picture)
+
+
+def _players(folder: RunFolder) -> tuple[Players, ...]:
+    """Return the sounds that lie beside the pictures, up to a few megabytes."""
+    found = []
+    for prefix, caption in (("fake", "Generated"), ("real", "Real")):
+        sounds = read_sounds(folder.samples, prefix)
+        found += [Players(caption, sounds)] if sounds else []
+    return tuple(found)
 
 
 def _newest_sample(folder: RunFolder, problems: list[str]) -> tuple[int, Picture] | None:
@@ -274,7 +293,10 @@ def _data_lines(facts: Facts) -> Iterator[tuple[str, str]]:
         depth = number(spec.get("channels")) or 0
         kind = channels.get(round(depth), f"{spec.get('channels')} channels")
         yield "Shape", f"{spec['height']} × {spec['width']} pixels, {kind}"
-    if mean := rows(spec.get("mean")):
+    if framing := table(spec.get("framing")):
+        seconds = (number(framing.get("samples")) or 0) / (number(framing.get("rate")) or 1)
+        yield "Shape", f"{seconds:.3g} s at {count(number(framing.get('rate')) or 0)} Hz"
+    elif mean := rows(spec.get("mean")):
         yield "Shape", counted(len(mean), "coordinate")
     if spec.get("density"):
         yield "Known density", str(spec["density"])

@@ -1,4 +1,4 @@
-"""PNG pictures of a run: which are whole, how large they are, and as text inside a page.
+"""PNG pictures and sounds of a run: which are whole, how large they are, and as text inside a page.
 
 Inside: reading a picture's frame. Not inside: decoding, drawing or rewriting pixels.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BEGIN, END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"  # the first and the last bytes of any PNG
+MOST_SOUND = 2**21  # bytes of the sounds of one sort in a page
 COARSE = 800  # pixels; a smaller picture is enlarged, and its pixels should stay visible
 
 
@@ -53,6 +54,20 @@ def read_picture(path: Path) -> Picture | None:
         return None
     width, height = struct.unpack(">II", content[16:24])
     return Picture(path, width, height, content)
+
+
+def read_sounds(folder: Path, prefix: str) -> tuple[str, ...]:
+    """Return `prefix-0.wav` and so on as `data:` addresses, those that are whole and fit a page."""
+    sources, size = [], 0
+    for path in sorted(folder.glob(f"{prefix}-[0-9].wav")):
+        try:
+            content = path.read_bytes()
+        except OSError:
+            continue
+        size += len(content)
+        if content.startswith(b"RIFF") and size <= MOST_SOUND:
+            sources.append("data:audio/wav;base64," + b64encode(content).decode("ascii"))
+    return tuple(sources)
 
 
 def numbered_pictures(folder: Path) -> list[tuple[int, Path]]:

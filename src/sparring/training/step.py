@@ -40,6 +40,7 @@ class Game:
     order: Order = "alternating"
     discriminator_moves: int = 1  # for each move of the generator
     augment: Augmentation | None = None  # of all that the discriminator sees
+    view: Change = unchanged  # of the generator's output; reals come as they are seen
     joint_scoring: bool = False  # reals and fakes as one batch: faster for dense layers
     generator_lr: Schedule = field(default_factory=lambda: constant(1e-3))
     discriminator_lr: Schedule = field(default_factory=lambda: constant(1e-3))
@@ -190,11 +191,15 @@ def judge(state: State, game: Game, real: Batch, fake: Tensor, draw: Draw, move:
 
 
 def generate(state: State, game: Game, draw: Draw, purpose: str, real: Batch) -> Tensor:
-    """Return as many fakes as there are reals, of the same labels."""
+    """Return as many fakes as there are reals, of the same labels, as the discriminator sees them.
+
+    Penalties and the pull on fakes are taken by what is seen: the gradient of a logarithmic
+    spectrum by its wave has no bound in silence.
+    """
     latent = draw.normal(purpose, (len(real.x), latent_width(state.generator)), like=real.x)
     with _arithmetic(game, latent):
         fake: Tensor = state.generator(latent, real.label)
-    return fake.to(latent.dtype)
+    return game.view(fake.to(latent.dtype))
 
 
 def score(state: State, game: Game, x: Tensor, label: Tensor | None) -> Tensor:

@@ -1,0 +1,164 @@
+"""The pair for sounds: spectra as frames in time, their bins as channels of 1-D convolutions.
+
+One trunk with two ends: log-amplitudes, whose phase is found afterwards, or a wave through the
+inverse short-time Fourier transform (after Siuzdak 2024, Vocos, section 3.2). Residual branches
+start at zero, so that no normalisation is needed.
+
+Notation: n sounds of `bins` × `frames`; c channels.
+"""
+
+from math import ceil
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, leaky_relu, pad
+
+from sparring.networks.blocks import LEAK, Conditioning, Projection
+from sparring.spec import AudioSpec
+from sparring.spectrum import inverse_stft
+
+STAGES = 4  # of the trunk, at 1/8, 1/4, 1/2 and all of the frames
+STYLE_STD = 0.1  # of the first scales and shifts that the latent gives
+FEWEST_FRAMES = 4  # that the discriminator is left with
+LOUDEST, QUIETEST = 2.0, -20.0  # natural logarithm of what the inverse transform is given
+PARTS = 3  # of a bin for the inverse transform: level, and two numbers for the phase
+
+
+class FramesTrunk(nn.Module):
+    """latent, label → maps (n, width, frames), `depth` residual blocks at each of four rates."""
+
+    def __init__(self, spec: AudioSpec, latent: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.frames = spec.framing.frames
+        self.first = ceil(self.frames / 2 ** (STAGES - 1))
+        self.conditioning = Conditioning(latent, len(spec.classes))
+        told = self.conditioning.width
+        self.width = width
+        self.start = nn.Linear(told, width * self.first)
+        self.styles = nn.ModuleList(_style(told, width) for _ in range(STAGES))
+        wide, deep = STAGES // 2, range(depth)
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                *(ResidualBlock(width) if k < wide else DepthwiseBlock(width) for _ in deep)
+            )
+            for k in range(STAGES)
+        )
+        self.place = nn.Parameter(torch.zeros(width, self.frames))
+
+    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
+        told = self.conditioning(latent, label)
+        maps: Tensor = self.start(told).view(-1, self.width, self.first)
+        for k, (style, stage) in enumerate(zip(self.styles, self.stages, strict=True)):
+            if k:
+                maps = interpolate(maps, scale_factor=2, mode="linear")
+            scale, shift = style(told)[..., None].chunk(2, 1)
+            maps = stage(maps * (1 + scale) + shift)
+        return maps[..., : self.frames] + self.place
+
+
+class FramesGenerator(nn.Module):
+    """latent, label → log-amplitudes (n, bins, frames)."""
+
+    def __init__(self, spec: AudioSpec, latent: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.latent = latent
+        self.trunk = FramesTrunk(spec, latent, width, depth)
+        self.head = nn.Conv1d(width, spec.framing.bins, 3, padding=1)
+
+    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
+        frames: Tensor = self.head(leaky_relu(self.trunk(latent, label), LEAK))
+        return frames
+
+
+class InverseSTFTGenerator(nn.Module):
+    """latent, label → a wave (n, samples): each bin's level and phase, and the inverse transform.
+
+    The phase is the direction of two numbers, so that it never wraps.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, spec: AudioSpec, latent: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.latent = latent
+        self.framing = spec.framing
+        self.trunk = FramesTrunk(spec, latent, width, depth)
+        self.head = nn.Conv1d(width, PARTS * spec.framing.bins, 3, padding=1)
+        for name in ("mean", "scale"):
+            column = torch.tensor(getattr(spec, name))[:, None]
+            self.register_buffer(name, column, persistent=False)
+
+    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
+        made = self.head(leaky_relu(self.trunk(latent, label), LEAK))
+        level, p, q = made.float().chunk(PARTS, 1)
+        size = (level * self.scale + self.mean).clamp(QUIETEST, LOUDEST).exp()
+        size = size * (self.framing.window / 4) * torch.rsqrt(p.square() + q.square() + 1e-3)
+        seen = torch.complex(size * p, size * q)
+        whole = pad(torch.cat([seen, seen[..., -1:]], -1), (0, 0, 0, 1))
+        return inverse_stft(whole, self.framing)
+
+
+class FramesDiscriminator(nn.Module):
+    """What is seen of a sound (n, channels, frames) → halved in time until few → a logit."""
+
+    def __init__(self, spec: AudioSpec, width: int, depth: int) -> None:
+        super().__init__()
+        channels = spec.framing.bins * (1 if spec.form == "frames" else PARTS)
+        layers: list[nn.Module] = [nn.Conv1d(channels, width, 3, padding=1), nn.LeakyReLU(LEAK)]
+        frames = spec.framing.frames
+        while frames > FEWEST_FRAMES:
+            for _ in range(depth - 1):
+                layers.append(ResidualBlock(width))
+            layers += [nn.Conv1d(width, width, 5, stride=2, padding=2), nn.LeakyReLU(LEAK)]
+            frames = ceil(frames / 2)
+        self.features = nn.Sequential(*layers, nn.Flatten())
+        self.head = Projection(width * frames, len(spec.classes))
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        logits: Tensor = self.head(self.features(x), label)
+        return logits
+
+
+class ResidualBlock(nn.Module):
+    """x + two convolutions of it, each after an activation; the last starts at zero."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(width, width, 3, padding=1)
+        self.last = _zero(nn.Conv1d(width, width, 3, padding=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        added: Tensor = self.last(leaky_relu(self.first(leaky_relu(x, LEAK)), LEAK))
+        return x + added
+
+
+class DepthwiseBlock(nn.Module):
+    """x + a convolution of each channel in time, and two layers across channels."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv1d(width, width, 7, padding=3, groups=width),
+            nn.Conv1d(width, 2 * width, 1),
+            nn.LeakyReLU(LEAK),
+            _zero(nn.Conv1d(2 * width, width, 1)),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        added: Tensor = self.layers(x)
+        return x + added
+
+
+def _style(told: int, width: int) -> nn.Linear:
+    layer = nn.Linear(told, 2 * width)
+    nn.init.normal_(layer.weight, std=STYLE_STD / told**0.5)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _zero(layer: nn.Conv1d) -> nn.Conv1d:
+    nn.init.zeros_(layer.weight)
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer

@@ -1,0 +1,82 @@
+"""The pair of WaveGAN (Donahue 2019, appendix D): waves by strided 1-D convolutions of width 25.
+
+A generator that has only upsampled gives its samples away by a pattern in their phase; phase
+shuffle hides it from the discriminator (section 3.3).
+
+Notation: n waves of `samples`; d the channels of the layer nearest to the wave.
+"""
+
+from itertools import pairwise
+from math import ceil
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, pad
+
+from sparring.draws import Draw
+from sparring.networks.blocks import LEAK, Conditioning, Projection
+from sparring.spec import AudioSpec
+
+KERNEL, STRIDE = 25, 4
+LAYERS = 5
+SHUFFLE = 2  # samples of a layer's maps, at most, to either side
+
+
+class WaveGenerator(nn.Module):
+    """latent, label → a wave (n, samples) within ±1; `width` is d."""
+
+    def __init__(self, spec: AudioSpec, latent: int, width: int) -> None:
+        super().__init__()
+        self.latent = latent
+        self.samples = spec.framing.samples
+        self.first = ceil(self.samples / STRIDE**LAYERS)
+        channels = [width * 2**k for k in reversed(range(LAYERS))]
+        self.widest = channels[0]
+        self.conditioning = Conditioning(latent, len(spec.classes))
+        self.start = nn.Linear(self.conditioning.width, self.first * self.widest)
+        layers: list[nn.Module] = [nn.ReLU()]
+        for below, above in pairwise([*channels, 1]):
+            layers += [nn.ConvTranspose1d(below, above, KERNEL, STRIDE, 11, 1), nn.ReLU()]
+        self.layers = nn.Sequential(*layers[:-1], nn.Tanh())
+
+    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
+        maps = self.start(self.conditioning(latent, label)).view(-1, self.widest, self.first)
+        wave: Tensor = self.layers(maps)[:, 0, : self.samples]
+        return wave
+
+
+class WaveDiscriminator(nn.Module):
+    """A wave (n, samples) → strided convolutions with phase shuffle → a logit."""
+
+    calls: Tensor
+
+    def __init__(self, spec: AudioSpec, width: int) -> None:
+        super().__init__()
+        channels = [1, *(width * 2**k for k in range(LAYERS))]
+        self.layers = nn.ModuleList(
+            nn.Conv1d(below, above, KERNEL, STRIDE, 11) for below, above in pairwise(channels)
+        )
+        length = spec.framing.samples
+        for _ in range(LAYERS):
+            length = (length + 22 - KERNEL) // STRIDE + 1
+        self.head = Projection(channels[-1] * length, len(spec.classes))
+        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))  # in a checkpoint too
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        maps = x[:, None]
+        for k, layer in enumerate(self.layers):
+            maps = leaky_relu(layer(maps), LEAK)
+            if self.training and k < LAYERS - 1:
+                maps = self._shuffled(maps, k)
+        if self.training:
+            self.calls += 1
+        logits: Tensor = self.head(maps.flatten(1), label)
+        return logits
+
+    def _shuffled(self, maps: Tensor, layer: int) -> Tensor:
+        """Shift each sound's maps in time by at most `SHUFFLE`; what enters is a reflection."""
+        drawn = Draw(int(self.calls)).integers(f"phase/{layer}", len(maps), 2 * SHUFFLE + 1)
+        length = maps.shape[-1]
+        at = torch.arange(length) + drawn[:, None]
+        index = at[:, None].expand(-1, maps.shape[1], -1).to(maps.device)
+        return pad(maps, (SHUFFLE, SHUFFLE), mode="reflect").gather(2, index)
