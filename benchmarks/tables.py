@@ -13,7 +13,6 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from statistics import median
@@ -21,8 +20,8 @@ from typing import Any
 
 import torch
 
+from benchmarks.clock import trained
 from benchmarks.quality import print_on_one_thread
-from sparring.build import build_game, build_state, with_depths
 from sparring.data.dataset import Dataset
 from sparring.data.kinds import open_data
 from sparring.data.options import DataOptions
@@ -36,17 +35,12 @@ from sparring.metrics.table_models import (
     usefulness,
 )
 from sparring.metrics.tables import copies
-from sparring.plan import batches
-from sparring.presets import preset
-from sparring.recipe import Options, nested, resolve
+from sparring.recipe import Options, nested
 from sparring.sampling import sample
 from sparring.spec import TableSpec
 from sparring.training.state import State
-from sparring.training.step import train_step
 
 TARGETS = {"diamonds": ("price", "cut"), "penguins": ("body_mass_g", "species")}
-PLANS = 50  # how often the schedules are stretched anew
-GUESS = 1_000_000  # rows, until the speed is known
 FRESH, MANY, ENOUGH = 2_000, 20_000, 300  # rows of a category, of all, to judge one by
 Frame = Any
 Remark = Callable[[], str]
@@ -125,17 +119,7 @@ def ours(data: Dataset, seconds: float, options: Options) -> Make:
     """Train the default recipe for this many CPU-seconds."""
 
     def make(train: Frame, seed: int) -> tuple[Frame, Remark]:
-        below = preset("default", "small", data.spec, len(data.train))
-        recipe = with_depths(resolve(below, options, {"seed": seed}), data.spec)
-        state, fetch = build_state(recipe, data.spec), batches(data, recipe)
-        game = build_game(replace(recipe, images=GUESS), data.spec)
-        plans, began = 1, time.process_time()
-        while (spent := time.process_time() - began) < seconds:
-            train_step(state, game, fetch(state.images, recipe.batch))
-            if spent > plans * seconds / PLANS:
-                planned = round(state.images * seconds / spent)
-                game = build_game(replace(recipe, images=planned), data.spec)
-                plans += 1
+        state = trained(data, options, seconds, seed).state
         drawn = torch.cat([*sample(state.ema, len(train), seed=seed)]).numpy()
         return frame_of(drawn, data.spec), lambda: _remark(state, data)
 

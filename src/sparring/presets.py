@@ -26,7 +26,7 @@ _RESIDUAL_WIDTHS: dict[Size, int] = {"base": 384, "large": 768}  # at the top, u
 GAMMA = ((32**2, 0.05), (64**2, 2.0), (256**2, 150.0))
 HALFLIFE_IMAGES = ((32**2, 5e6), (64**2, 5e5))
 AUGMENTED = ((32**2, 0.55), (64**2, 0.3))  # probability at the end
-_FRAMES_WIDTHS: dict[Size, int] = {"tiny": 64, "small": 128, "base": 256, "large": 512}
+_FRAMES_WIDTHS: dict[Size, int] = {"tiny": 32, "small": 64, "base": 192, "large": 384}
 _TABULAR_WIDTHS: dict[Size, int] = {"tiny": 128, "small": 256, "base": 512, "large": 1024}
 _FULLY_CONNECTED_WIDTHS: dict[Size, int] = {"tiny": 64, "small": 128, "base": 512, "large": 1024}
 
@@ -179,16 +179,21 @@ def _tables(size: Size) -> Options:
 
 
 def _sounds(size: Size) -> Options:
-    """Relativistic pairing with lazy R1 and R2, on spectra."""
+    """Relativistic pairing with lazy R1 and R2, waves through the inverse STFT, judged on spectra.
+
+    Spoken digits by class, 200 CPU-seconds, one seed: Fréchet distance 2.4, and a classifier knows
+    .947 of the samples. Spectra alone and Griffin-Lim 3.8, .963; penalties at each eighth step 2.8,
+    .959; twice the width (150 s) 5.9, .880; a rate of 2e-3 diverges, of spectra alone it does not.
+    """
     width = _FRAMES_WIDTHS[size]
     lazy = {"weight": "1", "every": 4}
     return {
         "objective": "relativistic",
         "order": "simultaneous",
         "batch": 16,
-        "generator": {"network": "frames", "latent": 64, "width": width, "norm": "none"},
+        "generator": {"network": "istft", "latent": 64, "width": width, "norm": "none"},
         "discriminator": {"network": "frames", "width": width},
-        "optimizer": {"lr": "2e-4"},
+        "optimizer": {"lr": "1e-3 to 0 linear 50%..100%"},
         "penalties": {"r1": lazy, "r2": lazy},
         "ema": {"halflife_images": 5_000},
     }
