@@ -41,6 +41,7 @@ ORDER = (
     ("statements", "the theory checked on objectives, penalties, training and metrics"),
     ("sampling", "a trained generator; reads a state's networks"),
     ("conditional", "rows that satisfy conditions"),
+    ("likelihood", "the likelihood model that texts are judged beside"),
     ("export", "a generator as one file; reads its networks and spec"),
     ("compare", "which of several sets of features is better; pure"),
     ("evaluation", "the card: which metrics, and their words; pure"),
@@ -53,6 +54,8 @@ ORDER = (
     ("landscapes", "pictures of points and of the discriminator on them"),
     ("marginals", "pictures of tables, a panel a column"),
     ("sonograms", "pictures of sounds, a wave and a spectrum each"),
+    ("text_card", "what the card of texts says beside features, and its rivals"),
+    ("rivals", "texts by everybody whom that card compares"),
     ("saving", "samples as files of the data's own kind"),
     ("gallery", "sample grids: a sampler's output through a codec into a run folder"),
     ("exhibits", "pictures of an evaluation: samples and data chosen by their features"),
@@ -218,9 +221,9 @@ def foreign(module: str) -> set[str]:
 # ---- gradients in one place
 
 MAY = {  # what is called -> the modules in which it may be
-    "backward": {"training.step", "features.classifier"},  # a judge may train itself
+    "backward": {"training.step", "features.classifier", "likelihood"},  # a judge may train itself
     # the state lets its optimisers allocate
-    "step": {"training.step", "training.state", "features.classifier"},
+    "step": {"training.step", "training.state", "features.classifier", "likelihood"},
     "grad": {"training.step", "penalties", "theory.dirac"},  # as torch.autograd.grad
 }
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sparring import session
 from sparring.build import build_game, build_generator, build_state, formed, place
-from sparring.conditional import sample_where
+from sparring.conditional import Wanted, sample_texts, sample_where
 from sparring.data import kinds
 from sparring.data.dataset import Dataset
 from sparring.data.kinds import Source, decode, is_frame, open_data
@@ -238,6 +238,7 @@ class Run:
         truncation: float = 1.0,
         where: Sequence[str] = (),
         between: bool = False,
+        texts: Wanted = Wanted(),
         checkpoint: str = "best",
         audience: Audience | None = None,
     ) -> Any:
@@ -250,6 +251,7 @@ class Run:
             truncation: 1 for the whole variety, below it more typical images, 0 for the mean.
             where: conditions that all rows of a table satisfy: `["cut=Fair", "price>5000"]`.
             between: n steps from one sample to another instead, in one class.
+            texts: what is asked of texts: different ones, none of the data, beginning so.
             checkpoint: `best`, `latest`, or images seen.
             audience: told how far it is.
         """
@@ -260,6 +262,18 @@ class Run:
         spec, generator = self.spec, self.generator(checkpoint, audience.say)
         if where:
             return _rows_where(generator, spec, where, n, seed, truncation, audience)
+        if texts != Wanted():
+            return sample_texts(
+                generator,
+                spec,
+                texts,
+                n,
+                known=self.dataset(audience) if texts.novel else None,
+                seed=seed,
+                label=lambda many: class_labels(spec, many, label),
+                truncation=truncation,
+                told=lambda done: audience.reading("texts", done, n),
+            )
         for fakes in sample(
             generator, n, seed=seed, labels=labels, truncation=truncation, between=between
         ):
@@ -300,6 +314,7 @@ class Run:
         n: int = 10_000,
         extractor: str = "auto",
         seconds: float = 300.0,
+        baseline: bool = True,
         checkpoint: str = "best",
         audience: Audience | None = None,
     ) -> "Evaluation":
@@ -310,6 +325,7 @@ class Run:
             n: samples to draw; beyond 10,000 only the Fréchet distance has more of them.
             extractor: of features: a name of `features.NAMES`, or an .onnx or .safetensors file.
             seconds: for drawing samples and their features; 0 is no limit.
+            baseline: of texts, judge a likelihood model too, trained for as long as the run.
             checkpoint: `best`, `latest`, or images seen.
             audience: told how far it is.
 
@@ -329,7 +345,7 @@ class Run:
             own,
             None if data is None else self._data(data, audience),
             choose(extractor, own, cache=self.path.parent / "cache", progress=audience.reading),
-            Ask(n, seconds),
+            Ask(n, seconds, baseline),
             audience,
         )
         write_report(self.folder)

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sparring import sound_card
+from sparring import likelihood, sound_card, text_card
 from sparring.compare import Comparisons, compare_recipes, compare_runs
 from sparring.data.dataset import Dataset, silent
 from sparring.data.kinds import decode
@@ -48,14 +48,18 @@ from sparring.features.mel import mel_pictures, picture_framing, pictured
 from sparring.metrics.arrays import Features
 from sparring.metrics.kernels import kid
 from sparring.metrics.tables import LEAST
+from sparring.networks.recurrent import RecurrentGenerator
 from sparring.observe import labels_as_in
 from sparring.plan import Audience
 from sparring.recipe import Recipe
 from sparring.reference import part_of, reference
-from sparring.runs import RunFolder, write_json
+from sparring.rivals import everybody
+from sparring.runs import RunFolder, write_bytes, write_json
 from sparring.sampling import sample
-from sparring.spec import AudioSpec, Spec, TableSpec
+from sparring.scribe import seconds_so_far
+from sparring.spec import AudioSpec, Spec, TableSpec, TextSpec
 from sparring.table_card import Rows, measure_rows
+from sparring.text_card import Authors
 
 FEWEST = 100
 SEED = 2  # other latents than those of pictures and of looks while training
@@ -69,6 +73,7 @@ class Ask:
 
     n: int = MOST
     seconds: float = SECONDS  # for drawing samples and their features; 0 is no limit
+    baseline: bool = True  # of texts: a likelihood model trained for as long as the run
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +186,12 @@ def assess(
         write_table_exhibits(folder.samples, rows, data.spec)
         lines = (*measure_rows(rows, data.spec, partial(_tell, audience), notes.append), *lines)
     else:
+        if isinstance(data.spec, TextSpec):
+            rival = _rival(folder, generator, data, ask, audience)
+            some = data.items[_mixed(data.train)], judges.data.items[_mixed(judges.index())]
+            labels = labels_as_in(data, len(some[1]))
+            written = everybody(generator, data.spec, *some, labels, rival)
+            lines = (*_texts(folder, written, audience, notes), *lines)
         if isinstance(data.spec, AudioSpec):
             lines = (*_sounds(folder, data.spec, drawn, judges, trained, audience, notes), *lines)
         seen = judges.seen(looked.real), trained.seen(looked.learned)
@@ -236,6 +247,27 @@ def _sounds(
     heard = [sound_card.properties(sounds, spec) for sounds in (*real, drawn.items)]
     write_sound_exhibit(folder.samples, heard[1], heard[2])
     return list(sound_card.measure_sounds((heard[0], heard[1], heard[2]), spec, notes.append))
+
+
+def _rival(
+    folder: RunFolder, generator: nn.Module, data: Dataset, ask: Ask, audience: Audience
+) -> RecurrentGenerator | None:
+    """Return the likelihood model of as many numbers, trained for as long as the run was."""
+    if not ask.baseline:
+        return None
+    numbers = sum(p.numel() for p in generator.parameters())
+    seconds = max(seconds_so_far(folder), 1.0)
+    path = folder.path / "baseline.safetensors"
+    return likelihood.load_or_fit(path, data, numbers, seconds, audience.reading)
+
+
+def _texts(folder: RunFolder, authors: Authors, audience: Audience, notes: list[str]) -> list[Line]:
+    """Return what the texts themselves tell, and draw quality against diversity."""
+    models = text_card.Models(authors)
+    picture = text_card.draw_curve(authors, models)
+    write_bytes(folder.samples / "evaluation-curve.png", picture)
+    tell = partial(_tell, audience)
+    return list(text_card.measure_texts(authors, models, tell, notes.append))
 
 
 def _mixed(index: NDArray[np.int64]) -> NDArray[np.int64]:

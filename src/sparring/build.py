@@ -29,7 +29,9 @@ from sparring.networks.frames import (
     InverseSTFTGenerator,
 )
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
+from sparring.networks.recurrent import RecurrentGenerator
 from sparring.networks.residual import ResidualDiscriminator, ResidualGenerator
+from sparring.networks.sequence import SequenceDiscriminator, SequenceGenerator
 from sparring.networks.tabular import TabularDiscriminator, TabularGenerator
 from sparring.networks.wave import WaveDiscriminator, WaveGenerator
 from sparring.notation import parse_horizon, parse_schedule
@@ -45,7 +47,7 @@ from sparring.recipe import (
     penalties_in_use,
 )
 from sparring.schedules import ramped
-from sparring.spec import AudioSpec, Form, ImageSpec, Spec, TableSpec
+from sparring.spec import AudioSpec, Form, ImageSpec, Spec, TableSpec, TextSpec
 from sparring.training.state import State, new_state
 from sparring.training.step import Game
 
@@ -55,6 +57,8 @@ DEPTHS = {
     "frames": 2,
     "istft": 2,
     "wave": 5,
+    "sequence": 4,
+    "recurrent": 1,
 }  # of networks whose depth is no matter of resolution
 
 
@@ -125,6 +129,10 @@ def build_generator(recipe: Recipe, spec: Spec) -> nn.Module:
             return InverseSTFTGenerator(_audio(spec), r.latent, r.width, r.depth)
         case "wave":
             return WaveGenerator(_audio(spec), r.latent, r.width)
+        case "sequence":
+            return SequenceGenerator(_text(spec), r.latent, r.width, r.depth)
+        case "recurrent":
+            return RecurrentGenerator(_text(spec), r.latent, r.width)
 
 
 def build_discriminator(recipe: Recipe, spec: Spec) -> nn.Module:
@@ -145,8 +153,13 @@ def build_discriminator(recipe: Recipe, spec: Spec) -> nn.Module:
             return FramesDiscriminator(_audio(spec), r.width, r.depth)
         case "wave":
             return WaveDiscriminator(_audio(spec), r.width)
-        case "istft":
-            raise SparringError("istft is a generator; its discriminator is frames")
+        case "sequence":
+            return SequenceDiscriminator(_text(spec), r.width, r.depth)
+        case "istft" | "recurrent":
+            raise SparringError(
+                f"{r.network} is a generator; discriminators are frames for sounds and sequence "
+                "for texts"
+            )
 
 
 def _image(spec: Spec) -> ImageSpec:
@@ -168,6 +181,14 @@ def _audio(spec: Spec) -> AudioSpec:
     if not isinstance(spec, AudioSpec):
         raise SparringError(
             "the networks frames, istft and wave are for sounds; leave --generator.network out"
+        )
+    return spec
+
+
+def _text(spec: Spec) -> TextSpec:
+    if not isinstance(spec, TextSpec):
+        raise SparringError(
+            "the networks sequence and recurrent are for texts; leave --generator.network out"
         )
     return spec
 

@@ -43,6 +43,9 @@ SHORT = (
     "rate",
     "seconds",
     "level",
+    "units",
+    "length",
+    "normalise",
 )  # data options with a name of their own
 TABLES = (
     "",
@@ -58,7 +61,7 @@ TABLES = (
 
 app = App(
     name="sparring",
-    help="Train generative adversarial networks on your own images, sounds and tables.",
+    help="Train generative adversarial networks on your own images, sounds, texts and tables.",
     help_epilogue="Add --debug to any command for a traceback where there would be one line.",
     version_flags=["--version"],
     default_parameter=Parameter(negative=()),
@@ -124,6 +127,7 @@ else:
         "sparring train photos/ --size small --resolution 48x64 --budget 30m",
         "sparring train ring --objective reverse-kl --budget 1m",
         "sparring train people.csv --column age=category --budget 1m",
+        "sparring train words.txt --units characters --budget 5m",
         "sparring train recordings/ --seconds 1 --rate 22050 --budget 20m",
         "sparring train photos/ --objective hinge --penalties.r1.weight 0.5 --dry-run",
         "sparring train digits --optimizer.name sgd --optimizer.lr 0.05 --optimizer.momentum 0.9",
@@ -147,11 +151,12 @@ def train(
 ) -> None:
     """Train on DATA: a folder, zip, .npy/.npz, idx, .csv or .parquet file, or a data set's name.
 
-    The files of a folder are images, or sounds: WAV, FLAC, OGG, MP3, AIFF. Named are mnist, digits,
-    fashion-mnist, emoji, the sounds drums and spoken-digits, the tables penguins and diamonds, and
-    the known densities ring, grid, spiral, swissroll, gaussian1d. Subfolders are classes. The plan
-    is printed first. Ctrl-C once saves and stops, twice stops at once; `sparring resume` goes on
-    bit for bit.
+    The files of a folder are images, or sounds: WAV, FLAC, OGG, MP3, AIFF; subfolders are classes.
+    Texts are FILE.txt, one a line, FILE.csv:COLUMN or FILE.jsonl:KEY, with :LABEL if there is one.
+    Named are mnist, digits, fashion-mnist, emoji; the sounds drums and spoken-digits; the texts
+    names, first-names, idioms and verses; the tables penguins and diamonds; and the known densities
+    ring, grid, spiral, swissroll, gaussian1d. The plan is printed first. Ctrl-C once saves and
+    stops, twice stops at once; `sparring resume` goes on bit for bit.
     """
     from sparring import api
     from sparring.terminal import Terminal
@@ -203,6 +208,7 @@ def resume(
         "sparring sample 7 -n 10000 --out fakes.npz",
         "sparring sample 7 --label cat --truncation 0.7 --grid --out cats.png",
         "sparring sample 7 -n 8 --between --out from-one-to-another.wav --bits 24",
+        "sparring sample 7 -n 100 --unique --novel --like mc --out names.txt",
         "sparring sample 7 -n 1000 --where cut=Fair --where 'price>5000' --out rows.csv",
     )
 )
@@ -226,15 +232,23 @@ def sample(
     bits: Annotated[
         Literal["16", "24", "float"], Parameter(help="of a sample of a WAV file")
     ] = "16",
+    unique: Annotated[bool, Parameter(help="no text twice")] = False,
+    novel: Annotated[bool, Parameter(help="no text of the training data")] = False,
+    like: Annotated[str, Parameter(help="what texts begin with")] = "",
     checkpoint: Checkpoint = "best",
     grid: Annotated[bool, Parameter(help="one picture of all instead of a file each")] = False,
     out: Annotated[
-        Path | None, Parameter(help="a folder, or one .npz, .png, .wav, .csv or .parquet")
+        Path | None,
+        Parameter(help="a folder, or one .npz, .png, .wav, .csv, .txt, .jsonl …"),
     ] = None,
     runs: RunsFolder = Path("runs"),
 ) -> None:
-    """Draw new samples from a run's best checkpoint; the path of what was written is printed."""
+    """Draw new samples from a run's best checkpoint; the path of what was written is printed.
+
+    Of texts, without --out, the texts themselves are printed.
+    """
     from sparring import api
+    from sparring.conditional import Wanted
     from sparring.terminal import Terminal
 
     trained = api.load(run, runs)
@@ -246,9 +260,13 @@ def sample(
             truncation=truncation,
             where=where,
             between=between,
+            texts=Wanted(unique, novel, like),
             checkpoint=checkpoint,
             audience=terminal,
         )
+    if out is None and samples and isinstance(samples, list):
+        print("\n".join(samples))  # noqa: T201
+        return
     target = out or trained.folder.samples / (_folder_name(seed, label) + "-between" * between)
     if grid and target.suffix.lower() != ".png":
         target = target / "grid.png"
@@ -273,6 +291,13 @@ def evaluate(
     seconds: Annotated[
         float, Parameter(help="at most, for drawing samples; 0 is no limit")
     ] = 300.0,
+    baseline: Annotated[
+        bool,
+        Parameter(
+            help="of texts: judge a likelihood model too, trained for as long as the run",
+            negative="--no-baseline",
+        ),
+    ] = True,
     checkpoint: Checkpoint = "best",
     as_json: AsJson = False,
     runs: RunsFolder = Path("runs"),
@@ -291,6 +316,7 @@ def evaluate(
             n=n,
             extractor=extractor,
             seconds=seconds,
+            baseline=baseline,
             checkpoint=checkpoint,
             audience=terminal,
         )

@@ -1,17 +1,23 @@
-"""Rows of a table that satisfy conditions: revealed to the generator where that is exact.
+"""Rows and texts that satisfy conditions.
+
+Conditions on rows of a table are revealed to the generator where that is exact.
 
 Values that conditions fix are revealed, and so is the one column of a single range, drawn from its
 own law: the generator then has the rest to fit. Further ranges are left to the generator, and rows
 that miss them are thrown away; if hardly any row hits, they are revealed too, each drawn by itself.
+Texts are drawn until enough are as wanted.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 
 import torch
 from torch import Tensor, nn
 
+from sparring.data.dataset import Dataset
+from sparring.data.kinds import decode
 from sparring.data.table_conditions import (
     Condition,
     is_one_value,
@@ -20,14 +26,24 @@ from sparring.data.table_conditions import (
     satisfied,
 )
 from sparring.data.tables import condition, frame_of
+from sparring.data.texts import normalised, texts_of
 from sparring.draws import Draw
 from sparring.errors import SparringError
 from sparring.sampling import sample
-from sparring.spec import Column, TableSpec
+from sparring.spec import Column, Spec, TableSpec, TextSpec
 
 PART = 1024  # rows proposed at once
 FEWEST = 1 / 50  # of a part must satisfy ranges that are left to the generator
-MOST_PARTS = 20  # without a single row
+MOST_PARTS = 20  # without a single row, or text
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What texts that are drawn must be like."""
+
+    unique: bool = False  # no text twice
+    novel: bool = False  # none of the training texts
+    like: str = ""  # what they begin with
 
 
 def sample_where(
@@ -69,6 +85,65 @@ def sample_where(
                 f"none of {PART * tried:,} rows satisfied {' and '.join(texts)}; ask for less"
             )
     return torch.cat(rows)[:n]
+
+
+def sample_texts(
+    generator: nn.Module,
+    spec: Spec,
+    wanted: Wanted,
+    n: int,
+    *,
+    known: Dataset | None,
+    seed: int,
+    label: Callable[[int], Tensor | None],
+    truncation: float,
+    told: Callable[[int], None] = lambda done: None,
+) -> list[str]:
+    """Return n texts that are as wanted, from those that plain sampling gives, in their order.
+
+    Args:
+        generator: of texts.
+        spec: of the texts.
+        wanted: of each.
+        n: how many.
+        known: data whose training texts are not wanted.
+        seed: as of `sampling.sample`.
+        label: of so many texts, as of `sampling.sample`.
+        truncation: as of `sampling.sample`.
+        told: how many there are.
+
+    Raises:
+        SparringError: these are no texts, or hardly any is as wanted.
+    """
+    if not isinstance(spec, TextSpec):
+        raise SparringError("unique, novel and like are asked of texts; this run makes none")
+    unwanted = set() if known is None else set(texts_of(known.items[known.train], spec))
+    begin = normalised(wanted.like, spec.form)
+    found: list[str] = []
+    tried = useless = 0
+    while len(found) < n:
+        made = sample(
+            generator,
+            PART,
+            seed=seed,
+            labels=label(PART),
+            truncation=truncation,
+            start=PART * tried,
+        )
+        before = len(found)
+        for text in texts_of(torch.cat([decode(part, spec) for part in made]), spec):
+            if text.startswith(begin) and text not in unwanted:
+                found.append(text)
+                if wanted.unique:
+                    unwanted.add(text)
+        tried += 1
+        useless = 0 if len(found) > before else useless + 1
+        told(min(len(found), n))
+        if useless == MOST_PARTS:
+            raise SparringError(
+                f"only {len(found)} of {PART * tried:,} texts are as wanted; ask for fewer, or less"
+            )
+    return found[:n]
 
 
 def _proposed(

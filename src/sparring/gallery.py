@@ -14,15 +14,17 @@ from sparring.data.dataset import Dataset
 from sparring.data.image_codec import GUTTER, grid, png_bytes
 from sparring.data.kinds import decode
 from sparring.data.stream import positions
+from sparring.data.texts import texts_of
 from sparring.runs import write_bytes
 from sparring.sampling import sample
-from sparring.spec import AudioSpec, ImageSpec, Spec, TableSpec, VectorSpec
+from sparring.spec import AudioSpec, ImageSpec, Spec, TableSpec, TextSpec, VectorSpec
 from sparring.training.state import State
 
 ROWS = 8
 MAX_COLUMNS = 10
 STRIP_ROWS = 12
 POINTS = 2000
+SHOWN = 60  # texts
 PLAYED = 8  # sounds that the report plays
 
 
@@ -47,6 +49,9 @@ def write_real(folder: Path, data: Dataset, seed: int) -> None:
         case AudioSpec():
             real = some_real(data, seed, ROWS * _columns(data.spec))
             _write_sounds(folder, "real", real, data.spec)
+        case TextSpec():
+            real = some_real(data, seed, min(SHOWN, len(data.train)))
+            _write_texts(folder / "real.txt", real, data.spec)
 
 
 def write_fake(folder: Path, state: State, data: Dataset, seed: int) -> Path:
@@ -75,6 +80,10 @@ def write_fake(folder: Path, state: State, data: Dataset, seed: int) -> Path:
         case AudioSpec():
             made = _fakes(state, data.spec, ROWS * _columns(data.spec)).numpy()
             _write_sounds(folder, path.stem, made, data.spec)
+        case TextSpec():
+            made = _fakes(state, data.spec, SHOWN).numpy()
+            _write_texts(path.with_suffix(".txt"), made, data.spec)
+            return path.with_suffix(".txt")
     write_strip(folder, state.images, data.spec)
     return path
 
@@ -91,6 +100,10 @@ def _write_sounds(folder: Path, name: str, items: NDArray[Any], spec: AudioSpec)
     prefix = "real" if name == "real" else "fake"
     for i, wave in enumerate(sounds.to_wave(torch.from_numpy(items[:PLAYED])).numpy()):
         write_bytes(folder / f"{prefix}-{i}.wav", sounds.wav_bytes(wave, spec.framing.rate))
+
+
+def _write_texts(path: Path, items: NDArray[Any], spec: TextSpec) -> None:
+    write_bytes(path, "".join(f"{text}\n" for text in texts_of(items, spec)).encode())
 
 
 def some_real(data: Dataset, seed: int, n: int) -> NDArray[Any]:

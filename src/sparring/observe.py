@@ -28,7 +28,7 @@ from sparring.metrics.trend import Trend, Worse, choice, trend
 from sparring.objectives import Objective
 from sparring.reference import part_of, reference
 from sparring.sampling import sample
-from sparring.spec import AudioSpec, ImageSpec, Spec, TableSpec, VectorSpec
+from sparring.spec import AudioSpec, ImageSpec, Spec, TableSpec, TextSpec, VectorSpec
 from sparring.symptoms import ASKED, ranking, twins
 from sparring.training.state import State, latent_width
 
@@ -65,7 +65,7 @@ class Observer:
             case VectorSpec() as spec:
                 found = self._against_density(state, spec)
                 return {**found, **self._twins_of_points(state, spec)}
-            case ImageSpec() | TableSpec() | AudioSpec():
+            case ImageSpec() | TableSpec() | AudioSpec() | TextSpec():
                 distance, fake, real = self._kid(state)
                 return {"kid": distance, **twins(real, fake)}
 
@@ -146,8 +146,7 @@ def in_words(found: Found, data: Dataset) -> str:
         centres = len(density(data.spec.density).centres)
         parts.append(f"{found['modes']:.0f} of {centres} modes")
     if isinstance(distance := found.get("kid"), Estimate):
-        on = "random convolutions" if isinstance(data.spec, ImageSpec) else "encoded columns"
-        parts.append(f"kernel distance {distance}, on {on}")
+        parts.append(f"kernel distance {distance}, on {_features(data.spec)}")
     if isinstance(share := found.get("high_quality"), Estimate):
         parts.append(f"{share.value:.1%} within 4σ [{share.low:.1%}, {share.high:.1%}]")
     if isinstance(kl := found.get("reverse_kl"), Estimate):
@@ -155,6 +154,19 @@ def in_words(found: Found, data: Dataset) -> str:
     if "log_ratio_error" in found:
         parts.append(f"logit {found['log_ratio_error']:.2g} nats from ln(p/q)")
     return ", ".join(parts)
+
+
+def _features(spec: Spec) -> str:
+    """Name what the looks while training look at."""
+    match spec:
+        case ImageSpec():
+            return "random convolutions"
+        case AudioSpec():
+            return "log-mel components"
+        case TextSpec():
+            return "n-grams"
+        case _:
+            return "encoded columns"
 
 
 def _numbers(spec: Spec) -> int:

@@ -8,7 +8,7 @@ from math import exp, log, sqrt
 
 from sparring.errors import SparringError, nearest
 from sparring.recipe import Options, Size, merge
-from sparring.spec import AudioSpec, ImageSpec, Spec, TableSpec, VectorSpec
+from sparring.spec import AudioSpec, ImageSpec, Spec, TableSpec, TextSpec, VectorSpec
 
 FULLY_CONNECTED_SIDE = 16  # below it an image has too few pixels for convolutions to pay
 THINNEST = 4  # and so has one with a side below this
@@ -26,6 +26,7 @@ _RESIDUAL_WIDTHS: dict[Size, int] = {"base": 384, "large": 768}  # at the top, u
 GAMMA = ((32**2, 0.05), (64**2, 2.0), (256**2, 150.0))
 HALFLIFE_IMAGES = ((32**2, 5e6), (64**2, 5e5))
 AUGMENTED = ((32**2, 0.55), (64**2, 0.3))  # probability at the end
+_SEQUENCE_WIDTHS: dict[Size, int] = {"tiny": 32, "small": 64, "base": 256, "large": 512}
 _FRAMES_WIDTHS: dict[Size, int] = {"tiny": 32, "small": 64, "base": 192, "large": 384}
 _TABULAR_WIDTHS: dict[Size, int] = {"tiny": 128, "small": 256, "base": 512, "large": 1024}
 _FULLY_CONNECTED_WIDTHS: dict[Size, int] = {"tiny": 64, "small": 128, "base": 512, "large": 1024}
@@ -40,6 +41,8 @@ def preset(name: str, size: Size, spec: Spec, items: int = MANY) -> Options:
                     return _points(size, spec)
                 case TableSpec():
                     return _tables(size)
+                case TextSpec():
+                    return _texts(size)
                 case AudioSpec():
                     return merge(_sounds(size), _few(items, "gain shift speed pitch"))
             sides = spec.height, spec.width
@@ -196,6 +199,22 @@ def _sounds(size: Size) -> Options:
         "optimizer": {"lr": "1e-3 to 0 linear 50%..100%"},
         "penalties": {"r1": lazy, "r2": lazy},
         "ema": {"halflife_images": 5_000},
+    }
+
+
+def _texts(size: Size) -> Options:
+    """Relativistic pairing with lazy R1 and R2, on one-hot columns."""
+    width = _SEQUENCE_WIDTHS[size]
+    lazy = {"weight": "0.2", "every": 4}
+    return {
+        "objective": "relativistic",
+        "order": "alternating",
+        "batch": 64,
+        "generator": {"network": "sequence", "latent": 64, "width": width, "norm": "none"},
+        "discriminator": {"network": "sequence", "width": width},
+        "optimizer": {"lr": "2e-3 to 0 linear 50%..100%"},
+        "penalties": {"r1": lazy, "r2": lazy},
+        "ema": {"halflife_images": 20_000},
     }
 
 

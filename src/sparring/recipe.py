@@ -25,7 +25,16 @@ ScheduleText = Annotated[str, BeforeValidator(str)]  # a bare number is a consta
 Options = Mapping[str, Any]  # nested: {"optimizer": {"lr": "1e-3"}}
 
 Network = Literal[
-    "mlp", "convolutional", "residual", "excitation", "tabular", "frames", "istft", "wave"
+    "mlp",
+    "convolutional",
+    "residual",
+    "excitation",
+    "tabular",
+    "frames",
+    "istft",
+    "wave",
+    "sequence",
+    "recurrent",
 ]
 
 FINITE_DIFFERENCES = ("finite_difference_r1", "finite_difference_r2")

@@ -27,6 +27,7 @@ from sparring.data.dataset import Dataset
 from sparring.data.kinds import Source, kind, open_data
 from sparring.data.named import NAMES
 from sparring.data.stream import Prefetcher
+from sparring.data.text_files import part_of
 from sparring.errors import SparringError
 from sparring.notation import parse_budget
 from sparring.observe import Observer
@@ -266,11 +267,19 @@ def _lasting(source: Source, folder: RunFolder) -> str:
         kept = folder.path / "data.npy"
         np.save(kept, source)
         return str(kept.resolve())
+    if isinstance(source, list):
+        kept = folder.path / "data.txt"
+        write_text(kept, "".join(f"{text}\n" for text in source))
+        return str(kept.resolve())
     if not isinstance(source, str | Path):
         kept = folder.path / "data.csv"
         source.to_csv(kept, index=False)  # a data frame
         return str(kept.resolve())
-    return str(source) if source in NAMES else str(Path(source).resolve())
+    if source in NAMES:
+        return str(source)
+    part = part_of(source)
+    file, names = (part.path, (part.column, part.label)) if part else (Path(source), ())
+    return ":".join([str(file.resolve()), *filter(None, names)])
 
 
 def data_json(data: Dataset) -> Json:

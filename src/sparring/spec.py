@@ -261,4 +261,29 @@ class AudioSpec:
         return float(10 ** (self.floor_db / 20))
 
 
-Spec = ImageSpec | VectorSpec | TableSpec | AudioSpec
+Units = Literal["characters", "words", "pieces"]
+UnicodeForm = Literal["NFC", "NFKC", "as it is"]
+
+
+@dataclass(frozen=True)
+class TextSpec:
+    """A short text: symbols in places, the first symbol everywhere after its end."""
+
+    symbols: tuple[str, ...]  # symbols[0] is empty: the end, and nothing after it
+    length: int  # places, one of them for the end
+    units: Units = "characters"
+    form: UnicodeForm = "NFC"
+    classes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of one encoded sample: symbols, places."""
+        return len(self.symbols), self.length
+
+    @property
+    def size(self) -> int:
+        """Numbers in one sample."""
+        return prod(self.shape)
+
+
+Spec = ImageSpec | VectorSpec | TableSpec | AudioSpec | TextSpec

@@ -4,25 +4,27 @@ Items are what files hold; samples are what networks see. See `dataset.Dataset`.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparring.data import image_codec, sounds, tables, vectors
+from sparring.data import image_codec, sounds, tables, texts, vectors
 from sparring.data.dataset import Dataset, silent
 from sparring.data.images import open_images
 from sparring.data.listing import IMAGES as IMAGE_SUFFIXES
 from sparring.data.listing import SOUNDS, list_files
-from sparring.data.named import AUDIO, TABLES
+from sparring.data.named import AUDIO, TABLES, TEXTS
 from sparring.data.options import DataOptions
 from sparring.data.pack import Progress
 from sparring.data.table_columns import Frame
+from sparring.data.text_files import part_of
 from sparring.densities import NAMES as DENSITIES
-from sparring.spec import AudioSpec, ImageSpec, Spec, TableSpec, VectorSpec
+from sparring.spec import AudioSpec, ImageSpec, Spec, TableSpec, TextSpec, VectorSpec
 
-Source = str | Path | NDArray[np.generic] | Frame
+Plain = str | Path | NDArray[np.generic]  # each reader refuses what it cannot read
+Source = str | Path | NDArray[np.generic] | Frame | list[str]
 TABULAR = (".csv", ".tsv", ".parquet", ".pq")
 
 
@@ -34,17 +36,19 @@ def open_data(
     progress: Progress = silent,
 ) -> Dataset:
     """Read data of whatever kind it is; see `open_images`, `open_vectors`, `open_tables`,
-    `open_sounds`.
+    `open_sounds`, `open_texts`.
     """
     match options.kind if options.kind != "auto" else _recognised(source):
         case "vector":
-            return vectors.open_vectors(source, options, progress)
+            return vectors.open_vectors(cast(Plain, source), options, progress)
         case "table":
             return tables.open_tables(source, options, progress)
         case "audio":
-            return sounds.open_sounds(source, options, cache=cache, progress=progress)
+            return sounds.open_sounds(cast(Plain, source), options, cache=cache, progress=progress)
+        case "text":
+            return texts.open_texts(source, options, progress=progress)
         case _:
-            return open_images(source, options, cache=cache, progress=progress)
+            return open_images(cast(Plain, source), options, cache=cache, progress=progress)
 
 
 def encode(items: Tensor, spec: Spec) -> Tensor:
@@ -56,6 +60,8 @@ def encode(items: Tensor, spec: Spec) -> Tensor:
             return vectors.encode(items, spec)
         case AudioSpec():
             return sounds.encode(items, spec)
+        case TextSpec():
+            return texts.encode(items, spec)
         case TableSpec():
             return items
 
@@ -69,6 +75,8 @@ def decode(samples: Tensor, spec: Spec) -> Tensor:
             return vectors.decode(samples, spec)
         case AudioSpec():
             return sounds.decode(samples, spec)
+        case TextSpec():
+            return texts.decode(samples, spec)
         case TableSpec():
             return samples
 
@@ -91,6 +99,8 @@ def kind(spec: Spec) -> str:
             return "table"
         case AudioSpec():
             return "audio"
+        case TextSpec():
+            return "text"
 
 
 def thing(spec: Spec) -> str:
@@ -104,6 +114,8 @@ def thing(spec: Spec) -> str:
             return "row"
         case AudioSpec():
             return "sound"
+        case TextSpec():
+            return "text"
 
 
 def describe(spec: Spec) -> str:
@@ -117,17 +129,23 @@ def describe(spec: Spec) -> str:
             return tables.describe(spec)
         case AudioSpec():
             return sounds.describe(spec)
+        case TextSpec():
+            return texts.describe(spec)
 
 
 def _recognised(source: Any) -> str:
     if isinstance(source, np.ndarray):
         return "vector" if source.ndim == 2 else "image"
+    if isinstance(source, list):
+        return "text"
     if is_frame(source) or source in TABLES:
         return "table"
     if source in DENSITIES:
         return "vector"
     if source in AUDIO:
         return "audio"
+    if source in TEXTS or (isinstance(source, str | Path) and part_of(source)):
+        return "text"
     path = Path(source) if isinstance(source, str | Path) else Path()
     if path.suffix.lower() in TABULAR:
         return "table"
@@ -151,8 +169,14 @@ def is_frame(source: Any) -> bool:
 
 
 def presented(items: Tensor, spec: Spec) -> Any:
-    """Return items as people want them: rows as a data frame, all else as it is."""
-    return tables.frame_of(items.numpy(), spec) if isinstance(spec, TableSpec) else items
+    """Return items as people want them: rows as a data frame, texts as a list."""
+    match spec:
+        case TableSpec():
+            return tables.frame_of(items.numpy(), spec)
+        case TextSpec():
+            return texts.texts_of(items, spec)
+        case _:
+            return items
 
 
 def questions(data: Dataset) -> tables.Questions | None:

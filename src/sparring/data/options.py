@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from sparring.spec import ValueRange
+from sparring.spec import UnicodeForm, ValueRange
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,8 @@ class DataOptions:
     """How data is read. `"auto"` is decided from the files and said in the plan."""
 
     kind: Annotated[
-        Literal["auto", "image", "vector", "table", "audio"], "of data; auto: by what the files are"
+        Literal["auto", "image", "vector", "table", "audio", "text"],
+        "of data; auto: by what the files are",
     ] = "auto"
     resolution: Annotated[str, "auto, a side (64) or height x width (48x64)"] = "auto"
     crop: Annotated[
@@ -31,6 +32,12 @@ class DataOptions:
     level: Annotated[
         Literal["peak", "kept"], "of sounds: each brought to one peak, or as they are"
     ] = "peak"
+    units: Annotated[Literal["auto", "characters", "words", "pieces"], "that texts are made of"] = (
+        "auto"
+    )
+    length: Annotated[int, Ge(0), Le(1024), "of texts at most (0: nine in ten and more fit)"] = 0
+    vocabulary: Annotated[int, Ge(0), Le(30_000), "symbols of texts at most (0: auto)"] = 0
+    normalise: Annotated[UnicodeForm, "the form of Unicode that texts are brought to"] = "NFC"
     held_out: Annotated[float, Ge(0), Le(0.5), "share never trained on, by content"] = 0.1
     memory_share: Annotated[
         float, Gt(0), Le(1), "of free memory; larger data is packed and memory-mapped"

@@ -5,23 +5,32 @@ from pathlib import Path
 from sparring.data.dataset import Dataset, silent
 from sparring.data.pack import Progress
 from sparring.errors import SparringError, nearest
-from sparring.features import classifier, convolutions, efficientnet, inception, mel, resemblyzer
+from sparring.features import (
+    classifier,
+    convolutions,
+    efficientnet,
+    inception,
+    mel,
+    ngrams,
+    resemblyzer,
+)
 from sparring.features.classifier import judge
 from sparring.features.components import coordinates, pixel_pca
 from sparring.features.convolutions import random_convolutions
 from sparring.features.efficientnet import efficientnet_lite0
 from sparring.features.extractor import Extractor, spread
 from sparring.features.files import SUFFIXES, from_file
-from sparring.spec import AudioSpec, TableSpec, VectorSpec
+from sparring.spec import AudioSpec, TableSpec, TextSpec, VectorSpec
 
 LEAST_PER_CLASS = 10  # training images of a class on average, for a classifier to learn from
 
 DESCRIPTIONS = {
     "auto": "classifier where there are labels, else random-convolutions; sounds: log-mel; "
-    "vectors and tables: coordinates",
+    "texts: n-grams; vectors and tables: coordinates",
     classifier.NAME: "64 features of a small network trained here on the labels of the data",
     convolutions.NAME: "about 250 features of a fixed network with random weights",
     "pixel-pca": "up to 64 principal components of the training images",
+    ngrams.NAME: "up to 64 components of texts' single symbols, pairs and triples",
     mel.NAME: "up to 64 components of sounds' power in mel bands over time",
     resemblyzer.NAME: f"256 features of voices; `pip install --no-deps {resemblyzer.PACKAGE}`",
     "coordinates": "standardised coordinates of vectors; of more than 64, their components",
@@ -58,6 +67,8 @@ def choose(name: str, data: Dataset, *, cache: Path, progress: Progress = silent
             return pixel_pca(data.items[spread(data.train)])
         case "coordinates":
             return coordinates(data.items[spread(data.train)])
+        case ngrams.NAME:
+            return ngrams.ngrams(data.items[spread(data.train)])
         case mel.NAME | resemblyzer.NAME as name:
             raise SparringError(f"the extractor {name} is for sounds; these data are none")
         case "efficientnet-lite0":
@@ -92,6 +103,8 @@ def best(data: Dataset) -> str:
         return "coordinates"
     if isinstance(data.spec, AudioSpec):
         return mel.NAME
+    if isinstance(data.spec, TextSpec):
+        return ngrams.NAME
     enough = len(data.train) >= LEAST_PER_CLASS * max(len(data.spec.classes), 1)
     several = data.labels is not None and len(set(data.labels[data.train].tolist())) > 1
     return classifier.NAME if several and enough else convolutions.NAME

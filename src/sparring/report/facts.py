@@ -15,14 +15,16 @@ from sparring.errors import SparringError
 from sparring.metrics.estimate import told_p
 from sparring.report.pictures import Picture, numbered_pictures, read_picture, read_sounds
 from sparring.report.words import count, counted, duration, moment, number
+from sparring.report.writings import Writings, read_writings
 from sparring.runs import Json, RunFolder, read_json
 
 Pairs = list[tuple[str, str]]
-THINGS = {"image": "image", "vector": "point", "table": "row", "audio": "sound"}
+THINGS = {"image": "image", "vector": "point", "table": "row", "audio": "sound", "text": "text"}
 JUDGED = (
     ("columns", "Each column: held-out rows, and generated ones."),
     ("associations", "How strongly each two columns hang together; blue is too little."),
     ("properties", "How bright, loud and long: held-out sounds, and generated ones."),
+    ("curve", "Quality against diversity at several temperatures, with 95 % intervals."),
     ("typical", "The most typical samples: nearest to held-out data, as these lie to each other."),
     ("untypical", "The least typical samples: farthest from all held-out data."),
     (
@@ -71,6 +73,7 @@ class Facts:
     progress: Picture | None
     sample: tuple[int, Picture] | None  # images seen, and the newest picture that is whole
     players: tuple[Players, ...]  # sounds to listen to
+    writings: Writings  # texts to read
     problems: tuple[str, ...]
 
     @property
@@ -134,6 +137,7 @@ def read_facts(folder: RunFolder) -> Facts:
         progress=pictures["progress.png"],
         sample=_newest_sample(folder, problems),
         players=_players(folder),
+        writings=read_writings(folder.samples),
         problems=tuple(problems),
     )
 
@@ -296,6 +300,10 @@ def _data_lines(facts: Facts) -> Iterator[tuple[str, str]]:
     if framing := table(spec.get("framing")):
         seconds = (number(framing.get("samples")) or 0) / (number(framing.get("rate")) or 1)
         yield "Shape", f"{seconds:.3g} s at {count(number(framing.get('rate')) or 0)} Hz"
+    elif symbols := rows(spec.get("symbols")):
+        units = str(spec.get("units"))
+        yield "Shape", f"{count((number(spec.get('length')) or 1) - 1)} {units} at most"
+        yield "Vocabulary", f"{count(len(symbols) - 1)} different {units}"
     elif mean := rows(spec.get("mean")):
         yield "Shape", counted(len(mean), "coordinate")
     if spec.get("density"):
