@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from sparring.build import build_game, build_state, formed, with_depths
-from sparring.data.dataset import Dataset
+from sparring.data.dataset import Dataset, silent
+from sparring.likelihood import warm_start
 from sparring.plan import batches, images_per_round
 from sparring.presets import preset
 from sparring.recipe import Options, Recipe, resolve
@@ -43,6 +44,7 @@ def trained(
     state, fetch, count = found.state, batches(data, recipe), images_per_round(recipe)
     game = build_game(replace(recipe, images=GUESS), data.spec)
     plans, began = 1, time.process_time()
+    warm_start(state, data, recipe.generator.warm_start, silent)
     while (spent := time.process_time() - began) < seconds:
         train_step(state, game, fetch(state.images, count))
         if spent > plans * seconds / PLANS:

@@ -264,7 +264,7 @@ def sample(
             checkpoint=checkpoint,
             audience=terminal,
         )
-    if out is None and samples and isinstance(samples, list):
+    if out is None and isinstance(samples, list):
         print("\n".join(samples))  # noqa: T201
         return
     target = out or trained.folder.samples / (_folder_name(seed, label) + "-between" * between)

@@ -24,6 +24,7 @@ from sparring.networks.recurrent import RecurrentGenerator
 from sparring.runs import write_bytes
 from sparring.sampling import MICRO_BATCH
 from sparring.spec import TextSpec
+from sparring.training.state import State, copy_exactly
 
 BATCH, RATE = 128, 4e-3
 LOOKS = 20  # at held-out texts, in the whole time
@@ -34,12 +35,12 @@ SEED = 0
 Clock = Callable[[], float]
 
 
-def of_size(spec: TextSpec, parameters: int) -> RecurrentGenerator:
+def of_size(spec: TextSpec, parameters: int, seed: int = SEED) -> RecurrentGenerator:
     """Return an untrained model of at most about this many numbers, unconditional."""
     plain = replace(spec, classes=())
     sizes = [w for w in range(16, 1025, 16) if _numbers(plain, w) <= parameters] or [16]
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
+        torch.manual_seed(seed)
         return RecurrentGenerator(plain, 1, sizes[-1])
 
 
@@ -73,6 +74,24 @@ def fit(
     if _mean_likelihood(model, data, held) < best:
         model.load_state_dict(kept)
     return model.eval()
+
+
+def warm_start(state: State, data: Dataset, texts: int, progress: Progress) -> None:
+    """Let a recurrent generator first learn so many texts by likelihood; its average starts there.
+
+    Other generators are left as they are.
+    """
+    model = state.generator
+    if not isinstance(model, RecurrentGenerator):
+        return
+    optimizer = Adam(model.parameters(), RATE, betas=(0.9, 0.99))
+    steps = -(-texts // BATCH)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * (1 - step / steps)
+        likelihood_step(model, optimizer, data, step)
+        progress("learning by likelihood first", step + 1, steps)
+    copy_exactly(state.ema.state_dict(), model.state_dict(), "warm start")
 
 
 def likelihood_step(

