@@ -36,6 +36,7 @@ CLIPPED = 0.001  # share of samples in flat tops
 TONE_DB = 6.0  # above the same frequency of real sounds, on average over many
 DISTRIBUTIONS = ("brightness, Hz", "loudness, dB", "length, s")
 FAULTS = {"clicks": "with a click", "offset": "with an offset", "clipped": "with flat tops"}
+PERMUTATIONS = 999
 AT_ONCE = 100
 Properties = dict[str, NDArray[np.float64]]
 
@@ -85,8 +86,10 @@ def measure_sounds(
         skip(f"properties are left out: fewer than {LEAST} sounds of a side")
         return
     frames = [pd.DataFrame({n: one[n] for n in DISTRIBUTIONS}) for one in of]
-    apart = marginal_distances(*coded(frames[1], frames[2]))
-    truth = marginal_distances(*coded(frames[1], frames[0]))
+    apart, truth = (
+        marginal_distances(*coded(frames[1], other), permutations=PERMUTATIONS)
+        for other in (frames[2], frames[0])
+    )
     for name in DISTRIBUTIONS:
         key, plain = name.split(",")[0], truth[name].found
         at_truth = Estimate(plain.value, plain.low, plain.high, plain.n, plain.method)

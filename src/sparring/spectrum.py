@@ -52,6 +52,25 @@ def inverse_stft(spectrum: Tensor, framing: Framing) -> Tensor:
     return torch.istft(spectrum, framing.window, framing.hop, window=window, length=framing.samples)
 
 
+def synthesis_basis(framing: Framing) -> tuple[Tensor, Tensor]:
+    """Return what makes waves of real and imaginary parts, as one transposed convolution.
+
+    The basis (2 bins, 1, window) has a windowed cosine and sine for each bin that networks see;
+    with the hop as stride, and divided by the envelope (samples,) from half a window on, the result
+    is `inverse_stft`, in operations that every runtime knows.
+    """
+    window = torch.hann_window(framing.window, dtype=torch.float64)
+    turns = torch.arange(framing.bins)[:, None] * torch.arange(framing.window) / framing.window
+    weight = torch.full((framing.bins, 1), 2.0 / framing.window, dtype=torch.float64)
+    weight[0] /= 2  # the others stand for their mirror images too
+    cosine, sine = torch.cos(2 * pi * turns.double()), -torch.sin(2 * pi * turns.double())
+    basis = torch.cat([weight * cosine * window, weight * sine * window])
+    frames = torch.ones(1, 1, framing.frames + 1, dtype=torch.float64)
+    whole = functional.conv_transpose1d(frames, window.square()[None, None], stride=framing.hop)
+    half = framing.window // 2
+    return basis[:, None].float(), whole[0, 0, half : half + framing.samples].float()
+
+
 def amplitudes(wave: Tensor, framing: Framing) -> Tensor:
     """Return scaled |S| (n, window/2 + 1, frames + 1)."""
     return stft(wave, framing).abs() * (4 / framing.window)  # a Hann window sums to window/2

@@ -105,6 +105,8 @@ def open_sounds(
     hashes = split.digests(gathered.items, progress)
     divided = split.divide(hashes, options.held_out, None)
     notes = [*gathered.notes, *divided.notes]
+    if isinstance(source, str) and source in AUDIO and Path(source).exists():
+        notes.append(f"the named set is used; './{source}' is the path of that name")
     if repeated := split.duplicates(hashes):
         notes.append(f"{repeated} of {len(hashes)} sounds repeat an earlier one exactly")
     if gathered.skipped:
@@ -203,7 +205,7 @@ def _located(
     if source in AUDIO:
         path = sound_folder(str(source), cache, progress)
         chosen = "none" if options.labels == "auto" else options.labels
-        return path, str(source), replace(options, labels=chosen)
+        return path, str(source), replace(options, labels=chosen)  # as of other named sets
     path = Path(source)
     if not path.exists():
         hint = nearest(str(path).lower(), NAMES)

@@ -55,7 +55,7 @@ def part_of(source: str | Path) -> Part | None:
             return Part(Path(head), column, label)
     if path.suffix.lower() in LINED:
         return Part(path)
-    return Part(path) if path.is_dir() and _classes(path) else None
+    return Part(path) if path.is_dir() and _only_texts(path) else None
 
 
 def read_lines(part: Part) -> Lines:
@@ -102,6 +102,12 @@ def _decoded(path: Path) -> Iterator[tuple[int, str | Skipped]]:
                 byte = line[error.start]
                 why = f"not UTF-8: byte 0x{byte:02x} at {error.start + 1}"
                 yield number, Skipped(_line(path, number), why)
+
+
+def _only_texts(folder: Path) -> bool:
+    """Tell whether a folder holds .txt files and nothing else that can be seen."""
+    shown = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return bool(shown) and all(p.suffix.lower() in PLAIN and p.is_file() for p in shown)
 
 
 def _classes(folder: Path) -> list[Path]:

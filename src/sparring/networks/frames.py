@@ -11,11 +11,11 @@ from math import ceil
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, leaky_relu, pad
+from torch.nn.functional import conv_transpose1d, interpolate, leaky_relu
 
 from sparring.networks.blocks import LEAK, Conditioning, Projection
 from sparring.spec import AudioSpec
-from sparring.spectrum import inverse_stft
+from sparring.spectrum import synthesis_basis
 
 STAGES = 4  # of the trunk, at 1/8, 1/4, 1/2 and all of the frames
 STYLE_STD = 0.1  # of the first scales and shifts that the latent gives
@@ -78,6 +78,8 @@ class InverseSTFTGenerator(nn.Module):
 
     mean: Tensor
     scale: Tensor
+    basis: Tensor
+    envelope: Tensor
 
     def __init__(self, spec: AudioSpec, latent: int, width: int, depth: int) -> None:
         super().__init__()
@@ -88,15 +90,19 @@ class InverseSTFTGenerator(nn.Module):
         for name in ("mean", "scale"):
             column = torch.tensor(getattr(spec, name))[:, None]
             self.register_buffer(name, column, persistent=False)
+        for name, values in zip(("basis", "envelope"), synthesis_basis(spec.framing), strict=True):
+            self.register_buffer(name, values, persistent=False)
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         made = self.head(leaky_relu(self.trunk(latent, label), LEAK))
         level, p, q = made.float().chunk(PARTS, 1)
         size = (level * self.scale + self.mean).clamp(QUIETEST, LOUDEST).exp()
         size = size * (self.framing.window / 4) * torch.rsqrt(p.square() + q.square() + 1e-3)
-        seen = torch.complex(size * p, size * q)
-        whole = pad(torch.cat([seen, seen[..., -1:]], -1), (0, 0, 0, 1))
-        return inverse_stft(whole, self.framing)
+        parts = torch.cat([size * p, size * q], 1)
+        parts = torch.cat([parts, parts[..., -1:]], -1)  # the frame that networks do not see
+        wave = conv_transpose1d(parts, self.basis, stride=self.framing.hop)
+        half = self.framing.window // 2
+        return wave[:, 0, half : half + self.framing.samples] / self.envelope
 
 
 class FramesDiscriminator(nn.Module):

@@ -46,9 +46,11 @@ class WaveGenerator(nn.Module):
 
 
 class WaveDiscriminator(nn.Module):
-    """A wave (n, samples) → strided convolutions with phase shuffle → a logit."""
+    """A wave (n, samples) → strided convolutions with phase shuffle → a logit.
 
-    calls: Tensor
+    The shifts of a batch follow from its own numbers: there is no state to keep, and looking at
+    samples does not change what training draws.
+    """
 
     def __init__(self, spec: AudioSpec, width: int) -> None:
         super().__init__()
@@ -60,23 +62,21 @@ class WaveDiscriminator(nn.Module):
         for _ in range(LAYERS):
             length = (length + 22 - KERNEL) // STRIDE + 1
         self.head = Projection(channels[-1] * length, len(spec.classes))
-        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))  # in a checkpoint too
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         maps = x[:, None]
+        seed = int(x.detach().double().abs().sum().nan_to_num() * 2**30) if self.training else 0
         for k, layer in enumerate(self.layers):
             maps = leaky_relu(layer(maps), LEAK)
             if self.training and k < LAYERS - 1:
-                maps = self._shuffled(maps, k)
-        if self.training:
-            self.calls += 1
+                maps = shuffled(maps, Draw(seed % 2**63), k)
         logits: Tensor = self.head(maps.flatten(1), label)
         return logits
 
-    def _shuffled(self, maps: Tensor, layer: int) -> Tensor:
-        """Shift each sound's maps in time by at most `SHUFFLE`; what enters is a reflection."""
-        drawn = Draw(int(self.calls)).integers(f"phase/{layer}", len(maps), 2 * SHUFFLE + 1)
-        length = maps.shape[-1]
-        at = torch.arange(length) + drawn[:, None]
-        index = at[:, None].expand(-1, maps.shape[1], -1).to(maps.device)
-        return pad(maps, (SHUFFLE, SHUFFLE), mode="reflect").gather(2, index)
+
+def shuffled(maps: Tensor, draw: Draw, layer: int) -> Tensor:
+    """Shift each sound's maps in time by at most `SHUFFLE`; what enters is a reflection."""
+    drawn = draw.integers(f"phase/{layer}", len(maps), 2 * SHUFFLE + 1)
+    at = torch.arange(maps.shape[-1]) + drawn[:, None]
+    index = at[:, None].expand(-1, maps.shape[1], -1).to(maps.device)
+    return pad(maps, (SHUFFLE, SHUFFLE), mode="reflect").gather(2, index)
