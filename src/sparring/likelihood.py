@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 from torch.optim import Adam
@@ -38,7 +39,7 @@ Clock = Callable[[], float]
 def of_size(spec: TextSpec, parameters: int, seed: int = SEED) -> RecurrentGenerator:
     """Return an untrained model of at most about this many numbers, unconditional."""
     plain = replace(spec, classes=())
-    sizes = [w for w in range(16, 1025, 16) if _numbers(plain, w) <= parameters] or [16]
+    sizes = [w for w in range(8, 1025, 4) if _numbers(plain, w) <= parameters] or [8]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return RecurrentGenerator(plain, 1, sizes[-1])
@@ -140,7 +141,7 @@ def load_or_fit(
     try:
         model.load_state_dict(load(path.read_bytes()))
         return model.eval()
-    except (OSError, RuntimeError, ValueError):
+    except (OSError, RuntimeError, ValueError, SafetensorError):
         pass  # not trained yet, or damaged, or of other data
     fit(model, data, seconds, progress)
     write_bytes(path, save({n: t.contiguous() for n, t in model.state_dict().items()}))

@@ -105,7 +105,7 @@ def test_the_card_judges_sounds_and_the_page_plays_them(at: CommandLine) -> None
     card = json.loads(ended.out)
     keys = {line["key"] for line in card["lines"]}
     assert {"kid", "brightness", "loudness", "length", "clicks"} <= keys
-    assert {"precision", "coverage", "authenticity"} <= keys
+    assert {"precision", "coverage", "vendi"} <= keys
     assert card["extractor"] == "log-mel"
     page = (drums / "report.html").read_text()
     assert page.count("<audio") == 16

@@ -154,33 +154,30 @@ def _of_objects(part: Part) -> Lines:
     texts, labels, skipped = [], [], []
     seen: set[str] = set()
     for number, line in _decoded(part.path):
-        found = line if isinstance(line, Skipped) else _value(part, line)
-        if isinstance(found, Skipped):
-            skipped.append(found)
-        elif isinstance(found, str):
-            skipped.append(Skipped(_line(part.path, number), found))
-        else:
-            entry, text, label = found
-            seen |= set(entry)
+        entry = line if isinstance(line, Skipped) else _entry(line)
+        if isinstance(entry, Skipped):
+            skipped.append(entry)
+            continue
+        text = entry.get(part.column)
+        seen |= set(entry)
+        if isinstance(text, str) and "\0" not in text:
             texts.append(text)
-            labels.append(label)
+            labels.append(str(entry.get(part.label, "")))
+        else:
+            why = f"no text under '{part.column}'" if entry else "no JSON object"
+            skipped.append(Skipped(_line(part.path, number), why))
     if not texts:
         _need(part, sorted(seen))
     return Lines(tuple(texts), tuple(labels) if part.label else None, tuple(skipped))
 
 
-def _value(part: Part, line: str) -> tuple[dict[str, Any], str, str] | str:
-    """Return an object with its text and label, or what is wrong with the line."""
+def _entry(line: str) -> dict[str, Any]:
+    """Return the object of a line; empty where it is none."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):
-        return "no JSON"
-    if not isinstance(entry, dict):
-        return "no JSON object"
-    text, label = entry.get(part.column), entry.get(part.label, "")
-    if not isinstance(text, str) or "\0" in text:
-        return f"no text under '{part.column}'"
-    return entry, text, str(label)
+        return {}
+    return entry if isinstance(entry, dict) else {}
 
 
 def _need(part: Part, names: Any) -> None:

@@ -23,7 +23,7 @@ from sparring.metrics.estimate import LEVEL, Estimate
 from sparring.metrics.normal import normal_estimate
 
 Text = str | tuple[str, ...]
-END = "\n"  # no text holds it
+END, START = "\n", "\r"  # units that no text holds
 AT_ONCE = 64  # texts whose distances from all others are held together
 
 
@@ -69,16 +69,17 @@ class CountModel:
         self.order, self.units = order, units
         self._after: dict[Text, Counter[str]] = defaultdict(Counter)
         for text in texts:
-            for place, unit in enumerate(_units(text)):
-                for size in range(min(place, order - 1) + 1):
-                    self._after[text[place - size : place]][unit] += 1
+            whole = self._begun(text)
+            for place, unit in enumerate(_units(text), order - 1):
+                for size in range(order):
+                    self._after[whole[place - size : place]][unit] += 1
         self._totals = {context: after.total() for context, after in self._after.items()}
 
     def probability(self, unit: str, context: Text) -> float:
-        """Return P(unit | context), of which the last `order` − 1 units count."""
-        found = 1 / self.units
-        for size in range(min(len(context), self.order - 1) + 1):
-            shorter = context[len(context) - size :]
+        """Return P(unit | context); the context is all of a text before the unit."""
+        found, whole = 1 / self.units, self._begun(context)
+        for size in range(self.order):
+            shorter = whole[len(whole) - size :]
             after = self._after.get(shorter)
             if after is None:
                 break
@@ -108,6 +109,11 @@ class CountModel:
         joined = isinstance(next(iter(self._after)), str)
         return [self._drawn(tables, longest, rng, joined) for _ in range(n)]
 
+    def _begun(self, text: Text) -> Text:
+        """Return a text after as many starts as a context has units."""
+        starts = self.order - 1
+        return START * starts + text if isinstance(text, str) else ((START,) * starts + text)
+
     def _each(self, text: Text) -> Iterator[float]:
         for place, unit in enumerate(_units(text)):
             yield -log2(self.probability(unit, text[:place]))
@@ -117,8 +123,8 @@ class CountModel:
     ) -> Text:
         text: Text = "" if joined else ()
         while len(text) < longest:
-            context = text[max(0, len(text) - self.order + 1) :]
-            units, cumulated = tables[context]
+            whole = self._begun(text)
+            units, cumulated = tables[whole[len(whole) - self.order + 1 :]]
             unit = units[int(np.searchsorted(cumulated, rng.random() * cumulated[-1], "right"))]
             if unit == END:
                 break
