@@ -441,7 +441,7 @@ def class_labels(spec: Spec, n: int, label: str | int | None) -> Tensor | None:
 
 
 class GAN(BaseEstimator):  # type: ignore[misc]
-    """A GAN on an array of images or vectors or on a data frame, with scikit-learn's habits.
+    """A GAN on an array of images, vectors or waves, a data frame or texts, as scikit-learn would.
 
     It writes no files.
 
@@ -471,9 +471,13 @@ class GAN(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:  # noqa: N803
-        """Train on vectors (n, d), images (n, height, width[, channels]) or a data frame."""
-        items: Any = X if is_frame(X) else np.asarray(X)
-        if items.ndim not in (2, 3, 4):
+        """Train on vectors (n, d), images (n, height, width[, channels]), a data frame or texts.
+
+        Waves (n, samples) are sounds with the options `data.kind` audio and `data.rate`.
+        """
+        texts = isinstance(X, list) and all(isinstance(text, str) for text in X)
+        items: Any = X if is_frame(X) or texts else np.asarray(X)
+        if not texts and items.ndim not in (2, 3, 4):
             raise SparringError(
                 f"X has shape {items.shape}; expected vectors, (n, d), or images, (n, height, "
                 "width[, channels])"
@@ -494,7 +498,7 @@ class GAN(BaseEstimator):  # type: ignore[misc]
         return self
 
     def sample(self, n_samples: int = 1, *, seed: int = 0, where: Sequence[str] = ()) -> Any:
-        """Return new items: images, uint8, vectors, float32, or rows like those of the frame.
+        """Return new items: images, uint8, vectors or waves, float32, rows of a frame, or texts.
 
         Args:
             n_samples: how many.
