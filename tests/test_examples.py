@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import soundfile
 from PIL import Image
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -37,3 +38,17 @@ def test_the_game_on_a_table_makes_the_rows_that_are_asked_for(tmp_path: Path) -
     assert len(rows) == 100
     assert (rows["species"] == "Gentoo").all()
     assert (rows["body_mass_g"] > 5000).all()
+
+
+def test_the_game_on_texts_prints_names(tmp_path: Path) -> None:
+    first, *names = ran("texts.py", tmp_path, "2").splitlines()
+    assert "names" in first
+    assert len(names) == 40
+    assert set("".join(names)) <= set("abcdefghijklmnopqrstuvwxyz")
+
+
+def test_the_game_on_sounds_writes_them_one_after_another(tmp_path: Path) -> None:
+    assert "drums" in ran("sounds.py", tmp_path, "2", "out.wav")
+    wave, rate = soundfile.read(tmp_path / "out.wav")
+    assert (rate, len(wave)) == (8000, 16 * (2000 + 1200))
+    assert 0.05 < abs(wave).max() <= 1
