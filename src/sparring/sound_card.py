@@ -33,6 +33,7 @@ MOST = 2_000  # sounds of each side
 CLICK = 30.0  # times the jumps around it; of noise the largest is about 4
 OFFSET = 0.01  # of the peak
 CLIPPED = 0.001  # share of samples in flat tops
+HEARD = 0.95  # of half the rate; above, resamplers leave an edge
 TONE_DB = 6.0  # above the same frequency of real sounds, on average over many
 DISTRIBUTIONS = ("brightness, Hz", "loudness, dB", "length, s")
 FAULTS = {"clicks": "with a click", "offset": "with an offset", "clipped": "with flat tops"}
@@ -115,7 +116,7 @@ def _share(told: NDArray[np.float64]) -> Estimate:
 
 def _tones(fake: NDArray[np.float64], real: NDArray[np.float64], spec: AudioSpec) -> str:
     """Say whether some frequency stays above its neighbours in samples, as upsampling makes it."""
-    excess = fake - real
+    excess = (fake - real)[: round(HEARD * len(fake))]
     worst = int(np.argmax(excess))
     hertz = worst * spec.framing.rate / (2 * (len(fake) - 1))
     if excess[worst] < TONE_DB:

@@ -241,6 +241,7 @@ class AudioSpec:
     scale: tuple[float, ...]  # what becomes 1, one per bin
     floor_db: float = -80.0  # added to every amplitude before the logarithm
     form: Form = "frames"
+    peak: float = 0.0  # that nearly all sounds have; 0 where they differ, and it means something
     classes: tuple[str, ...] = ()
 
     @property

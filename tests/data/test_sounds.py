@@ -1,5 +1,6 @@
 """Recordings as data: any format, rate and length to waves of one, with every fault named."""
 
+import shutil
 import struct
 import zipfile
 from pathlib import Path
@@ -250,3 +251,17 @@ def test_sounds_are_joined_with_pauses() -> None:
 def test_a_name_that_is_no_file_is_answered_with_the_nearest_set(tmp_path: Path) -> None:
     with pytest.raises(SparringError, match="did you mean 'drums'"):
         opened("drumz", tmp_path, kind="audio")
+
+
+def test_what_is_made_has_the_peak_that_all_sounds_have(folder: Path, tmp_path: Path) -> None:
+    alike = opened(folder, tmp_path).spec
+    assert isinstance(alike, AudioSpec)
+    assert abs(alike.peak - 10 ** (-1 / 20)) < 0.02
+    quiet = torch.full((3, *alike.shape), -1.0)
+    assert torch.allclose(decode(quiet, alike).abs().amax(1), torch.tensor(alike.peak), atol=1e-5)
+    for i, level in enumerate((1.0, 0.5, 0.25)):
+        soundfile.write(tmp_path / f"{i}.wav", level * drum(0.3, 200 + i), RATE)
+    shutil.rmtree(folder)
+    different = opened(tmp_path, tmp_path, level="kept").spec
+    assert isinstance(different, AudioSpec)
+    assert different.peak == 0

@@ -62,6 +62,7 @@ FULL_SCALE = 32767
 PAUSE_SECONDS = 0.15
 Bits = Literal["16", "24", "float"]
 WINDOW_SECONDS = 0.024  # at most, of the frames: longer ones blur the start of a drum
+ALIKE, FAINTEST = 0.9, 1e-3  # of peaks
 MEASURED = 2_000  # waves that the spectrum is measured on
 SUCH_AS = ".wav, .flac, .ogg, .mp3 or .aiff"
 KINDS = f"a folder or a .zip of {SUCH_AS}"
@@ -116,7 +117,7 @@ def open_sounds(
     spec = fit_spectrum(_some_waves(gathered.items, divided.train), framing)
     return Dataset(
         name=name,
-        spec=replace(spec, classes=gathered.classes),
+        spec=replace(spec, classes=gathered.classes, peak=_common_peak(gathered.items)),
         items=gathered.items,
         labels=gathered.labels,
         train=divided.train,
@@ -141,11 +142,15 @@ def seen(wave: Tensor, spec: AudioSpec) -> Tensor:
 def decode(samples: Tensor, spec: AudioSpec) -> Tensor:
     """Turn what a generator makes into waves (n, samples), float32 within ±1.
 
-    A wave that goes beyond is turned down as a whole. The phase of spectra is found by fast
+    Each is brought to the peak that all sounds of the data have, if they have one; else only a wave
+    that goes beyond ±1 is turned down. The phase of spectra is found by fast
     Griffin-Lim, from the same start for each.
     """
     wave = synthesise(samples, spec) if spec.form == "frames" else samples
-    return wave / wave.abs().amax(-1, keepdim=True).clamp_min(1.0)
+    loudest = wave.abs().amax(-1, keepdim=True)
+    if spec.peak:
+        return wave * (spec.peak / loudest.clamp_min(FAINTEST))
+    return wave / loudest.clamp_min(1.0)
 
 
 def to_wave(items: Tensor) -> Tensor:
@@ -328,6 +333,13 @@ def _cut(
             listing.skipped.append(found)
         else:
             yield entry.name, found
+
+
+def _common_peak(items: NDArray[np.int16]) -> float:
+    """Return the peak that nearly all sounds have, 0 if they differ."""
+    some = items[:: max(1, len(items) // MEASURED)]
+    low, high = np.quantile(np.abs(some.astype(np.int32)).max(1) / FULL_SCALE, (0.1, 1))
+    return float(high) if low > ALIKE * high else 0.0
 
 
 def _some_waves(items: NDArray[np.int16], train: NDArray[np.int64]) -> Iterator[Tensor]:
