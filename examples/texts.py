@@ -35,7 +35,7 @@ def main(seconds: float = 60.0) -> None:
     adam = (Adam(network.parameters(), betas=(0.0, 0.99)) for network in (generator, discriminator))
     state = new_state(generator, discriminator, next(adam), next(adam))
     smooth = (Penalty(r1, constant(0.2), every=4), Penalty(r2, constant(0.2), every=4))
-    game = Game(relativistic, smooth, generator_lr=constant(2e-3), discriminator_lr=constant(2e-3))
+    game = Game(relativistic, smooth, generator_lr=constant(1e-3), discriminator_lr=constant(1e-3))
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         chosen = state.draw().integers("data", 64, below=len(names))

@@ -35,6 +35,7 @@ MOST_SYMBOLS = {"characters": 8_000, "words": 5_000, "pieces": 512}
 LONGEST = {"characters": 64, "words": 32, "pieces": 48}  # unless another length is asked for
 MOST_NAMED = 1_000  # texts of each sort that are named as left out
 COVERED = 0.95  # share of texts that fit
+WHOLE = 0.8  # share of texts that a vocabulary of words must spell
 LONG_LINE = 64  # characters: of longer median lines, words may be the better unit
 KINDS = "FILE.txt with a text a line, FILE.csv:column, FILE.jsonl:key, or a folder of .txt files"
 Texts = Sequence[str]
@@ -166,14 +167,9 @@ def _units(texts: Texts, options: DataOptions) -> Units:
     median = float(np.median([len(text) for text in texts])) if texts else 0
     if median <= LONG_LINE:
         return "characters"
-    counts = Counter(word for text in texts for word in text.split())
-    common = len(counts) <= MOST_SYMBOLS["words"] or _covers(counts, MOST_SYMBOLS["words"])
-    return "words" if common else "characters"
-
-
-def _covers(counts: Counter[str], most: int) -> bool:
-    kept = sum(count for _, count in counts.most_common(most))
-    return kept >= COVERED * counts.total()
+    kept = set(_symbols(texts, "words", options)[0])
+    whole = sum(kept.issuperset(text.split()) for text in texts)
+    return "words" if whole >= WHOLE * len(texts) else "characters"
 
 
 def _symbols(texts: Texts, units: Units, options: DataOptions) -> tuple[tuple[str, ...], list[str]]:
