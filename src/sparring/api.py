@@ -24,6 +24,7 @@ from sparring.data.kinds import Source, decode, is_frame, open_data
 from sparring.data.sounds import Bits
 from sparring.errors import SparringError, nearest
 from sparring.export import to_onnx, to_safetensors
+from sparring.networks.recurrent import RecurrentGenerator
 from sparring.plan import Audience, Plan, Rows, batches, data_rows, make_plan
 from sparring.recipe import Options, Recipe, merge, nested, read_recipe, resolve
 from sparring.runs import Json, RunFolder, find, read_json, write_bytes
@@ -239,6 +240,7 @@ class Run:
         where: Sequence[str] = (),
         between: bool = False,
         texts: Wanted = Wanted(),
+        temperature: float = 1.0,
         checkpoint: str = "best",
         audience: Audience | None = None,
     ) -> Any:
@@ -252,6 +254,7 @@ class Run:
             where: conditions that all rows of a table satisfy: `["cut=Fair", "price>5000"]`.
             between: n steps from one sample to another instead, in one class.
             texts: what is asked of texts: different ones, none of the data, beginning so.
+            temperature: of a recurrent generator; below 1, likelier texts.
             checkpoint: `best`, `latest`, or images seen.
             audience: told how far it is.
         """
@@ -260,6 +263,7 @@ class Run:
         audience = audience or Silent()
         labels = self.labels(n, label, between=between)
         spec, generator = self.spec, self.generator(checkpoint, audience.say)
+        _set_temperature(generator, temperature)
         if where:
             return _rows_where(generator, spec, where, n, seed, truncation, audience)
         if texts != Wanted():
@@ -411,6 +415,16 @@ def _rows_where(
         told=lambda done: audience.reading("rows", done, n),
     )
     return kinds.presented(made, spec)
+
+
+def _set_temperature(generator: nn.Module, temperature: float) -> None:
+    if temperature == 1:
+        return
+    if not isinstance(generator, RecurrentGenerator):
+        raise SparringError("only recurrent generators have a temperature; use --truncation")
+    if not 0.01 <= temperature <= 10:
+        raise SparringError(f"temperature {temperature}; expected 0.01 to 10")
+    generator.temperature = temperature
 
 
 def _check_request(n: int, seed: int, truncation: float = 1.0) -> None:

@@ -46,6 +46,7 @@ from sparring.features.classifier import judge as judge_of
 from sparring.features.extractor import Extractor
 from sparring.features.mel import mel_pictures, picture_framing, pictured
 from sparring.metrics.arrays import Features
+from sparring.metrics.frontiers import mauve
 from sparring.metrics.kernels import kid
 from sparring.metrics.tables import LEAST
 from sparring.networks.recurrent import RecurrentGenerator
@@ -63,6 +64,7 @@ from sparring.text_card import Authors
 
 FEWEST = 100
 SEED = 2  # other latents than those of pictures and of looks while training
+SCORED = 5_000  # of each side, for the score of texts
 KEPT = 2_000  # samples that pictures are chosen from
 SECONDS = 300.0
 
@@ -191,7 +193,8 @@ def assess(
             some = data.items[_mixed(data.train)], judges.data.items[_mixed(judges.index())]
             labels = labels_as_in(data, len(some[1]))
             written = everybody(generator, data.spec, *some, labels, rival)
-            lines = (*_texts(folder, written, audience, notes), *lines)
+            heard = _texts(folder, written, audience, notes)
+            lines = (*heard, *_mauve(looked, drawn, notes), *lines)
         if isinstance(data.spec, AudioSpec):
             lines = (*_sounds(folder, data.spec, drawn, judges, trained, audience, notes), *lines)
         seen = judges.seen(looked.real), trained.seen(looked.learned)
@@ -283,6 +286,17 @@ class Looked:
     train: NDArray[np.float32]
     unseen: NDArray[np.float32]  # the same data through the witness
     learned: NDArray[np.float32]
+
+
+def _mauve(looked: Looked, drawn: Drawn, notes: list[str]) -> Iterator[Line]:
+    """Yield the score of texts by which they are mostly judged elsewhere, on these features."""
+    some = [np.asarray(side[:SCORED], np.float64) for side in (looked.real, drawn.features)]
+    try:
+        found = mauve(*some)
+    except SparringError as error:
+        notes.append(f"MAUVE is left out: {error}")
+        return
+    yield Line("mauve", "MAUVE, split quantiser", found["mauve"], found["baseline"], "higher")
 
 
 def look_at_data(

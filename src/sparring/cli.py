@@ -235,6 +235,9 @@ def sample(
     unique: Annotated[bool, Parameter(help="no text twice")] = False,
     novel: Annotated[bool, Parameter(help="no text of the training data")] = False,
     like: Annotated[str, Parameter(help="what texts begin with")] = "",
+    temperature: Annotated[
+        float, Parameter(help="of a recurrent generator of texts; below 1: likelier")
+    ] = 1.0,
     checkpoint: Checkpoint = "best",
     grid: Annotated[bool, Parameter(help="one picture of all instead of a file each")] = False,
     out: Annotated[
@@ -261,6 +264,7 @@ def sample(
             where=where,
             between=between,
             texts=Wanted(unique, novel, like),
+            temperature=temperature,
             checkpoint=checkpoint,
             audience=terminal,
         )

@@ -98,6 +98,7 @@ def test_the_card_puts_the_likelihood_model_beside_and_the_page_shows_texts(
     lines = {line["key"]: line for line in card["lines"]}
     assert {"js1", "js4", "lm_bits", "reverse_bits", "unique", "novel", "edits"} <= lines.keys()
     assert {"js4_likelihood", "js4_3-gram", "lm_bits_likelihood", "kid"} <= lines.keys()
+    assert "mauve" in lines or any("MAUVE is left out" in note for note in card["notes"])
     assert lines["js4"]["at_truth"] is not None
     assert any("trained for the same time" in note for note in card["notes"])
     assert (words / "baseline.safetensors").exists()
@@ -120,6 +121,12 @@ def test_stopped_and_resumed_is_bit_for_bit_the_same(at: CommandLine, network: s
     ended = at("resume", part, "--budget", "+256-images")
     assert ended.code == 0, ended.err
     assert final(whole) == final(part)
+    cold = at("sample", whole, "-n", "40", "--temperature", "0.05")
+    if network == "recurrent":
+        hot = at("sample", whole, "-n", "40", "--temperature", "5")
+        assert len(set(cold.out.splitlines())) < len(set(hot.out.splitlines()))
+    else:
+        assert "only recurrent generators have a temperature; use --truncation" in cold.err
 
 
 def test_texts_that_are_not_there_are_refused_in_a_line(words: Path, at: CommandLine) -> None:

@@ -24,6 +24,8 @@ class RecurrentGenerator(nn.Module):
     The first `driving` numbers of the latent start the state; the others are the symbols' noise.
     """
 
+    temperature = 1.0  # of the symbols' probabilities, unless another is asked for
+
     def __init__(self, spec: TextSpec, latent: int, width: int) -> None:
         super().__init__()
         self.symbols, self.length = spec.shape
@@ -36,7 +38,7 @@ class RecurrentGenerator(nn.Module):
         self.head = nn.Linear(width, self.symbols)
 
     def forward(
-        self, latent: Tensor, label: Tensor | None = None, temperature: float = 1.0
+        self, latent: Tensor, label: Tensor | None = None, temperature: float | None = None
     ) -> Tensor:
         drive, noise = latent[:, : self.driving], latent[:, self.driving :]
         noise = gumbel(noise).view(-1, self.length, self.symbols)
@@ -47,7 +49,7 @@ class RecurrentGenerator(nn.Module):
         made = []
         for place in range(self.length):
             out, state = self.unit(self.embed(symbol)[:, None], state)
-            logits = self.head(out[:, 0]) / temperature
+            logits = self.head(out[:, 0]) / (temperature or self.temperature)
             perturbed = logits + noise[:, place]
             chosen = perturbed.argmax(1, keepdim=True).masked_fill(ended, 0)
             ended = chosen == 0
