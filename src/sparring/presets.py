@@ -181,6 +181,11 @@ def _tables(size: Size) -> Options:
     }
 
 
+def _rate(width: int) -> str:
+    """Return the learning rate that networks of this width bear: wider ones collapse sooner."""
+    return f"{1e-3 * min(1.0, 64 / width):.2g} to 0 linear 50%..100%"
+
+
 def _sounds(size: Size) -> Options:
     """Relativistic pairing with lazy R1 and R2, waves through the inverse STFT, judged on spectra.
 
@@ -196,7 +201,7 @@ def _sounds(size: Size) -> Options:
         "batch": 16,
         "generator": {"network": "istft", "latent": 64, "width": width, "norm": "none"},
         "discriminator": {"network": "frames", "width": width},
-        "optimizer": {"lr": "1e-3 to 0 linear 50%..100%"},
+        "optimizer": {"lr": _rate(width)},
         "penalties": {"r1": lazy, "r2": lazy},
         "ema": {"halflife_images": 5_000},
     }
@@ -218,7 +223,7 @@ def _texts(size: Size) -> Options:
         "batch": 64,
         "generator": {"network": "sequence", "latent": 64, "width": width, "norm": "none"},
         "discriminator": {"network": "sequence", "width": width},
-        "optimizer": {"lr": "1e-3 to 0 linear 50%..100%"},
+        "optimizer": {"lr": _rate(width)},
         "penalties": {"r1": lazy, "r2": lazy},
         "ema": {"halflife_images": 20_000},
     }
