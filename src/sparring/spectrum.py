@@ -12,7 +12,6 @@ amplitude 1 reads about 1 (0 dB) in its bin. Levels in dB are of amplitude.
 from collections.abc import Iterable
 from functools import lru_cache
 from math import log, pi
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -81,9 +80,8 @@ def fit_spectrum(
     framing: Framing,
     *,
     floor_db: float = -80.0,
-    per: Literal["bin", "all"] = "bin",
 ) -> AudioSpec:
-    """Measure mean and spread of log-amplitude over batches (n, t), per bin or over all bins.
+    """Measure mean and spread of each bin's log-amplitude over batches (n, t).
 
     Raises:
         SparringError: there is no wave to measure.
@@ -97,8 +95,6 @@ def fit_spectrum(
     if not count:
         raise SparringError("no sound to measure the spectrum of; expected at least one")
     mean, square = total / count
-    if per == "all":
-        mean, square = mean.mean().expand_as(mean), square.mean().expand_as(square)
     deviation = (square - mean.square()).clamp_min(0).sqrt()
     steadiest = STEADIEST * float(deviation.square().mean().sqrt())
     scale = (SPREAD * deviation.clamp_min(steadiest)).clamp_min(SMALLEST_SCALE)

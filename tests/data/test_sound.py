@@ -268,11 +268,6 @@ def test_every_clip_has_the_same_peak_unless_levels_are_kept() -> None:
         assert kept == pytest.approx(0.5 * gain, rel=1e-3)
 
 
-def test_a_common_gain_brings_the_loudest_to_the_peak() -> None:
-    gain = sound.common_gain_db([tone() * 0.1, tone(), tone() * 0.4])
-    assert 20 * np.log10(0.5) + gain == pytest.approx(-1)
-
-
 def test_a_longer_sound_is_cut_and_a_shorter_one_padded() -> None:
     samples = tone()
     np.testing.assert_array_equal(fit(samples, 100), samples[:100])

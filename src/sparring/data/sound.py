@@ -8,7 +8,7 @@ Levels in dB are of amplitude; 0 dBFS is a sample value of 1.
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import SEEK_CUR, SEEK_END, SEEK_SET
 from typing import IO, Literal
@@ -190,11 +190,6 @@ def trim(samples: Samples, handling: Handling) -> Samples:
     loud = np.flatnonzero(np.abs(samples) >= threshold)
     margin = round(handling.margin_seconds * handling.rate)
     return samples[max(0, loud[0] - margin) : loud[-1] + 1 + margin]
-
-
-def common_gain_db(sounds: Iterable[Samples]) -> float:
-    """Return the one gain that puts the loudest of all sounds at the peak level."""
-    return PEAK_DB - _decibels(max(_peak(samples) for samples in sounds))
 
 
 def fit(samples: Samples, length: int, *, start: int = 0, fade: int = 0) -> Samples:

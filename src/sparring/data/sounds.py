@@ -67,6 +67,7 @@ MEASURED = 2_000  # waves that the spectrum is measured on
 SUCH_AS = ".wav, .flac, .ogg, .mp3 or .aiff"
 KINDS = f"a folder or a .zip of {SUCH_AS}"
 PEAK = 10 ** (PEAK_DB / 20)
+OVERLAP = "windows may overlap, and those of one recording lie on both sides of the split"
 AT_ONCE = 8  # files whose samples are held in memory together
 
 
@@ -247,6 +248,7 @@ def _gather(path: Path, options: DataOptions, cache: Path, progress: Progress) -
             notes = [
                 *rate_notes,
                 *window.notes,
+                *(OVERLAP,) * window.sliced,
                 *describe_changes([one.changes for one in heard], handling),
                 *label_notes,
                 *other_files(listing, "sounds"),
