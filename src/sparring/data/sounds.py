@@ -76,8 +76,9 @@ WINDOW_SECONDS = 0.024  # at most, of the frames: longer ones blur the start of 
 MEASURED = 2_000  # waves that the spectrum is measured on
 SUCH_AS = ".wav, .flac, .ogg, .mp3 or .aiff"
 KINDS = f"a folder or a .zip of {SUCH_AS}"
-PEAK, SILENT = 10 ** (PEAK_DB / 20), 10 ** (SILENT_DB / 20)
+PEAK = 10 ** (PEAK_DB / 20)
 AT_ONCE = 8  # files whose samples are held in memory together
+SILENT = 10 ** (SILENT_DB / 20)
 
 
 @dataclass(frozen=True)
@@ -257,10 +258,10 @@ def _gather(path: Path, options: DataOptions, cache: Path, progress: Progress) -
             notes = [
                 *rate_notes,
                 *window.notes,
-                *silence_notes,
                 *describe_changes([one.changes for one in heard], handling),
                 *label_notes,
                 *other_files(listing, "sounds"),
+                *silence_notes,
             ]
             skipped = by_name(listing.skipped)
             found = Gathered(store.items(), labels, classes, skipped, tuple(notes), rate)
