@@ -323,6 +323,24 @@ def _common_gain(heard: list[_Heard], handling: Handling) -> float:
     return 1.0 if handling.level == "peak" else PEAK / max(one.peak for one in heard)
 
 
+def _store(
+    cut: Iterator[tuple[str, NDArray[np.int16]]], store: MemoryStore | PackStore
+) -> tuple[list[str], list[str]]:
+    """Keep the windows in which there is something to hear.
+
+    Returns the name that each of them is from, and how many were left out.
+    """
+    names: list[str] = []
+    silent_ones = 0
+    for name, waves in cut:
+        heard = waves[np.abs(waves).max(1) >= SILENT * FULL_SCALE]
+        store.append(heard)
+        names += [name] * len(heard)
+        silent_ones += len(waves) - len(heard)
+    left_out = f"{silent_ones} of {len(names) + silent_ones} windows are silent and left out"
+    return names, [left_out] * (silent_ones > 0)
+
+
 def _cut(
     listing: Listing,
     handling: Handling,
@@ -345,24 +363,6 @@ def _cut(
             listing.skipped.append(found)
         else:
             yield entry.name, found
-
-
-def _store(
-    cut: Iterator[tuple[str, NDArray[np.int16]]], store: MemoryStore | PackStore
-) -> tuple[list[str], list[str]]:
-    """Keep the windows in which there is something to hear.
-
-    Returns the name that each of them is from, and how many were left out.
-    """
-    names: list[str] = []
-    silent_ones = 0
-    for name, waves in cut:
-        heard = waves[np.abs(waves).max(1) >= SILENT * FULL_SCALE]
-        store.append(heard)
-        names += [name] * len(heard)
-        silent_ones += len(waves) - len(heard)
-    left_out = f"{silent_ones} of {len(names) + silent_ones} windows are silent and left out"
-    return names, [left_out] * (silent_ones > 0)
 
 
 def _some_waves(items: NDArray[np.int16], train: NDArray[np.int64]) -> Iterator[Tensor]:
