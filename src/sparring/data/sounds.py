@@ -36,10 +36,21 @@ from sparring.data.files import (
 from sparring.data.listing import SOUNDS, Listing, list_files
 from sparring.data.named import AUDIO, NAMES
 from sparring.data.options import DataOptions
-from sparring.data.pack import Gathered, Progress, Skipped, open_store, place, reopen
+from sparring.data.pack import (
+    Gathered,
+    MemoryStore,
+    PackStore,
+    Progress,
+    Skipped,
+    open_store,
+    place,
+    reopen,
+)
 from sparring.data.sound import (
     FADE_SECONDS,
+    LOWEST_HZ,
     PEAK_DB,
+    SILENT_DB,
     Changes,
     Handling,
     Samples,
@@ -69,6 +80,7 @@ KINDS = f"a folder or a .zip of {SUCH_AS}"
 PEAK = 10 ** (PEAK_DB / 20)
 OVERLAP = "windows may overlap, and those of one recording lie on both sides of the split"
 AT_ONCE = 8  # files whose samples are held in memory together
+SILENT = 10 ** (SILENT_DB / 20)
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,7 @@ def open_sounds(
     named in `skipped`.
     """
     labels.check_choice(options.labels)
+    _check_rate(options.rate)
     try:
         if isinstance(source, np.ndarray):
             name, gathered = "array", _of_array(source, options)
@@ -189,6 +202,13 @@ def framing_of(rate: int, samples: int) -> Framing:
     return Framing(rate, samples, window, window // 2)
 
 
+def _check_rate(rate: int) -> None:
+    if 0 < rate < LOWEST_HZ:
+        raise SparringError(
+            f"a rate of {rate} samples a second; expected {LOWEST_HZ} or more, such as 16000"
+        )
+
+
 def _of_array(waves: NDArray[np.generic], options: DataOptions) -> Gathered:
     """Return an array of waves (n, samples) as it is: float within ±1, or int16."""
     if waves.ndim != 2 or len(waves) < FEWEST or not options.rate:
@@ -239,10 +259,8 @@ def _gather(path: Path, options: DataOptions, cache: Path, progress: Progress) -
         count = sum(_windows(round(one.seconds * rate), length, window) for one in heard)
         gain = _common_gain(heard, handling)
         with open_store(count, (length,), folder, options.memory_share, np.int16) as store:
-            names: list[str] = []
-            for name, rows in _cut(listing, handling, length, window, gain, progress):
-                store.append(rows)
-                names += [name] * len(rows)
+            waves = _cut(listing, handling, length, window, gain, progress)
+            names, silence_notes = _store(waves, store)
             need_enough(path, len(names), listing.skipped, "recording", SUCH_AS)
             labels, classes, label_notes = labels_of(names, table, options)
             notes = [
@@ -252,6 +270,7 @@ def _gather(path: Path, options: DataOptions, cache: Path, progress: Progress) -
                 *describe_changes([one.changes for one in heard], handling),
                 *label_notes,
                 *other_files(listing, "sounds"),
+                *silence_notes,
             ]
             skipped = by_name(listing.skipped)
             found = Gathered(store.items(), labels, classes, skipped, tuple(notes), rate)
@@ -311,6 +330,24 @@ def _windows(samples: int, length: int, window: Window) -> int:
 def _common_gain(heard: list[_Heard], handling: Handling) -> float:
     """Return the factor that brings the loudest sound to the peak level, where levels are kept."""
     return 1.0 if handling.level == "peak" else PEAK / max(one.peak for one in heard)
+
+
+def _store(
+    cut: Iterator[tuple[str, NDArray[np.int16]]], store: MemoryStore | PackStore
+) -> tuple[list[str], list[str]]:
+    """Keep the windows in which there is something to hear.
+
+    Returns the name that each of them is from, and how many were left out.
+    """
+    names: list[str] = []
+    silent_ones = 0
+    for name, waves in cut:
+        heard = waves[np.abs(waves).max(1) >= SILENT * FULL_SCALE]
+        store.append(heard)
+        names += [name] * len(heard)
+        silent_ones += len(waves) - len(heard)
+    left_out = f"{silent_ones} of {len(names) + silent_ones} windows are silent and left out"
+    return names, [left_out] * (silent_ones > 0)
 
 
 def _cut(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad
 
 from sparring.draws import Draw
+from sparring.errors import SparringError
 from sparring.networks.blocks import LEAK, Conditioning, Projection
 from sparring.spec import AudioSpec
 
@@ -58,9 +59,14 @@ class WaveDiscriminator(nn.Module):
         self.layers = nn.ModuleList(
             nn.Conv1d(below, above, KERNEL, STRIDE, 11) for below, above in pairwise(channels)
         )
-        length = spec.framing.samples
+        before, length = 0, spec.framing.samples
         for _ in range(LAYERS):
-            length = (length + 22 - KERNEL) // STRIDE + 1
+            before, length = length, (length + 22 - KERNEL) // STRIDE + 1
+        if before <= SHUFFLE:
+            raise SparringError(
+                f"sounds of {spec.framing.samples} samples are too short for the discriminator "
+                "wave; use the discriminator frames"
+            )
         self.head = Projection(channels[-1] * length, len(spec.classes))
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
