@@ -71,13 +71,19 @@ class WaveDiscriminator(nn.Module):
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         maps = x[:, None]
-        seed = int(x.detach().double().abs().sum().nan_to_num() * 2**30) if self.training else 0
+        seed = _number_of(x) if self.training else 0
         for k, layer in enumerate(self.layers):
             maps = leaky_relu(layer(maps), LEAK)
             if self.training and k < LAYERS - 1:
-                maps = shuffled(maps, Draw(seed % 2**63), k)
+                maps = shuffled(maps, Draw(seed), k)
         logits: Tensor = self.head(maps.flatten(1), label)
         return logits
+
+
+def _number_of(x: Tensor) -> int:
+    """Return a number that hardly any other batch has; of one that is not finite too."""
+    total = float(x.detach().double().abs().sum())
+    return int(total * 2**30) % 2**63 if total < 2**30 else 0
 
 
 def shuffled(maps: Tensor, draw: Draw, layer: int) -> Tensor:
