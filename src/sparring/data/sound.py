@@ -18,6 +18,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from sparring.data import picture
+
 Samples = NDArray[np.float32]
 
 FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3", "AIFF")
@@ -262,20 +264,12 @@ def describe_changes(changes: Sequence[Changes], handling: Handling) -> list[str
 
 def why_unreadable(error: Exception) -> str:
     """Say in one line why a recording could not be read."""
-    match error:
-        case soundfile.LibsndfileError():
-            what = error.error_string.strip().splitlines()[0].removeprefix("Error : ").rstrip(".")
-            if what.startswith(UNKNOWN_TO_LIBSNDFILE):
-                return "not a sound file of a known format"
-            return f"damaged or of an unknown kind ({what})"
-        case PermissionError():
-            return "permission denied"
-        case FileNotFoundError():
-            return "not there any more, or a broken link"
-        case MemoryError():
-            return "not enough memory to decode it"
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    if not isinstance(error, soundfile.LibsndfileError):
+        return picture.why_unreadable(error)
+    what = error.error_string.strip().splitlines()[0].removeprefix("Error : ").rstrip(".")
+    if what.startswith(UNKNOWN_TO_LIBSNDFILE):
+        return "not a sound file of a known format"
+    return f"damaged or of an unknown kind ({what})"
 
 
 def _checked_header(
