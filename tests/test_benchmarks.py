@@ -360,3 +360,31 @@ def test_tables_are_made_and_judged_beside_the_trivial_generators(benchmark, cap
     assert float(cells["shuffled columns"][1]) < 0.3 < float(cells["sequential trees"][1])
     assert float(cells["ours"][0]) >= 0.3
     assert any("categories asked for are kept by 100.0% or more" in line for line in lines)
+
+
+def test_a_planted_fault_is_caught_or_survives_or_has_no_place(benchmark, capsys, tmp_path) -> None:
+    planted = benchmark("planted_faults")
+    source, tests = tmp_path / "src/sparring/deep", tmp_path / "tests/deeper"
+    source.mkdir(parents=True)
+    tests.mkdir(parents=True)
+    text = "def double(x):\n    return x * 2\n\n\ndef half(x):\n    return x / 2\n"
+    (source.parent / "__init__.py").touch()
+    (source / "sums.py").write_text(text)
+    (tests / "test_sums.py").write_text(
+        "from sparring.deep.sums import double\n\ndef test_double():\n    assert double(3) == 6\n"
+    )
+    faults = [
+        planted.fault("sums", "seen", "x * 2", "x * 3", "test_gone.py|test_sums.py"),
+        planted.fault("sums", "unseen", "x / 2", "x / 3", "test_sums.py"),
+        planted.fault("sums", "twice there", "return x", "return 2", "test_sums.py"),
+        planted.fault("sums", "untested", "x / 2", "x / 3", "test_gone.py"),
+        planted.fault("sums", "none chosen", "x / 2", "x / 3", "test_sums.py", "no such test"),
+    ]
+    outcomes = list(planted.judged(tmp_path, faults, jobs=2))
+    kinds = [outcome.kind for outcome in outcomes]
+    assert kinds == ["caught", "survived", "error", "error", "error"]
+    assert outcomes[0].words == "test_sums.py::test_double"
+    assert (source / "sums.py").read_text() == text
+    controls = planted.judged(tmp_path, faults[:2], jobs=1, control=True)
+    assert [outcome.kind for outcome in controls] == ["survived"] * 2
+    assert "1 caught, 1 survived, 3 not planted" in planted.summary(outcomes, 0.0)

@@ -1,0 +1,877 @@
+"""Faults planted in the source one by one, and the test that sees each: what the tests are worth.
+
+python -m benchmarks.planted_faults [CHECKOUT] [--jobs N] [--only WORD …] [--control]
+
+Works on copies; the checkout stays as it is. Each fault is a small change in one place, found by
+what stands there and not by the file's name, and only the test files that ought to see it run. A
+fault whose place or tests cannot be found is an error: adapt it. `--control` plants nothing and
+runs the same tests, which must then pass. The exit status is 0 if every fault is caught.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+
+ROOT = Path(__file__).resolve().parents[1]
+LEFT_OUT = (".*", "__pycache__", "runs", "build", "dist", "*.egg-info")
+PATIENCE_SECONDS = 240  # a fault may make a test wait for ever
+FAILED = 1  # pytest's status when a test has failed; others say that it could not run them
+FIRST_FAILURE = re.compile(r"^(?:FAILED|ERROR) (?:tests/)?(?:.*/)?([^/]+\.py::[^\[\n]+?)(\[| - |$)")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A change of the source, and where it ought to be seen.
+
+    The first change of those whose old text stands in exactly one place is planted. Tests are
+    patterns of names anywhere below `tests`; `|` parts those of which the first with a file counts.
+    """
+
+    area: str
+    name: str
+    changes: tuple[tuple[str, str], ...]  # old, new
+    tests: tuple[str, ...]
+    chosen: str = ""  # an expression for `pytest -k`: a few tests of a slow file
+
+
+def fault(area: str, name: str, old: str, new: str, tests: str, chosen: str = "") -> Fault:
+    """Return a fault of one change, its tests with spaces between them."""
+    return Fault(area, name, ((old, new),), tuple(tests.split()), chosen)
+
+
+FAULTS: tuple[Fault, ...] = (
+    fault(
+        "objectives",
+        "the generator wants to be found out",
+        "lambda r, f: softplus(-f),",
+        "lambda r, f: softplus(f),",
+        "test_objectives.py",
+    ),
+    fault(
+        "objectives",
+        "an f-GAN's reals count for nothing",
+        "lambda r, f: conjugate(f) - activation(r),",
+        "lambda r, f: conjugate(f) - activation(f),",
+        "test_objectives.py",
+    ),
+    fault(
+        "penalties",
+        "squared gradients are averaged, not summed",
+        "grad.flatten(1).square().sum(1)",
+        "grad.flatten(1).square().mean(1)",
+        "test_penalties.py",
+    ),
+    fault(
+        "penalties",
+        "a lazy penalty is not scaled up",
+        "return self.every * self.weight(images) if",
+        "return self.weight(images) if",
+        "test_penalties.py",
+    ),
+    fault(
+        "step",
+        "a recovery does not lower the rates",
+        "0.5**state.attempt",
+        "1.0**state.attempt",
+        "test_step.py",
+    ),
+    fault(
+        "step",
+        "each of several moves draws the same latents",
+        "state.draw(offset=move * len(real.x))",
+        "state.draw()",
+        "test_step.py",
+    ),
+    fault(
+        "step",
+        "the average forgets too fast",
+        "1 - 0.5 ** (images / halflife)",
+        "1 - 0.25 ** (images / halflife)",
+        "test_step.py",
+    ),
+    fault(
+        "loop",
+        "a tick is missed by a step that passes it",
+        "return before // every < after // every",
+        "return after % every == 0",
+        "test_loop.py",
+    ),
+    fault(
+        "loop",
+        "means are sums",
+        "float(value) / self.steps for",
+        "float(value) for",
+        "test_loop.py",
+    ),
+    fault(
+        "state",
+        "the optimisers' moments start as they fell",
+        "value.zero_()",
+        "value.add_(1)",
+        "test_state.py",
+    ),
+    fault(
+        "checkpoint",
+        "a file's content is not checked",
+        " or _digest(file) != digest:",
+        ":",
+        "test_checkpoint.py",
+    ),
+    fault(
+        "checkpoint",
+        "the newest is the last by name",
+        "key=lambda path: (int(found[path][1]), not found[path][2])",
+        "key=lambda path: path.name",
+        "test_checkpoint.py",
+    ),
+    fault(
+        "draws",
+        "samples that follow each other share numbers",
+        "counter=self.start * counts",
+        "counter=self.start",
+        "test_draws.py",
+    ),
+    fault(
+        "schedules",
+        "a cosine comes back to its start",
+        "(1 - cos(pi * ",
+        "(1 - cos(2 * pi * ",
+        "test_schedules.py",
+    ),
+    fault(
+        "augmentation of images",
+        "a shift goes to the wrong side",
+        "w, device=x.device) - right[:, None]",
+        "w, device=x.device) + right[:, None]",
+        "test_augment.py",
+    ),
+    fault(
+        "augmentation of images",
+        "the adaptive probability runs away",
+        "(sign > target) - (sign < target)",
+        "(sign < target) - (sign > target)",
+        "test_augment.py test_step.py",
+    ),
+    fault(
+        "augmentation of sounds",
+        "a gain forgets the floor",
+        "gain * size + (1 - gain) * self.spec.floor + noise",
+        "gain * size + noise",
+        "test_augment_sounds.py",
+    ),
+    fault(
+        "networks: dense",
+        "the bias is left out in training",
+        "product if self.bias is None else product + self.bias",
+        "product",
+        "test_dense.py",
+    ),
+    fault(
+        "networks: convolutional",
+        "a kernel is not turned",
+        "self.weight.flip(2, 3).transpose(0, 1)",
+        "self.weight.transpose(0, 1)",
+        "test_pairs.py",
+    ),
+    fault(
+        "networks: blocks",
+        "a label shifts all of its logits alike",
+        "(features * self.embed(label)).sum(1)",
+        "self.embed(label).sum(1)",
+        "test_blocks.py",
+    ),
+    fault(
+        "networks: residual",
+        "branches are too quiet in deep networks",
+        "* blocks ** (-1 / 4)",
+        "* blocks ** (-1 / 2)",
+        "test_residual.py",
+    ),
+    fault(
+        "networks: excitation",
+        "two paths are louder than one",
+        "return both / sqrt(2)",
+        "return both",
+        "test_excitation.py",
+    ),
+    fault(
+        "networks: inverse transform",
+        "a wave is twice as loud as its level",
+        "* (self.framing.window / 4) * torch.rsqrt",
+        "* (self.framing.window / 2) * torch.rsqrt",
+        "test_sound_ends.py test_sound_pairs.py",
+    ),
+    fault(
+        "networks: wave",
+        "phases are shuffled to one side only",
+        ", 2 * SHUFFLE + 1)",
+        ", SHUFFLE + 1)",
+        "test_sound_pairs.py",
+    ),
+    fault(
+        "networks: sequence",
+        "symbols are not one-hot in training",
+        "return hard + (soft - soft.detach())",
+        "return soft",
+        "test_sequences.py",
+    ),
+    fault(
+        "networks: recurrent",
+        "ends after the first count as symbols",
+        "(each * (before == 0)).sum(1)",
+        "each.sum(1)",
+        "test_sequences.py",
+    ),
+    fault(
+        "networks: tabular",
+        "the noise of categories is turned over",
+        "-torch.log(-torch.log1p(-above))",
+        "torch.log(-torch.log1p(-above))",
+        "test_tabular.py",
+    ),
+    fault(
+        "spectrum",
+        "the constant bin counts twice",
+        "weight[0] /= 2",
+        "weight[0] /= 1",
+        "test_spectrum.py test_sound_ends.py",
+    ),
+    fault(
+        "spectrum",
+        "mel bands above 1 kHz are misplaced",
+        "above = 15 + 27 * torch.log(",
+        "above = 15 + 25 * torch.log(",
+        "test_spectrum.py",
+    ),
+    fault(
+        "images",
+        "white is not quite white",
+        "samples / 127.5 - 1 if",
+        "samples / 128 - 1 if",
+        "test_image_codec.py",
+    ),
+    fault(
+        "images",
+        "arrays with channels first are read sideways",
+        "images.transpose(0, 2, 3, 1)",
+        "images.transpose(0, 3, 2, 1)",
+        "test_arrays.py",
+    ),
+    fault(
+        "sounds",
+        "a lopsided sound loses its mean",
+        "min(mean, median, key=abs) if mean * median > 0 else 0.0",
+        "mean",
+        "test_sound.py",
+    ),
+    fault(
+        "sounds",
+        "windows do not reach the end",
+        "round(i * (samples - length) / (count - 1))",
+        "round(i * (samples - length) / count)",
+        "test_sound.py",
+    ),
+    fault(
+        "texts",
+        "a text goes on after its end",
+        "row.index(0) if 0 in row else len(row)",
+        "len(row)",
+        "test_texts.py",
+    ),
+    fault(
+        "tables: files",
+        "codes that begin with 0 are taken for numbers",
+        r'present.str.contains(r"^\s*[+-]?0\d", regex=True).any()',
+        "False",
+        "test_tables.py",
+    ),
+    fault(
+        "points",
+        "a constant coordinate divides by 0",
+        "np.where(scale > 0, scale, 1)",
+        "scale",
+        "test_vectors.py",
+    ),
+    fault(
+        "labels",
+        "items outside of the label folders get one",
+        "len(folders) >= 2 and not outside",
+        "len(folders) >= 2",
+        "test_labels.py",
+    ),
+    fault(
+        "split",
+        "duplicates are parted at the largest number held out",
+        "return fractions < min(share, limit)",
+        "return fractions <= min(share, limit)",
+        "test_split.py",
+    ),
+    fault(
+        "split",
+        "the fingerprint does not know the labels",
+        'b"unlabelled" if labels is None else labels.tobytes()',
+        'b"unlabelled"',
+        "test_split.py test_images.py",
+    ),
+    fault(
+        "pack",
+        "items fill the memory to the last byte",
+        "if size <= share * available_memory():",
+        "if size <= available_memory():",
+        "test_files.py test_pack.py",
+    ),
+    fault(
+        "listing",
+        "names may lead out of an archive",
+        ' or ".." in name.split("/")',
+        "",
+        "test_listing.py",
+    ),
+    fault(
+        "tables: codec",
+        "numbers come back narrower",
+        "ndtr(3 * scores.astype(np.float64))",
+        "ndtr(2.9 * scores.astype(np.float64))",
+        "test_tables.py",
+    ),
+    fault(
+        "tables: conditions",
+        "larger and larger-or-equal change places",
+        'ranks[at[0 if side == "left" else -1]]',
+        'ranks[at[-1 if side == "left" else 0]]',
+        "test_table_conditions.py",
+    ),
+    fault(
+        "tables: conditions",
+        "nothing is larger than a number",
+        'elif one.sign == ">":',
+        'elif one.sign == ">=":',
+        "test_table_conditions.py",
+    ),
+    fault(
+        "tables: types",
+        "few whole numbers are no categories",
+        '"category" if distinct <= FEW_NUMBERS else "integer"',
+        '"category" if distinct < FEW_NUMBERS else "integer"',
+        "test_tables.py",
+    ),
+    fault(
+        "tables: types",
+        "numbers and text may share a column",
+        "0.5 <= numeric.mean() < 1",
+        "1 <= numeric.mean() < 1",
+        "test_tables.py",
+    ),
+    fault(
+        "presets",
+        "weights between two resolutions are on a line",
+        "exp(log(first) + share * log(last / first))",
+        "first + share * (last - first)",
+        "test_presets.py",
+    ),
+    fault(
+        "recipe",
+        "a table of options replaces the one below",
+        "merge(old, value) if both and old is not None else value",
+        "value",
+        "test_recipe.py",
+    ),
+    fault(
+        "notation",
+        "a share of the budget is a hundredth too large",
+        "float(text[:-1]) / 100 * images",
+        "float(text[:-1]) / 99 * images",
+        "test_recipe.py",
+    ),
+    fault(
+        "build",
+        "the discriminator's own rate is forgotten",
+        "discriminator_lr=lambda images: factor * rate(images)",
+        "discriminator_lr=lambda images: rate(images)",
+        "test_build.py",
+    ),
+    fault(
+        "plan",
+        "a whole batch is tried however slow it is",
+        "few if count / speed > ",
+        "few if 0 * count / speed > ",
+        "test_plan.py",
+    ),
+    fault(
+        "budget",
+        "a run takes twice the time it was given",
+        '"seconds": budget.amount * ',
+        '"seconds": 2 * budget.amount * ',
+        "test_train.py",
+        "budget",
+    ),
+    fault(
+        "session",
+        "two processes may train one run",
+        "flock(file, LOCK_EX | LOCK_NB)",
+        "flock(file, LOCK_NB | 1)",
+        "test_resume.py",
+        "second_process",
+    ),
+    fault(
+        "session",
+        "other data pass for a run's own",
+        'if data.fingerprint == about["data"]["fingerprint"]:',
+        "if True:",
+        "test_resume.py",
+        "changed_data",
+    ),
+    fault(
+        "session",
+        "an extended run gets no more images",
+        "images=recipe.images + more",
+        "images=max(recipe.images, more)",
+        "test_resume.py",
+        "extended",
+    ),
+    fault(
+        "runs",
+        "a write that fails leaves half a file",
+        "beside.unlink(missing_ok=True)",
+        "beside.touch()",
+        "test_runs.py",
+    ),
+    fault(
+        "runs",
+        "two runs get one number",
+        "if number in _numbered(root):",
+        "if number < 0:",
+        "test_runs.py",
+    ),
+    fault(
+        "runs",
+        "what was discarded at a resume stays in the log",
+        'e.get("images", 0) <= event["images"]',
+        'e.get("images", 0) >= 0',
+        "test_runs.py",
+    ),
+    fault(
+        "gallery",
+        "the strip of progress is as high as one picture",
+        "sum(row.height for row in rows)",
+        "rows[0].height",
+        "test_points.py",
+        "side_by_side",
+    ),
+    fault(
+        "saving",
+        "labels are lost in an archive",
+        'arrays["labels"] = labels.numpy()',
+        'arrays["labels"] = 0 * labels.numpy()',
+        "test_sample.py",
+        "npz",
+    ),
+    fault(
+        "conditional sampling",
+        "ranges that hardly any row hits stay hidden",
+        "if len(good) < FEWEST * PART and len(shown) < len(groups):",
+        "if len(good) < 0:",
+        "test_conditional.py",
+    ),
+    fault(
+        "conditional sampling",
+        "every part proposes the same rows",
+        "groups, shown, seed, PART * tried, truncation",
+        "groups, shown, seed, 0, truncation",
+        "test_conditional.py",
+    ),
+    fault(
+        "sampling",
+        "truncation does nothing",
+        "generator(truncation * latent.to(device), label)",
+        "generator(latent.to(device), label)",
+        "test_sampling.py",
+    ),
+    fault(
+        "sampling",
+        "every batch has the samples of the first",
+        "Draw(seed, start + done)",
+        "Draw(seed, start)",
+        "test_sampling.py",
+    ),
+    fault(
+        "metrics: kernels",
+        "a sample is a pair of its own",
+        "means = sums / (len(x) - 1)",
+        "means = sums / len(x)",
+        "test_kernels.py",
+    ),
+    fault(
+        "metrics: Gaussians",
+        "the influence of a sample has the wrong sign",
+        "centred) - squares @ self.gains",
+        "centred) + squares @ self.gains",
+        "test_gaussians.py",
+    ),
+    fault(
+        "metrics: neighbours",
+        "a tie is inside a ball",
+        "(self.squared[owners] <= squared[:, None]).sum(1)",
+        "(self.squared[owners] < squared[:, None]).sum(1)",
+        "test_neighbours.py",
+    ),
+    fault(
+        "metrics: copying",
+        "a p-value may be 0",
+        "as_large = np.ones(len(values))",
+        "as_large = np.zeros(len(values))",
+        "test_copying.py",
+    ),
+    fault(
+        "metrics: classes",
+        "odd counts are corrected as even ones are",
+        "np.where(counts % 2, -half, half)",
+        "np.where(counts % 2, half, half)",
+        "test_classes.py",
+    ),
+    fault(
+        "metrics: tables",
+        "total variation is twice what it is",
+        "np.abs(gap).sum() / 2)",
+        "np.abs(gap).sum())",
+        "test_table_distances.py",
+    ),
+    fault(
+        "metrics: texts",
+        "the shorter context counts once",
+        "(after[unit] + different * found)",
+        "(after[unit] + found)",
+        "test_text_metrics.py",
+    ),
+    fault(
+        "metrics: frontiers",
+        "a bias is removed the wrong way",
+        "bias += others * (mean - whole)",
+        "bias -= others * (mean - whole)",
+        "test_frontiers.py",
+    ),
+    fault(
+        "features",
+        "what is transparent looks black",
+        "1 - alpha * (1 - colours)",
+        "alpha * colours",
+        "test_pixels.py",
+    ),
+    fault(
+        "features",
+        "deeper maps of the random network are louder",
+        "maps = (half + _layer(half, kernel)) / sqrt(2)",
+        "maps = half + _layer(half, kernel)",
+        "test_convolutions.py",
+    ),
+    fault(
+        "features",
+        "n-grams go on after a text's end",
+        "(~ended[:, order - 1 :]).float()",
+        "torch.ones_like(place).float()",
+        "test_choose.py test_text_metrics.py test_text_card.py test_texts.py",
+    ),
+    fault(
+        "evaluation",
+        "above and below change places in the card's words",
+        '"above real data" if found.low > truth.high',
+        '"above real data" if found.high < truth.low',
+        "test_evaluation_card.py",
+    ),
+    fault(
+        "diagnosis",
+        "one look of three is enough for a collapse",
+        "min(shares) >= MANY_TWINS",
+        "max(shares) >= MANY_TWINS",
+        "test_diagnosis.py",
+    ),
+    fault(
+        "diagnosis",
+        "what was measured past a rollback stays",
+        'tick for tick in ticks if tick.images <= event["images"]',
+        "tick for tick in ticks if tick.images",
+        "test_diagnosis.py",
+    ),
+    fault(
+        "symptoms",
+        "memory is turned upside down",
+        '"memory": area(train, held)',
+        '"memory": area(held, train)',
+        "test_symptoms.py",
+    ),
+    fault(
+        "observe",
+        "labels come in the order of the data",
+        'data.train[permutation(SEED, "labels", len(data.train))]',
+        "data.train",
+        "test_observe.py",
+    ),
+    fault(
+        "report",
+        "days are counted as hours",
+        "whole // 3600 % 24",
+        "whole // 3600",
+        "test_report.py",
+    ),
+    fault(
+        "report",
+        "names in the card may be code",
+        '.replace("<", "&lt;")',
+        "",
+        "test_report.py",
+    ),
+    fault(
+        "scribe",
+        "the best checkpoint is not spared",
+        "keep, spare=best)",
+        'keep, spare="")',
+        "test_evaluate.py",
+        "best_checkpoint",
+    ),
+    fault(
+        "scribe",
+        "what cannot be written is told again and again",
+        'if self.log.failure and "log" not in self.unwritten:',
+        "if self.log.failure:",
+        "test_faults.py",
+        "log_that_cannot_be_written",
+    ),
+    fault(
+        "export",
+        "a model does not say what a sample is",
+        '{"sparring": json.dumps(asdict(spec))}',
+        '{"sparring": json.dumps({})}',
+        "test_export.py",
+    ),
+    fault(
+        "export",
+        "a model takes one number of samples only",
+        'free = {0: torch.export.Dim("n", min=1)}',
+        "free: dict[int, object] = {}",
+        "test_export.py",
+    ),
+    fault(
+        "compare",
+        "p-values are not corrected for their number",
+        "* np.arange(len(p_values), 0, -1)",
+        "* 1",
+        "test_compare.py",
+    ),
+    fault(
+        "theory: Dirac",
+        "the generator moves first",
+        "generator @ discriminator",
+        "discriminator @ generator",
+        "test_dirac.py test_convergence.py",
+    ),
+    fault(
+        "theory: Gaussians",
+        "a divergence is twice what it is",
+        "float(trace + square - p.dimensions + volumes) / 2",
+        "float(trace + square - p.dimensions + volumes)",
+        "theory/test_gaussian.py",
+    ),
+    fault(
+        "theory: best discriminators",
+        "Pearson's best logit is half of it",
+        "lambda rho: 2 * rho.expm1()",
+        "lambda rho: rho.expm1()",
+        "test_optimal.py",
+    ),
+    fault(
+        "statements",
+        "divergences agree locally with twice the curvature",
+        "/ (curvature(kind) * epsilon**2 / 2)",
+        "/ (curvature(kind) * epsilon**2)",
+        "test_family_rows.py",
+    ),
+    fault(
+        "command line",
+        "a bad command ends like a mistake in the data",
+        "_fail(str(error), 2)",
+        "_fail(str(error), 0)",
+        "test_faults.py",
+        "bad_command",
+    ),
+    fault(
+        "command line",
+        "a stopped run looks like a finished one to a shell",
+        "else 130)",
+        "else 0)",
+        "test_terminal.py",
+        "ctrl_c_once",
+    ),
+    fault(
+        "terminal",
+        "colours go into a pipe",
+        'if self.console.is_terminal:\n            self._show("training"',
+        'if True:\n            self._show("training"',
+        "test_terminal.py",
+        "behind_a_pipe",
+    ),
+)
+
+
+class NotPlanted(Exception):
+    """The place of a fault, or a test that ought to see it, is not there."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one fault."""
+
+    fault: Fault
+    words: str
+    seconds: float
+    kind: str  # caught, survived or error
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Plant every fault, print who sees it, and end with 1 unless all are caught."""
+    parser = argparse.ArgumentParser(description="Who sees which planted fault.")
+    parser.add_argument("checkout", type=Path, nargs="?", default=ROOT, help="default: this one")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
+    parser.add_argument("--only", nargs="+", default=[], help="words of an area or a name")
+    parser.add_argument("--control", action="store_true", help="plant nothing: all must pass")
+    asked = parser.parse_args(arguments)
+    faults = [one for one in FAULTS if _is_meant(one, asked.only)]
+    began, outcomes = time.monotonic(), []
+    print(f"{'area':30} {'fault':62} {'s':>4}  seen by", flush=True)
+    for outcome in judged(asked.checkout.resolve(), faults, asked.jobs, control=asked.control):
+        outcomes.append(outcome)
+        one = outcome.fault
+        print(f"{one.area:30} {one.name:62} {outcome.seconds:4.0f}  {outcome.words}", flush=True)
+    print(summary(outcomes, time.monotonic() - began))
+    wanted = "survived" if asked.control else "caught"
+    raise SystemExit(any(outcome.kind != wanted for outcome in outcomes))
+
+
+def _is_meant(one: Fault, words: Sequence[str]) -> bool:
+    return not words or any(word in f"{one.area} {one.name}" for word in words)
+
+
+def summary(outcomes: Sequence[Outcome], seconds: float) -> str:
+    """Count what became of the faults, and how long it took."""
+    kinds = [outcome.kind for outcome in outcomes]
+    return (
+        f"{len(kinds)} faults in {len({o.fault.area for o in outcomes})} areas: "
+        f"{kinds.count('caught')} caught, {kinds.count('survived')} survived, "
+        f"{kinds.count('error')} not planted or not run; {seconds / 60:.1f} minutes"
+    )
+
+
+def judged(
+    checkout: Path, faults: Sequence[Fault], jobs: int, *, control: bool = False
+) -> Iterator[Outcome]:
+    """Yield what becomes of each fault, in order; `jobs` of them are tried at a time."""
+    copies: Queue[Path] = Queue()
+    with tempfile.TemporaryDirectory(prefix="planted-") as folder:
+        for number in range(jobs):
+            copy = Path(folder) / str(number)
+            shutil.copytree(checkout, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
+            copies.put(copy)
+
+        def judge(one: Fault) -> Outcome:
+            copy = copies.get()
+            try:
+                return _judge(one, copy, control=control)
+            finally:
+                copies.put(copy)
+
+        with ThreadPoolExecutor(jobs) as pool:
+            yield from pool.map(judge, faults)
+
+
+def _judge(one: Fault, copy: Path, *, control: bool) -> Outcome:
+    began = time.monotonic()
+    try:
+        tests = tests_of(one, copy / "tests")
+        with planted(one, copy / "src" / "sparring", control=control):
+            kind, words = run_tests(tests, one.chosen, copy)
+    except NotPlanted as reason:
+        kind, words = "error", f"NOT PLANTED: {reason}"
+    return Outcome(one, words, time.monotonic() - began, kind)
+
+
+def tests_of(one: Fault, folder: Path) -> list[Path]:
+    """Return the test files that ought to see a fault, wherever below the folder they lie."""
+    found: list[Path] = []
+    for alternatives in one.tests:
+        matches = (sorted(folder.rglob(pattern)) for pattern in alternatives.split("|"))
+        files = next(filter(None, matches), None)
+        if files is None:
+            raise NotPlanted(f"there is no test file {alternatives}")
+        found += files
+    return found
+
+
+@contextmanager
+def planted(one: Fault, source: Path, *, control: bool = False) -> Iterator[None]:
+    """Change the one place that a fault is for, and set it right again."""
+    path, old, new = place_of(one, source)
+    right = path.read_text(encoding="utf-8")
+    try:
+        path.write_text(right if control else right.replace(old, new), encoding="utf-8")
+        yield
+    finally:
+        path.write_text(right, encoding="utf-8")
+
+
+def place_of(one: Fault, source: Path) -> tuple[Path, str, str]:
+    """Return the file of a fault, what stands there, and what is to stand there instead."""
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(source.rglob("*.py"))}
+    for old, new in one.changes:
+        places = [path for path, text in texts.items() for _ in range(text.count(old))]
+        if len(places) == 1:
+            return places[0], old, new
+    raise NotPlanted(f"no one place has {' or '.join(repr(old) for old, _ in one.changes)}")
+
+
+def run_tests(tests: Sequence[Path], chosen: str, copy: Path) -> tuple[str, str]:
+    """Run test files up to the first failure; return what became of the fault, and words."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
+    command += [*(["-k", chosen] if chosen else []), *map(str, tests)]
+    process = subprocess.Popen(
+        command,
+        cwd=copy,
+        env=_environment(copy),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return "caught", f"no end within {PATIENCE_SECONDS} s"
+    if process.returncode == 0:
+        return "survived", "SURVIVED"
+    first = next((m[1] for line in out.splitlines() if (m := FIRST_FAILURE.match(line))), "")
+    if process.returncode == FAILED and first:
+        return "caught", first
+    last = (out.strip().splitlines() or ["nothing said"])[-1]
+    return "error", f"NOT RUN: pytest ended with {process.returncode}: {last}"
+
+
+def _environment(copy: Path) -> dict[str, str]:
+    """Let the copy's source be imported, and never as it was compiled before a change."""
+    own = {"PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    return os.environ | own
+
+
+if __name__ == "__main__":
+    main()
