@@ -333,6 +333,56 @@ def test_run_json_is_changed_key_by_key(tmp_path: Path) -> None:
     assert "猫" in run.run.read_text(encoding="utf-8")
 
 
+# ---- rules
+
+
+def ruled(root: Path, **rules: Any) -> RunFolder:
+    """Return a run with all that `read_run` asks for, and these rules."""
+    run = made(root)
+    needed = {"reason": "", "data": {}, "versions": {}, "images_per_second": 1.0}
+    run.update_run(**needed, **rules)
+    return run
+
+
+def test_a_run_without_a_number_of_rules_has_those_of_version_0_1(tmp_path: Path) -> None:
+    assert ruled(tmp_path).rules == 1
+
+
+def test_a_run_keeps_the_rules_it_was_made_under(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "RULES", 3)
+    older, newest = ruled(tmp_path, rules=2), ruled(tmp_path, rules=3)
+    older.update_run(status="finished")
+    assert (older.rules, newest.rules) == (2, 3)
+    assert older.read_run()["rules"] == 2
+
+
+def test_rules_of_a_newer_version_are_refused_in_one_line(tmp_path: Path) -> None:
+    run = ruled(tmp_path, rules=7)
+    for read in (lambda: run.rules, run.read_run):
+        with pytest.raises(SparringError) as caught:
+            read()
+        assert str(caught.value) == (
+            "run '0001-cats' was made under rules 7 by a newer sparring; "
+            f"this one knows up to {runs.RULES}"
+        )
+
+
+@pytest.mark.parametrize("rules", [0, -1, 1.0, True, "1", None, [1]])
+def test_a_damaged_number_of_rules_is_refused(tmp_path: Path, rules: Any) -> None:
+    run = ruled(tmp_path, rules=rules)
+    for read in (lambda: run.rules, run.read_run):
+        with pytest.raises(SparringError, match=r"run\.json' is damaged: it has no proper 'rules'"):
+            read()
+
+
+def test_a_run_of_a_newer_version_is_still_listed(tmp_path: Path) -> None:
+    ruled(tmp_path, rules=7)
+    ruled(tmp_path)
+    assert [line.split()[0] for line in runs.listed(tmp_path)] == ["0001-cats", "0002-cats"]
+
+
 @pytest.mark.parametrize(
     ("harm", "said"),
     [

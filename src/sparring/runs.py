@@ -19,6 +19,10 @@ from sparring.errors import SparringError
 
 Json = dict[str, Any]
 FORMAT = 1
+# Of what the files mean and not how they are laid out: how data are read, split and described, what
+# networks are built of a recipe. A change that would give a run other data or numbers is a new
+# number here, and a run keeps the rules it was made under. Runs of 0.1 record none: theirs are 1.
+RULES = 1
 RUN_KEYS = {
     "status": str,
     "reason": str,
@@ -53,7 +57,13 @@ class RunFolder:
         for key, kind in RUN_KEYS.items():
             if not isinstance(about.get(key), kind):
                 raise SparringError(f"'{self.run}' is damaged: it has no proper '{key}'")
+        _known_rules(about, self)
         return about
+
+    @property
+    def rules(self) -> int:
+        """The number of the rules that the run was made under, by which its readers are chosen."""
+        return _known_rules(read_json(self.run), self)
 
     def update_run(self, **changes: Any) -> None:
         """Rewrite `run.json` with these keys changed."""
@@ -165,7 +175,7 @@ def listed(root: Path) -> Iterator[str]:
         folder = RunFolder(path)
         if folder.run.exists():
             events = [e["images"] for e in folder.read_events() if "images" in e]
-            status = folder.read_run().get("status", "?")
+            status = read_json(folder.run).get("status", "?")
             yield f"{path.name:32} {status:12} {events[-1] if events else 0:>14,} images"
 
 
@@ -230,6 +240,19 @@ def flush_to_disk(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _known_rules(about: Json, folder: RunFolder) -> int:
+    """Return the number of a run's rules, refused if this version does not know them."""
+    rules = about.get("rules", 1)
+    if type(rules) is not int or rules < 1:
+        raise SparringError(f"'{folder.run}' is damaged: it has no proper 'rules'")
+    if rules > RULES:
+        raise SparringError(
+            f"run '{folder.name}' was made under rules {rules} by a newer sparring; "
+            f"this one knows up to {RULES}"
+        )
+    return rules
 
 
 def _plain(value: Any) -> Any:

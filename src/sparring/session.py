@@ -42,7 +42,7 @@ from sparring.plan import (
 )
 from sparring.profiling import marked, profile_step
 from sparring.recipe import Recipe, read_recipe, resolve, to_toml
-from sparring.runs import EventLog, Json, RunFolder, claim, write_json, write_text
+from sparring.runs import RULES, EventLog, Json, RunFolder, claim, write_json, write_text
 from sparring.scribe import Scribe, looks_so_far, seconds_so_far
 from sparring.training import checkpoint
 from sparring.training.loop import train
@@ -228,6 +228,7 @@ def _write_beginning(folder: RunFolder, plan: Plan, command: Sequence[str]) -> N
         folder.run,
         {
             "format": 1,
+            "rules": RULES,
             "name": folder.name,
             "command": list(command),
             "versions": versions(),

@@ -19,6 +19,7 @@ from sklearn.datasets import load_digits
 
 import sparring
 from sparring.recipe import ObjectiveName, read_recipe
+from sparring.runs import RULES
 
 RUN_FILES = {
     "recipe.toml",
@@ -70,6 +71,7 @@ def test_a_run_leaves_nothing_unfinished(trained: Path) -> None:
 def test_run_json_tells_how_it_came_about_and_ended(trained: Path) -> None:
     told = json.loads((trained / "run.json").read_text())
     assert told["status"] == "finished"
+    assert (told["format"], told["rules"]) == (1, RULES)
     assert told["command"][1:3] == ["train", "digits"]
     assert told["versions"]["torch"] == torch.__version__
     assert (told["device"], told["seed"], told["threads"]) == ("cpu", 0, 1)
