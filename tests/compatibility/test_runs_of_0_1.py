@@ -33,6 +33,9 @@ import sparring
 FOLDER = HERE / "runs-0.1"
 RUNS = sorted(FOLDER.glob("0*"))
 CLOSE = 1e-3
+# Of a tensor's size, after a resume: without vector instructions it is 3e-5 at most, and with other
+# draws for the augmentation 8e-4 and more.
+AS_FAR = 1e-4
 # Cancels where logits are compared in pairs, so that all of its gradient is rounding.
 ROUNDING = "discriminator.head.linear.bias"
 SAME_TEXTS, SAME_CELLS = 0.9, 0.95  # shares; a symbol or a category may tip over
@@ -93,7 +96,7 @@ def assert_same_state(made: dict[str, Any], recorded: dict[str, Any]) -> None:
         assert made["counters"][name] == pytest.approx(value, abs=CLOSE), name
     assert made["tensors"].keys() == recorded["tensors"].keys()
     for name, (mean, size) in recorded["tensors"].items():
-        near = pytest.approx([mean, size], rel=CLOSE, abs=CLOSE * size + 1e-6)
+        near = pytest.approx([mean, size], rel=0, abs=AS_FAR * size + 1e-7)
         if not name.endswith(ROUNDING):
             assert made["tensors"][name] == near, name
 
