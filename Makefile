@@ -13,8 +13,8 @@ demo: $(READY)  ## train on 5,000 real handwritten digits and leave a report
 	$(BIN)/sparring evaluate latest -n 2000
 	@echo "open runs/ in a browser: the newest folder's report.html"
 
-test: check  ## format, lint, strict types, then the tests
-	$(BIN)/python -m pytest -q
+test: check  ## format, lint, strict types, then the tests, by a process a core
+	$(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist worksteal
 
 test-slow: $(READY)  ## the long checks
 	$(BIN)/python -m pytest -q -m slow

@@ -25,14 +25,20 @@ from numpy.typing import NDArray
 from benchmarks.clock import Trained, trained
 from benchmarks.quality import print_on_one_thread
 from sparring.data.dataset import Dataset
-from sparring.data.kinds import decode, open_data
-from sparring.data.options import DataOptions
-from sparring.data.speech import WORDS
 from sparring.draws import permutation
-from sparring.features.classifier import judge
-from sparring.features.mel import log_mel_components, mel_pictures, picture_framing, pictured
+from sparring.features.classifier import train_or_load_classifier
+from sparring.kinds import decode
+from sparring.kinds.sounds.features.mel import (
+    log_mel_components,
+    mel_pictures,
+    picture_framing,
+    pictured,
+)
+from sparring.kinds.sounds.options import SoundOptions
+from sparring.kinds.sounds.reader import open_data
+from sparring.kinds.sounds.speech import WORDS
 from sparring.metrics.gaussians import frechet
-from sparring.recipe import nested
+from sparring.recipes.recipe import nested
 from sparring.sampling import sample
 
 WAVEGAN: dict[str, Any] = {  # Donahue 2019, appendix D, but for the widths and the batch
@@ -84,35 +90,34 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
     """Yield the table's lines as they become known."""
     cache = Path("build/benchmarks")
     labels = "yes" if asked.dataset == "spoken-digits" else "auto"
-    data = open_data(asked.dataset, DataOptions(labels=labels), cache=cache)
-    eye = log_mel_components(data)
-    known = classifier(data, cache)
+    data = open_data(asked.dataset, SoundOptions(labels=labels), cache=cache)
+    extractor = log_mel_components(data)
+    class_right = classifier(data, cache)
     real = np.asarray(data.items[permutation(0, "benchmark", len(data.items))])
-    reals = eye.run(real).astype(np.float64)
+    reals = extractor.run(real).astype(np.float64)
     options = dict(text.split("=", 1) for text in asked.option)
-    yield f"\n{asked.dataset}: {len(data.train):,} sounds to train on; features {eye.digest}"
+    yield f"\n{asked.dataset}: {len(data.train):,} sounds to train on; features {extractor.digest}"
     columns = "CPU-seconds", "Fréchet distance", "class right", "recognised", "parameters, M"
     yield f"{'':16}" + "".join(f"{name:>22}" for name in (*columns, "× real time"))
     held = data.held_out[permutation(0, "benchmark/held", len(data.held_out))]
-    told = np.asarray([0]) if data.labels is None else data.labels[held]
+    labels_held = np.asarray([0]) if data.labels is None else data.labels[held]
     waves = data.items[held].astype(np.float32) / 32767
-    fresh = frechet(reals, eye.run(data.items[held]).astype(np.float64)).value
-    yield row(
-        "held-out real", [(0.0, fresh, known(waves, told), hear(data)(waves, told), 0.0, 0.0)]
-    )
+    fresh = frechet(reals, extractor.run(data.items[held]).astype(np.float64)).value
+    right, recognised = class_right(waves, labels_held), hear(data)(waves, labels_held)
+    yield row("held-out real", [(0.0, fresh, right, recognised, 0.0, 0.0)])
     for name in asked.only.split(","):
         results = []
         for seed in range(asked.seeds):
             began = time.process_time()
-            found = trained(data, nested({**RECIPES[name], **options}), asked.seconds, seed)
+            run = trained(data, nested({**RECIPES[name], **options}), asked.seconds, seed)
             spent = time.process_time() - began
-            made, asked_for, pace = drawn(found)
+            waves, classes, pace = drawn(run)
             if asked.keep:
                 asked.keep.mkdir(parents=True, exist_ok=True)
-                np.save(asked.keep / f"{name}-{seed}.npy", made)
-            distance = frechet(reals, eye.run(made).astype(np.float64)).value
-            right, recognised = known(made, asked_for), hear(data)(made, asked_for)
-            results.append((spent, distance, right, recognised, parameters(found), pace))
+                np.save(asked.keep / f"{name}-{seed}.npy", waves)
+            distance = frechet(reals, extractor.run(waves).astype(np.float64)).value
+            right, recognised = class_right(waves, classes), hear(data)(waves, classes)
+            results.append((spent, distance, right, recognised, parameters(run), pace))
         yield row(name, results)
 
 
@@ -127,21 +132,20 @@ def row(name: str, results: Sequence[tuple[float, ...]]) -> str:
     return f"{name:16}" + "".join(f"{cell:>22}" for cell in cells)
 
 
-def drawn(found: Trained) -> tuple[NDArray[np.float32], NDArray[np.int64], float]:
+def drawn(run: Trained) -> tuple[NDArray[np.float32], NDArray[np.int64], float]:
     """Return waves, the classes they were asked for, and seconds of sound per CPU-second."""
-    spec = found.data.spec
-    classes = max(len(spec.classes), 1)
-    asked_for = torch.arange(SOUNDS) % classes
+    spec = run.data.spec
+    classes = torch.arange(SOUNDS) % max(len(spec.classes), 1)
     began = time.process_time()
-    parts = sample(found.state.ema, SOUNDS, labels=asked_for if spec.classes else None)
+    parts = sample(run.state.ema, SOUNDS, labels=classes if spec.classes else None)
     waves = torch.cat([decode(part, spec) for part in parts]).numpy()
     spent = time.process_time() - began
-    return waves, asked_for.numpy(), SOUNDS * spec.framing.seconds / spent
+    return waves, classes.numpy(), SOUNDS * spec.framing.seconds / spent
 
 
-def parameters(found: Trained) -> float:
+def parameters(run: Trained) -> float:
     """Return the millions of numbers that both networks learn."""
-    networks = found.state.generator, found.state.discriminator
+    networks = run.state.generator, run.state.discriminator
     return sum(p.numel() for network in networks for p in network.parameters()) / 1e6
 
 
@@ -149,11 +153,13 @@ def classifier(data: Dataset, cache: Path) -> Hear:
     """Return the share of waves whose class a classifier of real sounds tells rightly."""
     if data.labels is None:
         return lambda waves, labels: float("nan")
-    told, framing = judge(pictured(data), cache), picture_framing(data.spec.framing)
+    classifier_of_pictures = train_or_load_classifier(pictured(data), cache)
+    framing = picture_framing(data.spec.framing)
 
     def right(waves: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-        found = told.probabilities(mel_pictures(waves, framing)).argmax(1)
-        return float((found == labels).mean())
+        pictures = mel_pictures(waves, framing)
+        predicted = classifier_of_pictures.probabilities(pictures).argmax(1)
+        return float((predicted == labels).mean())
 
     return right
 

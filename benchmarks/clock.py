@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from sparring.build import build_game, build_state, formed, with_depths
-from sparring.data.dataset import Dataset, silent
-from sparring.likelihood import warm_start
-from sparring.plan import batches, images_per_round
-from sparring.presets import preset
-from sparring.recipe import Options, Recipe, resolve
+from sparring.build import build_game, build_state, with_depths, with_representation
+from sparring.data.dataset import Dataset, no_progress
+from sparring.kinds.texts.likelihood import warm_start
+from sparring.recipes.named import preset
+from sparring.recipes.recipe import Recipe, resolve
+from sparring.recipes.sections import Options
+from sparring.runs.plan import batches, images_per_round
 from sparring.training.state import State
 from sparring.training.step import train_step
 
@@ -39,16 +40,16 @@ def trained(
     """
     below = preset("default", "small", data.spec, len(data.train))
     recipe = with_depths(resolve(below, options, {"seed": seed}), data.spec)
-    data = formed(data, recipe)
+    data = with_representation(data, recipe)
     found = Trained(data, recipe, build_state(recipe, data.spec))
     state, fetch, count = found.state, batches(data, recipe), images_per_round(recipe)
     game = build_game(replace(recipe, images=GUESS), data.spec)
     plans, began = 1, time.process_time()
-    warm_start(state, data, recipe.generator.warm_start, silent)
+    warm_start(state, data, recipe.generator.warm_start, no_progress)
     while (spent := time.process_time() - began) < seconds:
-        train_step(state, game, fetch(state.images, count))
+        train_step(state, game, fetch(state.samples_seen, count))
         if spent > plans * seconds / PLANS:
-            planned = round(state.images * seconds / spent)
+            planned = round(state.samples_seen * seconds / spent)
             game = build_game(replace(recipe, images=planned), data.spec)
             plans += 1
         if watch:

@@ -17,7 +17,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sparring.metrics.classifier import c2st, train
+from sparring.metrics.classifier import c2st, train_classifier
 from sparring.metrics.copying import memorization
 from sparring.metrics.diversity import vendi
 from sparring.metrics.estimate import Estimate
@@ -102,7 +102,7 @@ def classifier(difference: float) -> Experiment:
     def once(family: str, seed: int) -> Round:
         rng = np.random.default_rng(seed)
         x, y = draw(family, rng, 200), draw(family, rng, 200, difference)
-        judge = train(x, y, seed)
+        judge = train_classifier(x, y, seed)
         real = judge.score(draw(family, rng, FRESH // 10))
         fake = judge.score(draw(family, rng, FRESH // 10, difference))
         below = np.searchsorted(np.sort(real), fake).mean() / len(real)

@@ -27,12 +27,14 @@ from benchmarks.quality import (
 )
 from sparring.build import build_discriminator, build_generator, with_depths
 from sparring.data.dataset import Dataset
-from sparring.data.kinds import decode, encode, open_data
-from sparring.data.options import DataOptions
-from sparring.densities import density
-from sparring.metrics import known
-from sparring.presets import preset
-from sparring.recipe import Options, nested, resolve
+from sparring.data.options import CommonOptions
+from sparring.kinds import decode, encode
+from sparring.kinds.points import known
+from sparring.kinds.points.densities import density
+from sparring.kinds.points.reader import open_data
+from sparring.recipes.named import preset
+from sparring.recipes.recipe import nested, resolve
+from sparring.recipes.sections import Options
 from sparring.sampling import sample
 
 SAMPLES = 10_000
@@ -56,7 +58,7 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
         truth = density(name)
         yield f"\n{name}: {truth}; {asked.seconds:g} CPU-seconds"
         yield f"{'':10}{'seed':>5}{'modes':>8}{'high quality':>14}{'reverse KL':>12}{'samples':>12}"
-        data = open_data(name, DataOptions(), cache=Path())
+        data = open_data(name, CommonOptions(), cache=Path())
         for who, start in (("ours", starter("ours", data, options)), ("textbook", _textbook(data))):
             rows = [measured(start, seed, asked.seconds, name) for seed in range(asked.seeds)]
             for seed, (modes, share, kl, seen) in enumerate(rows):

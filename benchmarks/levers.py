@@ -32,8 +32,9 @@ from benchmarks.step_speed import (
 )
 from sparring.build import with_depths
 from sparring.data.dataset import Dataset
-from sparring.presets import preset
-from sparring.recipe import Options, nested, resolve
+from sparring.recipes.named import preset
+from sparring.recipes.recipe import nested, resolve
+from sparring.recipes.sections import Options
 
 WHOLE = {"convolutional": 1.5, "fully_connected": 1.6}  # with penalties and pipeline
 

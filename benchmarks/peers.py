@@ -41,13 +41,13 @@ from sparring.build import (
     with_depths,
 )
 from sparring.data.dataset import Dataset
-from sparring.data.images import open_images
-from sparring.data.options import DataOptions
-from sparring.plan import batches
-from sparring.presets import preset
-from sparring.profiling import gigaflop_of
-from sparring.recipe import Recipe, resolve
-from sparring.spec import ImageSpec
+from sparring.kinds.images.options import ImageOptions
+from sparring.kinds.images.reader import open_data
+from sparring.kinds.images.spec import ImageSpec
+from sparring.recipes.named import preset
+from sparring.recipes.recipe import Recipe, resolve
+from sparring.runs.plan import batches
+from sparring.training.profile import gigaflop_of
 from sparring.training.step import train_step
 
 NAMES = ("torchgan", "lightweight-gan", "stylegan2-pytorch")
@@ -159,7 +159,7 @@ def _ours(recipe: Recipe, side: int) -> Contender:
     widths = recipe.generator.width, recipe.discriminator.width
     return Contender(
         f"sparring, widths {widths[0]} and {widths[1]}",
-        lambda: train_step(state, game, fetch(state.images, recipe.batch)),
+        lambda: train_step(state, game, fetch(state.samples_seen, recipe.batch)),
         recipe.batch,
     )
 
@@ -167,7 +167,7 @@ def _ours(recipe: Recipe, side: int) -> Contender:
 def _random_images(side: int) -> Dataset:
     shape = (IMAGES, side, side, CHANNELS)
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    return open_images(pixels, DataOptions(held_out=0), cache=Path("build"))
+    return open_data(pixels, ImageOptions(held_out=0), cache=Path("build"))
 
 
 def load(name: str, packages: Path) -> Peer:

@@ -33,16 +33,18 @@ from benchmarks.classifier import (
 from benchmarks.fetch import full_mnist
 from sparring.build import build_game, build_state, with_depths
 from sparring.data.dataset import Dataset
-from sparring.data.image_codec import grid
-from sparring.data.images import open_images
-from sparring.data.kinds import decode, encode
-from sparring.data.options import DataOptions
+from sparring.kinds import decode, encode
+from sparring.kinds.images.options import ImageOptions
+from sparring.kinds.images.reader import open_data
+from sparring.kinds.images.spec import ImageSpec
 from sparring.metrics.gaussians import frechet_plug_in
-from sparring.plan import batches
-from sparring.presets import data_options, preset
-from sparring.recipe import Options, nested, resolve
+from sparring.plotting import grid
+from sparring.recipes.named import data_options, preset
+from sparring.recipes.recipe import nested, resolve
+from sparring.recipes.sections import Options
+from sparring.runs.plan import batches
 from sparring.sampling import sample
-from sparring.spec import ImageSpec, Spec
+from sparring.spec import Spec
 from sparring.training.step import train_step
 
 DATASETS = ("digits", "mnist", "mnist-full", "fashion-mnist")
@@ -139,7 +141,7 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
 def read(name: str, cache: Path, labels: str) -> Dataset:
     """Return the named data set; with labels, a GAN on it would be class-conditional."""
     source = full_mnist(cache) if name == "mnist-full" else name
-    return open_images(source, DataOptions(labels=labels), cache=cache)
+    return open_data(source, ImageOptions(labels=labels), cache=cache)
 
 
 def fits(name: str, data: Dataset) -> bool:
@@ -213,7 +215,7 @@ def starter(name: str, data: Dataset, options: Options) -> Start:
         game = build_game(replace(recipe, images=images), data.spec)
 
         def step() -> None:
-            train_step(state, game, fetch(state.images, recipe.batch))
+            train_step(state, game, fetch(state.samples_seen, recipe.batch))
 
         def stretch(images: int) -> None:
             nonlocal game

@@ -22,11 +22,11 @@ from benchmarks.step_speed import SIDE, Contender, comparison, measure
 from sparring.build import build_generator, place, with_depths
 from sparring.draws import Draw
 from sparring.export import to_onnx
-from sparring.networks.convolutional import ConvolutionalGenerator, ResizeConvolution
-from sparring.presets import preset
-from sparring.recipe import resolve
+from sparring.kinds.images.networks.convolutional import ConvolutionalGenerator, ResizeConvolution
+from sparring.kinds.images.spec import ImageSpec
+from sparring.recipes.named import preset
+from sparring.recipes.recipe import resolve
 from sparring.sampling import MICRO_BATCH, sample
-from sparring.spec import ImageSpec
 
 SPEC = ImageSpec(SIDE, SIDE, 1)
 TOLERANCE = 1e-4  # of values in -1 to 1

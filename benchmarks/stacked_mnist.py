@@ -23,13 +23,13 @@ from benchmarks.classifier import Classifier, accuracy, load_classifier, weights
 from benchmarks.fetch import full_mnist
 from benchmarks.quality import play, print_on_one_thread, starter
 from sparring.data.dataset import Dataset
-from sparring.data.image_codec import grid
-from sparring.data.images import open_images
-from sparring.data.kinds import decode
-from sparring.data.options import DataOptions
+from sparring.kinds import decode
+from sparring.kinds.images.options import ImageOptions
+from sparring.kinds.images.reader import open_data
 from sparring.metrics import mode_coverage
-from sparring.recipe import nested
-from sparring.runs import write_text
+from sparring.plotting import grid
+from sparring.recipes.recipe import nested
+from sparring.runs.folder import write_text
 from sparring.sampling import sample
 
 MODES, DIGITS = 1_000, 10
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def report(asked: argparse.Namespace) -> Iterator[str]:
     """Yield the table's lines; write the sheets and the figures beside the caches."""
     source = asked.digits or str(full_mnist(asked.cache))
-    digits = open_images(source, DataOptions(labels="yes"), cache=asked.cache)
+    digits = open_data(source, ImageOptions(labels="yes"), cache=asked.cache)
     reader = load_classifier(digits, asked.cache, asked.reader_updates)
     assert digits.labels is not None
     held_out = digits.held_out
@@ -105,7 +105,7 @@ def stacked(digits: Dataset, stacks: int, cache: Path) -> Dataset:
     items = digits.items[:, :, :, 0]
     chosen = digits.train[rng.integers(len(digits.train), size=(stacks, 3))]
     images = np.stack([items[chosen[:, channel]] for channel in range(3)], axis=-1)
-    data = open_images(images, DataOptions(), cache=cache)
+    data = open_data(images, ImageOptions(), cache=cache)
     return replace(data, train=np.arange(stacks), held_out=np.arange(0))
 
 

@@ -28,12 +28,13 @@ from torch import Tensor
 from benchmarks import textbook
 from sparring.build import build_game, build_state, with_depths
 from sparring.data.dataset import Dataset
-from sparring.data.images import open_images
-from sparring.data.options import DataOptions
-from sparring.plan import batches
-from sparring.presets import preset
-from sparring.profiling import gigaflop_of, peak_gigaflops, profile_step
-from sparring.recipe import Options, Recipe, nested, resolve
+from sparring.kinds.images.options import ImageOptions
+from sparring.kinds.images.reader import open_data
+from sparring.recipes.named import preset
+from sparring.recipes.recipe import Recipe, nested, resolve
+from sparring.recipes.sections import Options
+from sparring.runs.plan import batches
+from sparring.training.profile import gigaflop_of, peak_gigaflops, profile_step
 from sparring.training.step import Batch, train_step
 
 IMAGES, SIDE = 5_000, 28
@@ -156,7 +157,7 @@ def floats_of(data: Dataset) -> Tensor:
 def random_images() -> Dataset:
     """Return as many images as the article's data set has, of noise."""
     pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, SIDE, SIDE), np.uint8)
-    return open_images(pixels, DataOptions(held_out=0), cache=Path("build"))
+    return open_data(pixels, ImageOptions(held_out=0), cache=Path("build"))
 
 
 def convolutional(data: Dataset, batch: int) -> Contest:
@@ -217,7 +218,7 @@ def our_step(name: str, recipe: Recipe, data: Dataset, *, piped: bool) -> Conten
     )
 
     def batch() -> Batch:
-        return fetch(state.images, recipe.batch) if piped else next(ready)
+        return fetch(state.samples_seen, recipe.batch) if piped else next(ready)
 
     return Contender(name, lambda: train_step(state, game, batch()), recipe.batch)
 

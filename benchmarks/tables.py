@@ -23,21 +23,18 @@ import torch
 from benchmarks.clock import trained
 from benchmarks.quality import print_on_one_thread
 from sparring.data.dataset import Dataset
-from sparring.data.kinds import open_data
-from sparring.data.options import DataOptions
-from sparring.data.table_conditions import parse_condition, revealed, satisfied
-from sparring.data.tables import condition, frame_of
 from sparring.draws import Draw, permutation
-from sparring.metrics.table_models import (
-    sequential_trees,
-    shuffled_columns,
-    table_c2st,
-    usefulness,
-)
-from sparring.metrics.tables import copies
-from sparring.recipe import Options, nested
+from sparring.kinds.tables.codec import frame_of
+from sparring.kinds.tables.condition_sampler import condition_vector
+from sparring.kinds.tables.conditions import draw_satisfying, parse_condition, satisfied
+from sparring.kinds.tables.metrics import copies
+from sparring.kinds.tables.models import sequential_trees, shuffled_columns, table_c2st, usefulness
+from sparring.kinds.tables.options import TableOptions
+from sparring.kinds.tables.reader import open_data
+from sparring.kinds.tables.spec import TableSpec
+from sparring.recipes.recipe import nested
+from sparring.recipes.sections import Options
 from sparring.sampling import sample
-from sparring.spec import TableSpec
 from sparring.training.state import State
 
 TARGETS = {"diamonds": ("price", "cut"), "penguins": ("body_mass_g", "species")}
@@ -63,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def report(asked: argparse.Namespace) -> Iterator[str]:
     """Yield the table's lines as they become known."""
-    data = open_data(asked.dataset, DataOptions(held_out=0.2), cache=Path("build/benchmarks"))
+    data = open_data(asked.dataset, TableOptions(held_out=0.2), cache=Path("build/benchmarks"))
     mixed = (rows[permutation(0, "benchmark", len(rows))] for rows in (data.train, data.held_out))
     train, held_out = (frame_of(data.items[rows], data.spec) for rows in mixed)
     targets = tuple(asked.targets.split(",")) if asked.targets else TARGETS[asked.dataset]
@@ -71,16 +68,16 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
     yield f"\n{asked.dataset}: {len(train):,} rows to train on, {len(held_out):,} held out"
     columns = "CPU-seconds", f"R² of {number}", f"right of {category}", "told apart, AUC"
     yield f"{'':20}" + "".join(f"{name:>24}" for name in (*columns, "copies"))
-    made = {
+    makes: dict[str, Make] = {
         "shuffled columns": lambda rows, seed: (shuffled_columns(rows, seed=seed), str),
         "sequential trees": lambda rows, seed: (sequential_trees(rows, len(rows), seed=seed), str),
         "ours": ours(data, asked.seconds, nested(dict(o.split("=", 1) for o in asked.option))),
     }
     if asked.peers:
         sys.path.append(str(asked.peers))
-        made["ctgan"] = ctgan(asked.epochs)
+        makes["ctgan"] = ctgan(asked.epochs)
     yield row("real rows", [judged(train, held_out, train, targets, 0.0)])
-    for name, make in made.items():
+    for name, make in makes.items():
         results, remarks = [], []
         for seed in range(asked.peer_seeds if name == "ctgan" else asked.seeds):
             began = time.process_time()
@@ -137,22 +134,25 @@ def _remark(state: State, data: Dataset) -> str:
     assert isinstance(spec, TableSpec)
     real = frame_of(data.items, spec)
     plain = frame_of(torch.cat([*sample(state.ema, MANY)]).numpy(), spec)
-    kept, asked, filtered = [], [], []
+    satisfied_shares, conditional, filtered = [], [], []
     for column in spec.learned:
         for label in column.labels:
-            told = [parse_condition(f"{column.name}={label}", spec)]
-            values = revealed(column, told, Draw(0, 0), FRESH)
-            labels = condition(spec, {column.name: values}, FRESH)
-            made = torch.cat([*sample(state.ema, FRESH, labels=labels)]).numpy()
-            rows = frame_of(made, spec)
-            kept.append(float(satisfied(rows, told).mean()))
-            some, same = (frame[satisfied(frame, told)] for frame in (real, plain))
-            if min(len(some), len(same)) >= ENOUGH:
-                asked.append(table_c2st(some, rows.head(len(same))).value)
-                filtered.append(table_c2st(some, same.head(FRESH)).value)
-    areas = f"{median(asked):.3f} asked for, {median(filtered):.3f} by chance" if asked else "none"
+            conditions = [parse_condition(f"{column.name}={label}", spec)]
+            values = draw_satisfying(column, conditions, Draw(0, 0), FRESH)
+            labels = condition_vector(spec, {column.name: values}, FRESH)
+            drawn = torch.cat([*sample(state.ema, FRESH, labels=labels)]).numpy()
+            rows = frame_of(drawn, spec)
+            satisfied_shares.append(float(satisfied(rows, conditions).mean()))
+            reals, fakes = (frame[satisfied(frame, conditions)] for frame in (real, plain))
+            if min(len(reals), len(fakes)) >= ENOUGH:
+                conditional.append(table_c2st(reals, rows.head(len(fakes))).value)
+                filtered.append(table_c2st(reals, fakes.head(FRESH)).value)
+    areas = "none"
+    if conditional:
+        areas = f"{median(conditional):.3f} asked for, {median(filtered):.3f} by chance"
     return (
-        f"{state.images:,} rows seen; categories asked for are kept by {min(kept):.1%} or more; "
+        f"{state.samples_seen:,} rows seen; categories asked for are kept by "
+        f"{min(satisfied_shares):.1%} or more; "
         f"rows of one category, told from real ones of it: {areas}"
     )
 

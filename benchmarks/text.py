@@ -25,18 +25,19 @@ from torch.optim import Adam
 
 from benchmarks.clock import trained
 from benchmarks.quality import print_on_one_thread
-from sparring import likelihood
 from sparring.build import build_generator
-from sparring.data.dataset import Dataset, silent
-from sparring.data.kinds import decode, open_data
-from sparring.data.options import DataOptions
+from sparring.data.dataset import Dataset, no_progress
 from sparring.draws import Draw, permutation
-from sparring.metrics.texts import CountModel, Text, ngram_js
-from sparring.networks.recurrent import RecurrentGenerator
-from sparring.networks.sequence import SequenceDiscriminator
-from sparring.presets import preset
-from sparring.recipe import nested, resolve
-from sparring.rivals import written
+from sparring.kinds import decode
+from sparring.kinds.texts import likelihood
+from sparring.kinds.texts.baselines import to_units
+from sparring.kinds.texts.metrics import CountModel, Text, ngram_js
+from sparring.kinds.texts.networks.recurrent import RecurrentGenerator
+from sparring.kinds.texts.networks.sequence import SequenceDiscriminator
+from sparring.kinds.texts.options import TextOptions
+from sparring.kinds.texts.reader import open_data
+from sparring.recipes.named import preset
+from sparring.recipes.recipe import nested, resolve
 from sparring.sampling import sample
 
 RELGAN: dict[str, Any] = {
@@ -86,9 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def report(asked: argparse.Namespace) -> Iterator[str]:
     """Yield the table's lines as they become known."""
-    data = open_data(asked.dataset, DataOptions(units=asked.units), cache=Path("build/benchmarks"))
+    data = open_data(asked.dataset, TextOptions(units=asked.units), cache=Path("build/benchmarks"))
     mixed = (rows[permutation(0, "benchmark", len(rows))] for rows in (data.train, data.held_out))
-    train, held = (written(data.items[rows], data.spec) for rows in mixed)
+    train, held = (to_units(data.items[rows], data.spec) for rows in mixed)
     scorer = CountModel(train, ORDER, len(data.spec.symbols))
     yield f"\n{asked.dataset}: {len(train):,} texts to train on, {len(held):,} held out"
     columns = "CPU-seconds", "JS 2-grams", "JS 4-grams", "bits by real", "bits of real"
@@ -102,10 +103,10 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
         results, shown = [], []
         for seed in range(asked.seeds):
             began = time.process_time()
-            made = MAKES[name](data, asked.seconds, seed)
+            result = MAKES[name](data, asked.seconds, seed)
             spent = time.process_time() - began
-            texts = written(made.items, data.spec)
-            results.append((spent, *judged(texts, train, held, scorer), float(made.parameters)))
+            texts = to_units(result.items, data.spec)
+            results.append((spent, *judged(texts, train, held, scorer), float(result.parameters)))
             shown = [t if isinstance(t, str) else " ".join(t) for t in texts[:SHOWN]]
         yield row(name, results)
         yield f"{'':16}{' · '.join(shown)}"
@@ -115,12 +116,13 @@ def judged(
     texts: Sequence[Text], train: Sequence[Text], held: Sequence[Text], scorer: CountModel
 ) -> tuple[float, ...]:
     """Return divergences, bits both ways, shares of unique and of novel texts."""
-    known = set(train)
+    train_texts = set(train)
     divergences = [ngram_js(held, texts, order).value for order in (2, 4)]
     there = scorer.bits(texts).value
     back = CountModel(texts, ORDER, scorer.units).bits(held).value
     unique = len(set(texts)) / len(texts)
-    return (*divergences, there, back, unique, float(np.mean([t not in known for t in texts])))
+    novel = float(np.mean([t not in train_texts for t in texts]))
+    return (*divergences, there, back, unique, novel)
 
 
 def row(name: str, results: Sequence[tuple[float, ...]]) -> str:
@@ -150,7 +152,7 @@ def by_likelihood(data: Dataset, seconds: float, seed: int) -> Written:
     recipe = resolve(preset("default", "small", data.spec), {"generator": {"depth": 4}})
     numbers = sum(p.numel() for p in build_generator(recipe, data.spec).parameters())
     model = likelihood.of_size(data.spec, numbers, seed)
-    likelihood.fit(model, data, seconds, silent, time.process_time)
+    likelihood.fit(model, data, seconds, no_progress, time.process_time)
     drawn = torch.cat([*likelihood.draw(model, len(data.held_out), 1)])
     return Written(drawn, sum(p.numel() for p in model.parameters()))
 
@@ -161,7 +163,7 @@ def by_rewards(data: Dataset, seconds: float, seed: int) -> Written:
     model = RecurrentGenerator(data.spec, 1, 256)
     critic = SequenceDiscriminator(data.spec, 64, 4)
     began = time.process_time()
-    likelihood.fit(model, data, WARM * seconds, silent, time.process_time)
+    likelihood.fit(model, data, WARM * seconds, no_progress, time.process_time)
     model.train()
     teachers = Adam(model.parameters(), SEQGAN_RATE), Adam(critic.parameters(), SEQGAN_RATE)
     mean, step = 0.5, 0
@@ -182,14 +184,14 @@ def _round(
 ) -> float:
     """Let the generator climb its reward over the mean once, the critic follow once."""
     latent = draw.normal("seqgan/latent", (SEQGAN_BATCH, model.latent))
-    latent[:, : model.driving] = 0
+    latent[:, : model.latent_size] = 0
     with torch.no_grad():
         fake = model(latent)
         ends = fake.argmax(1)
         past = (ends == 0).cumsum(1) - (ends == 0).long() > 0
         ends = ends.masked_fill(past, 0)
-        seen = one_hot(ends, model.symbols).transpose(1, 2).float()
-        reward = critic(seen).sigmoid()
+        one_hots = one_hot(ends, model.symbols).transpose(1, 2).float()
+        reward = critic(one_hots).sigmoid()
     of_generator, of_critic = teachers
     of_generator.zero_grad()
     (-(reward - mean) * model.log_likelihood(ends)).mean().backward()
@@ -197,10 +199,10 @@ def _round(
     index = draw.integers("seqgan/real", SEQGAN_BATCH, len(data.train)).numpy()
     items = torch.from_numpy(data.items[data.train[index]]).long()
     real = one_hot(items, model.symbols).transpose(1, 2).float()
-    logits = torch.cat([critic(real), critic(seen)])
-    told = torch.cat([torch.ones(len(real)), torch.zeros(len(seen))])
+    logits = torch.cat([critic(real), critic(one_hots)])
+    targets = torch.cat([torch.ones(len(real)), torch.zeros(len(one_hots))])
     of_critic.zero_grad()
-    binary_cross_entropy_with_logits(logits, told).backward()
+    binary_cross_entropy_with_logits(logits, targets).backward()
     of_critic.step()
     return FORGOTTEN * mean + (1 - FORGOTTEN) * float(reward.mean())
 

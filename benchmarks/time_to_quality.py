@@ -25,8 +25,8 @@ from benchmarks.quality import (
     starter,
     train,
 )
-from sparring.data.image_codec import grid
-from sparring.runs import read_json, write_json
+from sparring.plotting import grid
+from sparring.runs.folder import read_json, write_json
 
 RECIPES = ("ours", "textbook", "hinge", "wgan-gp", "article")
 NAMES = {

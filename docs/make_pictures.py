@@ -28,37 +28,30 @@ from sparring import divergences, objectives, penalties
 from sparring.build import build_discriminator
 from sparring.divergences import Divergence
 from sparring.errors import SparringError
+from sparring.kinds.points.spec import VectorSpec
 from sparring.metrics import gaussians, kernels
 from sparring.objectives import Objective
-from sparring.portraits import phase_portrait
-from sparring.recipe import resolve
+from sparring.plotting import BLUE, GREEN, ORANGE, PALE, STYLE, figure_png
+from sparring.recipes.recipe import resolve
 from sparring.schedules import linear
-from sparring.spec import VectorSpec
-from sparring.statements.distances import parallel_lines
-from sparring.statements.games import twice_jsd
 from sparring.theory import dirac, finite, gaussian, kernel, quadrature, transport
 from sparring.theory.dirac import DiracGAN, Order
+from sparring.theory.figures import phase_portrait
 from sparring.theory.optimal import OPTIMA, loss_at_best
 from sparring.theory.quadrature import Line
 from sparring.theory.shift import pull, shifted
+from sparring.theory.statements.distances import parallel_lines
+from sparring.theory.statements.games import twice_jsd
 from sparring.training.state import new_state
 from sparring.training.step import Batch, Game, discriminator_step, set_learning_rates
 
 FOLDER = Path(__file__).parent / "pictures"
-INK, PALE = "#3a424a", "#b8b8b0"
-BLUE, ORANGE, GREEN, PINK, SKY, GOLD = (
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#56b4e9",
-    "#c98a00",
-)
-STYLE: dict[Any, Any] = {
+INK = "#3a424a"
+PINK, SKY, GOLD = "#cc79a7", "#56b4e9", "#c98a00"
+PAGE_STYLE = STYLE | {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.labelsize": 9,
-    "axes.edgecolor": PALE,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "xtick.color": INK,
@@ -66,9 +59,7 @@ STYLE: dict[Any, Any] = {
     "axes.labelcolor": INK,
     "legend.frameon": False,
     "legend.fontsize": 8,
-    "figure.facecolor": "#ffffff",
     "lines.linewidth": 1.8,
-    "svg.hashsalt": "sparring",
 }
 
 
@@ -107,10 +98,10 @@ def optimal() -> None:
     x = torch.linspace(-3, 4, 400)
     rho = 0.5 - x.double()  # ln(p/q) of N(0, 1) and N(1, 1)
     for axes, (name, title) in zip(panels, shown, strict=True):
-        told = _trained_logits(OPTIMA[name].objective, x)
+        trained = _trained_logits(OPTIMA[name].objective, x)
         axes.axhline(0, color=PALE, linewidth=0.8)
         axes.plot(x, OPTIMA[name].logit(rho), "--", color=ORANGE, label="theory")
-        axes.plot(x, told, color=BLUE, label="trained", linewidth=1.4)
+        axes.plot(x, trained, color=BLUE, label="trained", linewidth=1.4)
         axes.set(title=title, xlabel="x")
     panels[0].set_ylabel("logit")
     panels[0].legend()
@@ -135,7 +126,7 @@ def _trained_logits(objective: Objective, at: Tensor, steps: int = 1500, batch: 
         set_learning_rates(state, play)
         real = state.draw().normal("data", (batch, 1)).float()
         discriminator_step(state, play, Batch(real))
-        state.images += batch
+        state.samples_seen += batch
     with torch.no_grad():
         return discriminator(at[:, None])
 
@@ -277,8 +268,8 @@ def _best_normal(kind: Divergence, p: Line) -> Line:
             return 1e9
 
     starts = ([-0.4, 0.75], [-2.0, -0.5], [2.0, -0.5])
-    found = min((minimize(cost, s, method="Nelder-Mead") for s in starts), key=lambda r: r.fun)
-    return quadrature.normal(float(found.x[0]), float(np.exp(found.x[1])))
+    best = min((minimize(cost, s, method="Nelder-Mead") for s in starts), key=lambda r: r.fun)
+    return quadrature.normal(float(best.x[0]), float(np.exp(best.x[1])))
 
 
 def wasserstein() -> None:
@@ -287,12 +278,12 @@ def wasserstein() -> None:
     thetas = np.linspace(-1, 1, 41)
     lines = [parallel_lines(float(theta)) for theta in thetas]
     w1 = [transport.primal(kernel.distances(x, x), p, q).cost for x, p, q in lines]
-    apart = thetas != 0
+    distinct = thetas != 0
     jsd = np.array([float(finite.jensen_shannon(p, q)) for _, p, q in lines])
     left.plot(thetas, w1, color=GREEN, label="Wasserstein distance")
     for side in (thetas < 0, thetas > 0):
         left.plot(thetas[side], jsd[side], color=BLUE, label="JSD" if side[0] else None)
-    left.plot([0], jsd[~apart], "o", color=BLUE, markersize=5)
+    left.plot([0], jsd[~distinct], "o", color=BLUE, markersize=5)
     left.plot([0], [log(2)], "o", color=BLUE, markersize=5, markerfacecolor="white")
     left.text(-1, log(2) + 0.03, "ln 2", color=BLUE, fontsize=8)
     left.set(title="two parallel lines θ apart", xlabel="θ", ylim=(-0.05, 1.1))
@@ -394,11 +385,13 @@ def _unbiased(axes: Axes) -> None:
         "V-statistic": (ORANGE, kernels.mmd_biased),
     }
     for label, (colour, statistic) in means.items():
-        found = np.array(
-            [[statistic(*_samples(n, r), kernels.cubic) for r in range(REPEATS)] for n in sizes]
+        estimates = np.array(
+            [[statistic(*_samples(n, i), kernels.cubic) for i in range(REPEATS)] for n in sizes]
         )
-        axes.plot(np.repeat(sizes, REPEATS), found.ravel(), ".", color=colour, alpha=0.25, mew=0)
-        axes.plot(sizes, found.mean(1), "o-", color=colour, label=label, markersize=4)
+        axes.plot(
+            np.repeat(sizes, REPEATS), estimates.ravel(), ".", color=colour, alpha=0.25, mew=0
+        )
+        axes.plot(sizes, estimates.mean(1), "o-", color=colour, label=label, markersize=4)
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.set(title="kernel distance at p = q, d = 8")
     _sizes(axes, sizes)
@@ -419,10 +412,10 @@ def _intervals(axes: Axes, n: int = 200, runs: int = 40) -> None:
     axes.plot([truth, truth], [-1, runs], color=GREEN, linewidth=1.2, label="true distance")
     for run in range(runs):
         pair = _samples(n, 1000 + run, SHIFT)
-        found = gaussians.frechet(*pair)
-        missed = not found.low <= truth <= found.high
+        estimate = gaussians.frechet(*pair)
+        missed = not estimate.low <= truth <= estimate.high
         colour = ORANGE if missed else BLUE
-        axes.plot([found.low, found.high], [run, run], color=colour, linewidth=1.2)
+        axes.plot([estimate.low, estimate.high], [run, run], color=colour, linewidth=1.2)
         axes.plot(gaussians.frechet_plug_in(*pair), run, "x", color=INK, markersize=3.5, mew=0.9)
     axes.plot([], color=BLUE, linewidth=1.2, label="95 % interval, bias removed")
     axes.plot([], "x", color=INK, markersize=3.5, mew=0.9, label="plug-in")
@@ -445,7 +438,7 @@ def _figure(rows: int, columns: int, height: float = 3.5) -> tuple[Figure, Any]:
 
 
 def _save(figure: Figure, name: str) -> None:
-    figure.savefig(FOLDER / f"theory-{name}.png", metadata={"Software": None})
+    (FOLDER / f"theory-{name}.png").write_bytes(figure_png(figure))
 
 
 PICTURES: dict[str, Callable[[], None]] = {
@@ -468,7 +461,7 @@ def main(names: Sequence[str]) -> None:
     torch.set_num_threads(1)
     FOLDER.mkdir(exist_ok=True)
     for name in names or PICTURES:
-        with mpl.rc_context({} if name in STYLED_ELSEWHERE else STYLE):
+        with mpl.rc_context({} if name in STYLED_ELSEWHERE else PAGE_STYLE):
             PICTURES[name]()
 
 

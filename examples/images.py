@@ -12,12 +12,13 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.optim import Adam
 
-from sparring.data.image_codec import decode, encode, grid
+from sparring.kinds.images.codec import decode, encode
+from sparring.kinds.images.spec import ImageSpec
 from sparring.objectives import relativistic
 from sparring.penalties import Penalty, r1, r2
+from sparring.plotting import grid
 from sparring.sampling import sample
 from sparring.schedules import constant
-from sparring.spec import ImageSpec
 from sparring.training.state import new_state
 from sparring.training.step import Batch, Game, train_step
 
@@ -71,9 +72,9 @@ def main(seconds: float = 20.0, out: str = "digits.png") -> None:
     while time.monotonic() < end:
         real = digits[state.draw().integers("data", 64, below=len(digits))]
         logs = train_step(state, game, Batch(real))
-    print(f"{state.images:,} images, discriminator loss {logs['discriminator/loss']:.3f}")
+    print(f"{state.samples_seen:,} images, discriminator loss {logs['discriminator/loss']:.3f}")
     grid(decode(torch.cat(list(sample(state.ema, 64))), SPEC), 8).save(Path(out))
 
 
 if __name__ == "__main__":
-    main(*(kind(given) for kind, given in zip((float, str), sys.argv[1:], strict=False)))
+    main(*(read(text) for read, text in zip((float, str), sys.argv[1:], strict=False)))

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch.optim import Adam
 
-from sparring.data.kinds import decode, encode, open_data, view
-from sparring.data.options import DataOptions
-from sparring.data.sounds import joined, wav_bytes
-from sparring.networks.frames import FramesDiscriminator, InverseSTFTGenerator
+from sparring.kinds.sounds.codec import decode, encode, joined, view, wav_bytes
+from sparring.kinds.sounds.networks.frames import FramesDiscriminator, InverseSTFTGenerator
+from sparring.kinds.sounds.options import SoundOptions
+from sparring.kinds.sounds.reader import open_data
+from sparring.kinds.sounds.spec import AudioSpec
 from sparring.objectives import relativistic
 from sparring.penalties import Penalty, r1, r2
 from sparring.sampling import sample
 from sparring.schedules import constant
-from sparring.spec import AudioSpec
 from sparring.training.state import new_state
 from sparring.training.step import Batch, Game, train_step
 
@@ -32,15 +32,15 @@ def drums(n: int = 500) -> np.ndarray:
     low, high, decay = (rng.uniform(*ends, (n, 1)) for ends in ((60, 120), (0, 9), (10, 40)))
     tone = np.sin(2 * np.pi * (low * t + high * (1 - np.exp(-30 * t))))
     burst = 0.2 * rng.normal(size=(n, len(t))) * np.exp(-90 * t)
-    made: np.ndarray = 0.6 * (tone * np.exp(-decay * t) + burst)
-    return made.clip(-1, 1)
+    waves: np.ndarray = 0.6 * (tone * np.exp(-decay * t) + burst)
+    return waves.clip(-1, 1)
 
 
 def main(seconds: float = 60.0, out: str = "drums.wav") -> None:
     """Train for a while, then write sixteen new drums one after another."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    data = open_data(drums(), DataOptions(kind="audio", rate=RATE), cache=Path())
+    data = open_data(drums(), SoundOptions(rate=RATE), cache=Path())
     assert isinstance(data.spec, AudioSpec)
     spec = AudioSpec(data.spec.framing, data.spec.mean, data.spec.scale, form="sound")
     real = encode(torch.from_numpy(data.items[data.train]), spec)  # spectra, with phase
@@ -60,10 +60,10 @@ def main(seconds: float = 60.0, out: str = "drums.wav") -> None:
     while time.monotonic() < end:
         chosen = state.draw().integers("data", 16, below=len(real))
         logs = train_step(state, game, Batch(real[chosen]))
-    print(f"{state.images:,} drums, discriminator loss {logs['discriminator/loss']:.3f}")
-    made = torch.cat([decode(part, spec) for part in sample(state.ema, 16)]).numpy()
-    Path(out).write_bytes(wav_bytes(joined(made, RATE), RATE))
+    print(f"{state.samples_seen:,} drums, discriminator loss {logs['discriminator/loss']:.3f}")
+    waves = torch.cat([decode(part, spec) for part in sample(state.ema, 16)]).numpy()
+    Path(out).write_bytes(wav_bytes(joined(waves, RATE), RATE))
 
 
 if __name__ == "__main__":
-    main(*(kind(given) for kind, given in zip((float, str), sys.argv[1:], strict=False)))
+    main(*(read(text) for read, text in zip((float, str), sys.argv[1:], strict=False)))

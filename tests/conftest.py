@@ -1,15 +1,22 @@
 """Small games that many tests share, on one thread, so that sums always have the same order."""
 
+import os
 from collections.abc import Callable
+
+# Before NumPy is loaded: what is small waits longer for threads than it computes.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
-from sparring.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
+from sparring.kinds.images.networks.convolutional import (
+    ConvolutionalDiscriminator,
+    ConvolutionalGenerator,
+)
+from sparring.kinds.images.spec import ImageSpec
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
-from sparring.spec import ImageSpec
 from sparring.training.state import State, new_state, take_snapshot
 from sparring.training.step import Batch
 

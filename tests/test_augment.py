@@ -1,7 +1,7 @@
 """Augmentation: exact changes, laws of draws, two derivatives, a probability that adapts."""
 
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,12 +9,11 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from sparring.augment import (
-    NUMBERS,
-    SOUND_NUMBERS,
-    Adaptive,
+from sparring.draws import Draw
+from sparring.errors import SparringError
+from sparring.kinds.images.augmentation import (
+    AMOUNTS,
     ImageAugmentation,
-    Kind,
     colour,
     cutout,
     flip,
@@ -22,13 +21,13 @@ from sparring.augment import (
     rot90,
     translate,
 )
-from sparring.draws import Draw
-from sparring.errors import SparringError
-from sparring.recipe import AUGMENTATIONS
+from sparring.kinds.sounds.augmentation import AMOUNTS as SOUND_AMOUNTS
+from sparring.recipes.recipe import AUGMENTATIONS
 from sparring.schedules import constant, linear
 from sparring.theory import leak
+from sparring.training.augmentation import Adaptive
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[str, ...] = tuple(AMOUNTS)
 SHAPES = ((1, 8, 8), (2, 9, 9), (3, 16, 8), (4, 8, 11))
 every_kind = pytest.mark.parametrize("kind", KINDS)
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -40,7 +39,7 @@ def images(n: int, *shape: int, seed: int = 0) -> Tensor:
 
 
 def change(
-    *kinds: Kind, like: Tensor, p: float = 0.7, draw: Draw = Draw(3), **fields: Any
+    *kinds: str, like: Tensor, p: float = 0.7, draw: Draw = Draw(3), **fields: Any
 ) -> Callable[[Tensor], Tensor]:
     return ImageAugmentation(kinds, constant(p), **fields).bind(draw, "test", p, like)
 
@@ -50,7 +49,7 @@ def same_images(a: Tensor, b: Tensor) -> Tensor:
 
 
 def test_the_recipe_knows_every_kind() -> None:
-    assert set(AUGMENTATIONS) == {*NUMBERS, *SOUND_NUMBERS}
+    assert set(AUGMENTATIONS) == {*AMOUNTS, *SOUND_AMOUNTS}
 
 
 # ---- each change by given amounts
@@ -163,7 +162,7 @@ def test_a_cutout_blackens_half_of_each_side_and_what_lies_outside_not(top: int,
 @every_shape
 @every_kind
 def test_images_without_luck_stay_exactly_as_they_are(
-    kind: Kind, shape: tuple[int, int, int]
+    kind: str, shape: tuple[int, int, int]
 ) -> None:
     x = images(3, *shape).float()
     assert torch.equal(change(kind, like=x, p=1e-12)(x), x)
@@ -184,7 +183,7 @@ CHANGED = {  # share of the images on which a change, once it is applied, can be
 
 @every_kind
 @pytest.mark.parametrize("p", [0.2, 0.7, 1.0])
-def test_a_change_is_applied_as_often_as_it_should(kind: Kind, p: float) -> None:
+def test_a_change_is_applied_as_often_as_it_should(kind: str, p: float) -> None:
     x = images(4000, 1, 8, 8)
     changed = int((~same_images(change(kind, like=x, p=p)(x), x)).sum())
     share = p * CHANGED[kind]
@@ -219,7 +218,7 @@ def test_all_changes_together_are_the_changes_one_after_another(
 
 
 @every_kind
-def test_a_bound_change_is_affine_and_the_same_at_every_call(kind: Kind) -> None:
+def test_a_bound_change_is_affine_and_the_same_at_every_call(kind: str) -> None:
     a, b, noise = (images(8, 3, 9, 9, seed=seed) for seed in range(3))
     bound = change(kind, like=a)
     assert torch.equal(bound(a), bound(a))
@@ -229,7 +228,7 @@ def test_a_bound_change_is_affine_and_the_same_at_every_call(kind: Kind) -> None
 
 
 @every_kind
-def test_an_image_is_changed_by_its_place_in_the_run_whatever_the_batch(kind: Kind) -> None:
+def test_an_image_is_changed_by_its_place_in_the_run_whatever_the_batch(kind: str) -> None:
     x = images(9, 3, 8, 8)
     whole = change(kind, like=x, draw=Draw(5, 100))(x)
     first = change(kind, like=x[:4], draw=Draw(5, 100))(x[:4])
@@ -254,7 +253,7 @@ def test_other_seeds_places_attempts_and_purposes_draw_other_changes() -> None:
 
 @pytest.mark.parametrize(("value_range", "black"), [("-1..1", -1.0), ("0..1", 0.0)])
 @pytest.mark.parametrize("kind", ["translate", "cutout", "scale"])
-def test_what_is_uncovered_is_black(kind: Kind, value_range: str, black: float) -> None:
+def test_what_is_uncovered_is_black(kind: str, value_range: str, black: float) -> None:
     white = torch.ones(50, 2, 16, 16)
     made = change(kind, like=white, p=1.0, value_range=value_range)(white)
     torch.testing.assert_close(float(made.min()), black)
@@ -304,7 +303,7 @@ def test_data_that_are_no_images_are_refused_in_one_line() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 9, 8)], ids=str)
 @every_kind
-def test_a_change_can_be_differentiated_twice(kind: Kind, shape: tuple[int, int, int]) -> None:
+def test_a_change_can_be_differentiated_twice(kind: str, shape: tuple[int, int, int]) -> None:
     x = images(3, *shape).requires_grad_()
     bound = change(kind, like=x, p=1.0)
 

@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from sparring.augment import SOUND_NUMBERS, SoundAugmentation, warp
 from sparring.build import build_augmentation
 from sparring.draws import Draw
 from sparring.errors import SparringError
-from sparring.presets import preset
-from sparring.recipe import nested, resolve
+from sparring.kinds.sounds.augmentation import AMOUNTS, SoundAugmentation, warp
+from sparring.kinds.sounds.spec import AudioSpec, Form, Framing
+from sparring.kinds.sounds.spectrum import analyse, analyse_with_phase
+from sparring.recipes.named import preset
+from sparring.recipes.recipe import nested, resolve
 from sparring.schedules import constant
-from sparring.spec import AudioSpec, Form, Framing
-from sparring.spectrum import analyse, analyse_with_phase
 
 FRAMING = Framing(8000, 3200, 64, 32)
 BINS = FRAMING.bins
@@ -42,11 +42,11 @@ def seen(wave: Tensor, form: Form) -> Tensor:
 
 @pytest.mark.parametrize("form", ["frames", "sound"])
 def test_without_probability_nothing_changes(form: Form) -> None:
-    change, x = bound(tuple(SOUND_NUMBERS), form, p=0.0)
+    change, x = bound(tuple(AMOUNTS), form, p=0.0)
     assert change(x) is x
 
 
-@pytest.mark.parametrize("kind", SOUND_NUMBERS)
+@pytest.mark.parametrize("kind", AMOUNTS)
 def test_each_kind_changes_some_and_the_same_way_at_each_call(kind: str) -> None:
     change, x = bound((kind,), "sound", n=40)
     once = change(x)
@@ -58,9 +58,11 @@ def test_each_kind_changes_some_and_the_same_way_at_each_call(kind: str) -> None
 def test_a_gain_is_the_spectrum_of_a_quieter_wave() -> None:
     augmentation = SoundAugmentation(("gain",), constant(0.8), spec=spec_of("sound"))
     gain = torch.linspace(0.25, 1, 6)
-    changed = augmentation._mixed(seen(waves(), "frames"), gain, torch.zeros(6))
+    changed = augmentation._gain_and_noise(seen(waves(), "frames"), gain, torch.zeros(6))
     torch.testing.assert_close(changed, seen(gain[:, None] * waves(), "frames"), atol=2e-3, rtol=0)
-    with_phase = augmentation._mixed(seen(waves(), "sound"), gain, torch.zeros(6))[:, BINS:]
+    with_phase = augmentation._gain_and_noise(seen(waves(), "sound"), gain, torch.zeros(6))[
+        :, BINS:
+    ]
     loud = seen(waves(), "sound")[:, BINS:]
     torch.testing.assert_close(with_phase, loud * gain.sqrt()[:, None, None])
 
@@ -68,7 +70,7 @@ def test_a_gain_is_the_spectrum_of_a_quieter_wave() -> None:
 def test_polarity_turns_the_phase_and_leaves_the_level() -> None:
     augmentation = SoundAugmentation(("polarity",), constant(0.8), spec=spec_of("sound"))
     x = seen(waves(), "sound")
-    turned = augmentation._turned(x, torch.tensor([True] * 3 + [False] * 3))
+    turned = augmentation._inverted(x, torch.tensor([True] * 3 + [False] * 3))
     torch.testing.assert_close(turned[:3], seen(-waves()[:3], "sound"))
     assert torch.equal(turned[3:], x[3:])
 
@@ -107,7 +109,7 @@ def test_a_faster_sound_ends_earlier() -> None:
 
 
 def test_r1_passes_through_every_change() -> None:
-    change, x = bound(tuple(SOUND_NUMBERS), "sound")
+    change, x = bound(tuple(AMOUNTS), "sound")
     x = x.double().requires_grad_()
     weight = torch.randn(x.shape[1], x.shape[2], dtype=torch.float64, requires_grad=True)
     logits = (change(x) ** 2 * weight).sum()
@@ -118,7 +120,7 @@ def test_r1_passes_through_every_change() -> None:
 
 
 def test_the_changes_do_not_depend_on_the_batch() -> None:
-    augmentation = SoundAugmentation(tuple(SOUND_NUMBERS), constant(0.8), spec=spec_of())
+    augmentation = SoundAugmentation(tuple(AMOUNTS), constant(0.8), spec=spec_of())
     x = seen(waves(), "frames")
     whole = augmentation.bind(Draw(3), "test", 0.8, x)(x)
     part = augmentation.bind(Draw(3, 4), "test", 0.8, x[4:])(x[4:])
@@ -127,10 +129,11 @@ def test_the_changes_do_not_depend_on_the_batch() -> None:
 
 def test_kinds_of_other_data_are_refused_in_a_line() -> None:
     recipe = resolve(preset("default", "tiny", spec_of()), nested({"augment.kinds": "flip gain"}))
-    with pytest.raises(SparringError, match="'flip' does not fit sounds; use some of gain noise"):
+    with pytest.raises(SparringError, match="'flip' is for images; use some of 'gain noise"):
         build_augmentation(recipe, spec_of())
-    with pytest.raises(SparringError, match="is for images and for spectra of sounds"):
-        build_augmentation(recipe, spec_of("wave"))
+    only = resolve(preset("default", "tiny", spec_of()), nested({"augment.kinds": "gain"}))
+    with pytest.raises(SparringError, match="is not for sounds as this discriminator sees them"):
+        build_augmentation(only, spec_of("wave"))
 
 
 def test_few_recordings_are_augmented_and_many_are_not() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -11,12 +12,12 @@ import pytest
 import torch
 
 from sparring.build import with_depths
-from sparring.networks.convolutional import ConvolutionalGenerator, ResizeConvolution
+from sparring.kinds.images.networks.convolutional import ConvolutionalGenerator, ResizeConvolution
+from sparring.kinds.images.spec import ImageSpec
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
-from sparring.presets import preset
-from sparring.profiling import gigaflop_of
-from sparring.recipe import Recipe, nested, resolve
-from sparring.spec import ImageSpec
+from sparring.recipes.named import preset
+from sparring.recipes.recipe import Recipe, nested, resolve
+from sparring.training.profile import gigaflop_of, profile_step
 
 ROOT = Path(__file__).parents[1]
 PEER = """
@@ -64,7 +65,14 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> object:
 
 
 def test_step_speed_prints_every_contender_and_its_ratio(benchmark, capsys, monkeypatch) -> None:
-    monkeypatch.setattr("sparring.profiling.PEAK_SECONDS", 0.0)
+    monkeypatch.setattr("sparring.training.profile.PEAK_SECONDS", 0.0)
+    step_speed = benchmark("step_speed")
+    for name, few in (
+        ("IMAGES", 1_000),
+        ("CYCLE", 2),
+        ("profile_step", partial(profile_step, times=2)),
+    ):
+        monkeypatch.setattr(step_speed, name, few)
     tiny = [
         "--rounds",
         "1",
@@ -76,14 +84,14 @@ def test_step_speed_prints_every_contender_and_its_ratio(benchmark, capsys, monk
         "4",
         "--profile",
     ]
-    benchmark("step_speed").main(tiny)
+    step_speed.main(tiny)
     out = capsys.readouterr().out
     assert out.count("textbook, bare step") == 4  # speeds, utilisation
     assert "self time of: ours" in out
     assert "goal 1.35x" in out
     assert "goal 1.5x" in out
     for order in ("alternating", "simultaneous"):
-        assert out.count(f"ours, {order}, R1 every 8") == 4
+        assert out.count(f"ours, {order}, R1 every 2") == 4
         assert out.count(f"ours, {order}, no penalty") == 4
 
 
@@ -123,6 +131,8 @@ def test_a_peer_that_wants_cuda_runs_on_the_cpu_and_one_that_is_missing_says_why
     (package / "__init__.py").write_text("raise ImportError('not to be run')")
     (package / "stylegan2_pytorch.py").write_text(PEER)
     peers = benchmark("peers")
+    monkeypatch.setattr(peers, "CYCLE", 2)
+    monkeypatch.setattr(benchmark("step_speed"), "CYCLE", 2)
     names = "stylegan2-pytorch,lightweight-gan"
     tiny = ["--rounds", "1", "--seconds", "0.01", "--names", names]
     peers.main([str(tmp_path), *tiny])
@@ -352,7 +362,10 @@ def test_batches_in_memory_are_the_data_set_s_images_once_a_round(benchmark) -> 
     assert len({one.tobytes() for one in bytes_}) == len(bytes_)
 
 
-def test_tables_are_made_and_judged_beside_the_trivial_generators(benchmark, capsys) -> None:
+def test_tables_are_made_and_judged_beside_the_trivial_generators(
+    benchmark, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr("sparring.kinds.tables.models.RESAMPLED", 20)  # no interval is shown
     benchmark("tables").main(["penguins", "--seconds", "0.3", "--seeds", "1"])
     lines = capsys.readouterr().out.splitlines()
     cells = {line[:20].strip(): line[20:].split() for line in lines if line}

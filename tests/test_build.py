@@ -1,7 +1,7 @@
 """Build: every name becomes the right object, by the recipe's seed and nothing else."""
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, get_args
 
 import pytest
@@ -10,7 +10,6 @@ from torch import nn
 from torch.optim import SGD, Adam
 
 from sparring import objectives, penalties
-from sparring.augment import Adaptive, Kind
 from sparring.build import (
     autocast_type,
     build_augmentation,
@@ -18,20 +17,25 @@ from sparring.build import (
     build_game,
     build_generator,
     build_objective,
+    build_penalties,
     build_state,
     with_depths,
 )
 from sparring.errors import SparringError
-from sparring.networks.convolutional import (
+from sparring.kinds.images.augmentation import AMOUNTS
+from sparring.kinds.images.networks.convolutional import (
     ConvolutionalDiscriminator,
     ConvolutionalGenerator,
     ResizeConvolution,
 )
-from sparring.networks.excitation import ExcitationDiscriminator, ExcitationGenerator
+from sparring.kinds.images.networks.excitation import ExcitationDiscriminator, ExcitationGenerator
+from sparring.kinds.images.networks.residual import ResidualDiscriminator, ResidualGenerator
+from sparring.kinds.images.spec import ImageSpec
+from sparring.kinds.points.spec import VectorSpec
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
-from sparring.networks.residual import ResidualDiscriminator, ResidualGenerator
-from sparring.recipe import ObjectiveName, Recipe, nested, resolve
-from sparring.spec import ImageSpec, VectorSpec
+from sparring.recipes.recipe import Recipe, nested, resolve
+from sparring.recipes.sections import ObjectiveName, PenaltiesRecipe
+from sparring.training.augmentation import Adaptive
 from sparring.training.step import Batch, train_step
 
 SPEC = ImageSpec(8, 8, 1)
@@ -174,7 +178,7 @@ def test_the_second_decay_follows_its_schedule_and_starts_where_it_starts() -> N
     recipe = asked(optimizer__beta1=0.3, optimizer__beta2="0.9 to 0.99 linear")
     state, game = build_state(recipe, SPEC), build_game(recipe, SPEC)
     assert state.generator_optimizer.defaults["betas"] == (0.3, 0.9)
-    state.images = 500
+    state.samples_seen = 500
     train_step(state, game, Batch(torch.rand(4, 1, 8, 8)))
     for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
         assert optimizer.param_groups[0]["betas"] == (0.3, pytest.approx(0.945))
@@ -292,6 +296,13 @@ def test_every_objective_has_its_name() -> None:
         assert build_objective(asked(objective=name)) is objective
 
 
+@pytest.mark.parametrize("name", [field.name for field in fields(PenaltiesRecipe)])
+def test_every_penalty_of_the_recipe_can_be_built(name: str) -> None:
+    (penalty,) = build_penalties(asked(**{f"penalties__{name}__weight": 2}))
+    assert callable(penalty.fn)
+    assert penalty.at(0, 0) == 2
+
+
 @pytest.mark.parametrize("name", ["minimax", "non-saturating", "mean-squared"])
 def test_smoothing_changes_the_discriminators_loss_alone(name: str) -> None:
     smoothed = build_objective(asked(objective=name, label_smoothing=0.1))
@@ -353,8 +364,8 @@ def test_without_kinds_nothing_is_augmented() -> None:
     assert build_game(asked(), SPEC).augment is None
 
 
-@pytest.mark.parametrize("kind", get_args(Kind))
-def test_an_augmentation_is_what_its_name_says(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", tuple(AMOUNTS))
+def test_an_augmentation_is_what_its_name_says(kind: str) -> None:
     augment = build_augmentation(asked(augment__kinds=kind, augment__limit=0.5), SPEC)
     assert augment is not None
     assert (augment.kinds, augment.limit, augment.value_range) == ((kind,), 0.5, "-1..1")
@@ -375,7 +386,7 @@ def test_the_probability_adapts_over_a_share_of_the_budget_or_follows_a_schedule
 
 
 def test_an_augmented_step_is_played_on_the_shapes_of_the_spec() -> None:
-    kinds = " ".join(get_args(Kind))
+    kinds = " ".join(tuple(AMOUNTS))
     for spec in (ImageSpec(8, 12, 3), ImageSpec(9, 8, 4, value_range="0..1")):
         recipe = asked(spec, augment__kinds=kinds, augment__probability=0.6)
         logs = train_step(
@@ -386,7 +397,8 @@ def test_an_augmented_step_is_played_on_the_shapes_of_the_spec() -> None:
 
 def test_points_are_not_augmented() -> None:
     points = VectorSpec((0.0, 0.0), (1.0, 1.0))
-    recipe = resolve(nested(SMALL | {"augment.kinds": "flip"}))
+    mlp = {"generator.network": "mlp", "discriminator.network": "mlp"}
+    recipe = resolve(nested(SMALL | mlp | {"augment.kinds": "flip"}))
     with pytest.raises(SparringError, match="'flip' is for images") as caught:
         build_game(recipe, points)
     assert "\n" not in str(caught.value)

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sparring.conditional import PART, sample_where
-from sparring.data.table_types import infer
-from sparring.data.tables import frame_of
 from sparring.errors import SparringError
-from sparring.spec import TableSpec
+from sparring.kinds.tables.codec import frame_of
+from sparring.kinds.tables.output import PROPOSED, sample_where
+from sparring.kinds.tables.spec import TableSpec
+from sparring.kinds.tables.types import infer
 
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame(
@@ -33,7 +33,7 @@ class Perfect(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.unused = nn.Parameter(torch.zeros(1))
-        from sparring.data.table_columns import encode
+        from sparring.kinds.tables.columns import encode
 
         self.rows = torch.from_numpy(encode(FRAME, SPEC.columns))
 
@@ -81,7 +81,7 @@ def test_hardly_any_hit_makes_ranges_revealed_too() -> None:
 
 
 def test_rows_depend_on_their_number_alone() -> None:
-    few, many = drawn("x>0", "y>0", n=10), drawn("x>0", "y>0", n=PART)
+    few, many = drawn("x>0", "y>0", n=10), drawn("x>0", "y>0", n=PROPOSED)
     pd.testing.assert_frame_equal(few, many.head(10))
     assert not drawn("x>0", "y>0", n=10, seed=1).equals(few)
 

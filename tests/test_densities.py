@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from scipy.stats import kstest, norm
 
-from sparring.densities import NAMES, density
 from sparring.errors import SparringError
+from sparring.kinds.points.densities import density
+from sparring.kinds.points.spec import DENSITIES
 
-every_density = pytest.mark.parametrize("name", NAMES)
+every_density = pytest.mark.parametrize("name", DENSITIES)
 
 
 @every_density

@@ -12,15 +12,15 @@ from sklearn.datasets import load_digits
 import sparring
 from sparring.api import Silent
 from sparring.build import build_game, build_state
-from sparring.diagnosis import History, Measures, Refused, Setting, diagnose, history
 from sparring.errors import SparringError
 from sparring.metrics.estimate import Estimate
-from sparring.observe import Observer
-from sparring.plan import batches, make_plan
-from sparring.recipe import nested
+from sparring.recipes.recipe import nested
 from sparring.report import write_card, write_report
-from sparring.runs import RunFolder
-from sparring.scribe import setting
+from sparring.runs.diagnosis import History, Measurements, RefusedStep, Setting, diagnose, history
+from sparring.runs.folder import RunFolder
+from sparring.runs.logger import setting
+from sparring.runs.monitor import Monitor
+from sparring.runs.plan import batches, make_plan
 from sparring.training.loop import Callback, Progress, train
 from sparring.training.state import State
 
@@ -33,19 +33,19 @@ TEN_LOOKS = {"threads": 1, "checkpoint.ticks": 40, "checkpoint.samples_every_tic
 # ---- pure functions
 
 
-def look(images: int = 0, **values: Any) -> Measures:
+def look(images: int = 0, **values: Any) -> Measurements:
     """Return a look; a value may be given as (value, low, high)."""
     intervals = {key: value[1:] for key, value in values.items() if isinstance(value, tuple)}
     plain = {key: value[0] if key in intervals else value for key, value in values.items()}
-    return Measures(images, plain, intervals)
+    return Measurements(images, plain, intervals)
 
 
 def looks(*many: dict[str, Any], setting: Setting = SETTING) -> History:
     return History(setting, looks=tuple(look(k, **values) for k, values in enumerate(many)))
 
 
-def ticks(name: str, values: list[float]) -> tuple[Measures, ...]:
-    return tuple(Measures(k, {name: value}, {}) for k, value in enumerate(values))
+def ticks(name: str, values: list[float]) -> tuple[Measurements, ...]:
+    return tuple(Measurements(k, {name: value}, {}) for k, value in enumerate(values))
 
 
 def sure(low: float, high: float = 1.0) -> tuple[float, float, float]:
@@ -157,7 +157,7 @@ def test_memory_must_be_certain_at_three_looks() -> None:
     [
         (SETTING, "--augment.kinds"),
         (replace(BARE, augmented=True), "--penalties.r1.weight 1"),
-        (replace(SETTING, images=False), "--discriminator.width"),
+        (replace(SETTING, augmentable=False), "--discriminator.width"),
     ],
 )
 def test_the_advice_against_memory_is_what_has_not_been_done(setting: Setting, advice: str) -> None:
@@ -181,7 +181,7 @@ def test_augmentation_is_pinned_after_ten_ticks_at_an_adaptive_limit() -> None:
 def test_an_overflow_names_its_origin_and_blames_a_high_learning_rate(
     rate: float, advice: str
 ) -> None:
-    refused = Refused(320, "the generator's loss is not finite", "first here", rate)
+    refused = RefusedStep(320, "the generator's loss is not finite", "first here", rate)
     (found,) = diagnose(History(BARE, refused=(refused, refused)))
     assert found.words.startswith("2 steps refused, the last at 320 images: the generator's loss")
     assert "(first here)" in found.words
@@ -199,10 +199,10 @@ def test_a_history_is_what_stands_of_the_events() -> None:
         {"event": "observed", "images": 30, "metrics": {"c": 4.0}, "intervals": {"c": [None, 3]}},
     ]
     run = history(events, SETTING)
-    assert run.ticks == (Measures(10, {"a": 1.0, "learning_rate": 0.1}, {}),)
+    assert run.ticks == (Measurements(10, {"a": 1.0, "learning_rate": 0.1}, {}),)
     assert [look.estimate("c") is not None for look in run.looks] == [True, False]
     assert [look.images for look in run.looks] == [20, 30]
-    assert run.refused == (Refused(40, "r", "", 0.1),)
+    assert run.refused == (RefusedStep(40, "r", "", 0.1),)
 
 
 # ---- runs that are made to fail, by the real loop
@@ -225,7 +225,7 @@ class Ear:
 
 @pytest.fixture(autouse=True)
 def short_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sparring.engine.PROBE_SECONDS", 0.001)
+    monkeypatch.setattr("sparring.runs.device.PROBE_SECONDS", 0.001)
 
 
 def fail(data: Any, root: Path, images: int, **options: Any) -> tuple[RunFolder, list[str]]:
@@ -327,14 +327,14 @@ def observed(data: Any, root: Path, images: int, every: int, **options: Any) -> 
     made = make_plan(data, nested({**options, "images": images, "threads": 1}), root, Silent())
     state = build_state(made.recipe, made.data.spec)
     game = build_game(made.recipe, made.data.spec)
-    observer = Observer(made.data, game.objective, root / "cache")
-    seen: list[Measures] = []
+    monitor = Monitor(made.data, game.objective, root / "cache")
+    seen: list[Measurements] = []
 
     def watch(state: State, progress: Progress) -> None:
-        found = observer(state)
+        found = monitor(state)
         sure = {k: (v.low, v.high) for k, v in found.items() if isinstance(v, Estimate)}
         plain = {k: v.value if isinstance(v, Estimate) else v for k, v in found.items()}
-        seen.append(Measures(state.images, plain, sure))
+        seen.append(Measurements(state.samples_seen, plain, sure))
 
     fetch, size = batches(made.data, made.recipe), made.recipe.batch
     play = {"batch": size, "until_images": images, "tick_images": every}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from sparring import engine
+from sparring.runs import device
 
 
 class Clock:
@@ -34,13 +34,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
 
 
 def test_speed_is_images_by_seconds_after_two_steps_to_warm_up(clock: Clock) -> None:
-    speed = engine.speed_with(clock.step(lambda: 5.0 if clock.steps < 2 else 0.1), 1)
+    speed = device.speed_with(clock.step(lambda: 5.0 if clock.steps < 2 else 0.1), 1)
     assert speed == pytest.approx(80)
 
 
 def test_a_step_of_many_seconds_is_not_tried_again(clock: Clock) -> None:
     """Large networks on a slow machine: three more steps would be minutes of silence."""
-    assert engine.speed_with(clock.step(lambda: 40.0), 1) == pytest.approx(8 / 40)
+    assert device.speed_with(clock.step(lambda: 40.0), 1) == pytest.approx(8 / 40)
     assert clock.steps == 1
 
 
@@ -48,14 +48,14 @@ def test_a_step_of_many_seconds_is_not_tried_again(clock: Clock) -> None:
 def test_more_threads_are_taken_only_where_they_pay(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, gain: float, expected: int
 ) -> None:
-    monkeypatch.setattr(engine, "cores", lambda: 2)
+    monkeypatch.setattr(device, "cores", lambda: 2)
     step = clock.step(lambda: 0.1 / gain ** (torch.get_num_threads() - 1))
-    threads, speed = engine.fastest_threads(step)
+    threads, speed = device.fastest_threads(step)
     assert threads == torch.get_num_threads() == expected
     assert speed == pytest.approx(80 * (gain if expected == 2 else 1), rel=0.01)
 
 
 def test_the_second_step_tells_the_speed_where_one_must_do(clock: Clock) -> None:
-    speed = engine.speed_once(clock.step(lambda: 5.0 if clock.steps < 1 else 0.1), 1)
+    speed = device.speed_once(clock.step(lambda: 5.0 if clock.steps < 1 else 0.1), 1)
     assert speed == pytest.approx(80)
     assert clock.steps == 2

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sparring import evaluation
-from sparring.evaluation import (
+from sparring.evaluation import card as evaluation
+from sparring.evaluation.card import (
     Evaluation,
-    Line,
     measure,
     measure_classes,
     measure_copying,
@@ -17,6 +16,7 @@ from sparring.evaluation import (
 )
 from sparring.metrics import frechet
 from sparring.metrics.estimate import Estimate
+from sparring.metrics.line import CardLine
 
 Features = NDArray[np.float64]
 
@@ -33,8 +33,8 @@ def loudly(why: str) -> None:
     pytest.fail(why)
 
 
-def card(fake: Features) -> dict[str, Line]:
-    lines = measure(gaussian(0), fake, gaussian(1, n=900), is_fid=False, tell=hush, skip=loudly)
+def card(fake: Features) -> dict[str, CardLine]:
+    lines = measure(gaussian(0), fake, gaussian(1, n=900), is_fid=False, begin=hush, note=loudly)
     return {line.key: line for line in lines}
 
 
@@ -65,7 +65,7 @@ def test_what_is_called_fid_is_only_the_fid() -> None:
     names = {
         line.name
         for line in measure(
-            gaussian(0), gaussian(2), gaussian(1), is_fid=True, tell=hush, skip=loudly
+            gaussian(0), gaussian(2), gaussian(1), is_fid=True, begin=hush, note=loudly
         )
     }
     assert {"KID", "FID, bias removed"} <= names
@@ -75,7 +75,7 @@ def test_what_is_called_fid_is_only_the_fid() -> None:
 def test_few_samples_for_their_width_have_no_frechet_distance() -> None:
     wide = [gaussian(seed, n=60, width=40) for seed in range(3)]
     left_out: list[str] = []
-    found = measure(*wide, is_fid=False, tell=hush, skip=left_out.append)
+    found = measure(*wide, is_fid=False, begin=hush, note=left_out.append)
     keys = [line.key for line in found]
     assert "frechet" not in keys
     assert "kid" in keys
@@ -83,7 +83,7 @@ def test_few_samples_for_their_width_have_no_frechet_distance() -> None:
     assert "use kid" in left_out[0]
 
 
-def copying(fake: Features, train: Features) -> Line:
+def copying(fake: Features, train: Features) -> CardLine:
     found = {line.key: line for line in measure_copying(gaussian(0), fake, train)}
     return found["memorization"]
 
@@ -113,7 +113,9 @@ def test_classes_are_counted_and_compared_with_what_was_asked_for() -> None:
 
 def test_an_evaluation_gives_estimates_by_key_a_table_and_json() -> None:
     estimate = Estimate(1.0, 0.5, 1.5, 100, "test")
-    lines = (Line("kid", "kernel distance", estimate, Estimate(0, -0.1, 0.1, 100, "t"), "lower"),)
+    lines = (
+        CardLine("kid", "kernel distance", estimate, Estimate(0, -0.1, 0.1, 100, "t"), "lower"),
+    )
     numbers = {"images": 1000, "width": 64, "real": 100, "fake": 200}
     texts = dict.fromkeys(("run", "checkpoint", "data", "part", "fingerprint", "digest"), "x")
     found = Evaluation(**texts, **numbers, extractor="classifier", lines=lines, notes=("a note",))
@@ -131,7 +133,7 @@ def test_the_frechet_distance_reads_all_samples_and_other_metrics_the_first(
 ) -> None:
     fake = gaussian(2, 0.3, n=1300)
     every = frechet(gaussian(0), fake)
-    monkeypatch.setattr(evaluation, "MOST", 400)
+    monkeypatch.setattr(evaluation, "MAX_SAMPLES", 400)
     monkeypatch.setattr(evaluation, "BATCH", 250)
     found = card(fake)
     assert found["frechet"].estimate.value == pytest.approx(every.value, rel=1e-9)

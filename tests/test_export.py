@@ -14,11 +14,11 @@ from sparring import export
 from sparring.draws import Draw
 from sparring.errors import SparringError
 from sparring.export import to_onnx, to_safetensors
-from sparring.networks.convolutional import ConvolutionalGenerator
-from sparring.networks.excitation import ExcitationGenerator
+from sparring.kinds.images.networks.convolutional import ConvolutionalGenerator
+from sparring.kinds.images.networks.excitation import ExcitationGenerator
+from sparring.kinds.images.networks.residual import ResidualGenerator
+from sparring.kinds.images.spec import ImageSpec
 from sparring.networks.mlp import MLPGenerator
-from sparring.networks.residual import ResidualGenerator
-from sparring.spec import ImageSpec
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the exporter's own
 

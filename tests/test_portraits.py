@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sparring import objectives, penalties
-from sparring.portraits import phase_portrait
 from sparring.theory.dirac import DiracGAN, trajectory
+from sparring.theory.figures import phase_portrait
 
 DAMPED = DiracGAN(objectives.relativistic, ((penalties.r1, 0.6),))
 

@@ -14,9 +14,12 @@ from sparring.build import (
     with_depths,
 )
 from sparring.errors import SparringError
-from sparring.presets import GAMMA, by_pixels, data_options, preset
-from sparring.recipe import SIZES, Options, Recipe, Size, resolve
-from sparring.spec import ImageSpec, VectorSpec
+from sparring.kinds.images.presets import GAMMA, by_pixels
+from sparring.kinds.images.spec import ImageSpec
+from sparring.kinds.points.spec import VectorSpec
+from sparring.recipes.named import data_options, preset
+from sparring.recipes.recipe import Recipe, resolve
+from sparring.recipes.sections import SIZES, Options, Size
 from sparring.training.state import State
 from sparring.training.step import Batch, train_step
 
@@ -55,7 +58,7 @@ def test_a_preset_builds_and_plays_on_images_of_any_shape(name: str, spec: Image
     state = build_state(recipe, spec)
     logs = train_step(state, build_game(recipe, spec), batch_of(spec))
     assert all(bool(value.isfinite()) for value in logs.values())
-    assert (state.step, state.images) == (1, 4)
+    assert (state.step, state.samples_seen) == (1, 4)
     label = torch.zeros(2, dtype=torch.int64) if spec.classes else None
     with torch.no_grad():
         sample = state.ema(torch.randn(2, recipe.generator.latent), label)

@@ -7,24 +7,24 @@ import torch
 from torch import nn
 
 from sparring import objectives, penalties
-from sparring.augment import ImageAugmentation
+from sparring.kinds.images.augmentation import ImageAugmentation
 from sparring.networks.dense import Dense
 from sparring.penalties import Penalty
-from sparring.profiling import (
+from sparring.schedules import constant
+from sparring.training.profile import (
     gigaflop_of,
-    kind,
     marked,
+    operator_kind,
     peak_gigaflops,
     phase,
     profile_step,
 )
-from sparring.schedules import constant
 from sparring.training.step import Game, train_step
 
 
 @pytest.fixture(autouse=True)
 def quick_peak(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sparring.profiling.PEAK_SECONDS", 0.0)
+    monkeypatch.setattr("sparring.training.profile.PEAK_SECONDS", 0.0)
 
 
 def test_multiplications_and_additions_are_counted_forwards_and_backwards() -> None:
@@ -53,7 +53,7 @@ def test_shares_of_a_whole_step_sum_to_one_and_every_phase_has_some(
 
     with marked(state, game, fetch) as (marked_game, marked_fetch):
         found = profile_step(
-            lambda: train_step(state, marked_game, marked_fetch(state.images, 4)), 2
+            lambda: train_step(state, marked_game, marked_fetch(state.samples_seen, 4)), 2
         )
     assert sum(found.operators.values()) == pytest.approx(1)
     assert sum(found.phases.values()) == pytest.approx(1)
@@ -108,7 +108,7 @@ def test_marks_change_no_number(
 def test_an_operator_is_of_the_kind_of_its_name_or_of_what_it_runs_in(
     names: list[str], expected: str
 ) -> None:
-    assert kind(names) == expected
+    assert operator_kind(names) == expected
 
 
 def test_a_penalty_s_own_derivative_belongs_to_the_penalty() -> None:

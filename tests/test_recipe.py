@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from sparring.errors import SparringError
-from sparring.notation import Budget, parse_budget, parse_horizon, parse_schedule
-from sparring.recipe import (
+from sparring.recipes.notation import Budget, parse_budget, parse_horizon, parse_schedule
+from sparring.recipes.recipe import (
     Recipe,
     keys,
-    merge,
     nested,
     parse_augmentations,
     read_recipe,
     resolve,
     to_toml,
 )
+from sparring.recipes.sections import merge
 
 
 def refused(*layers: Any) -> str:
@@ -441,6 +441,8 @@ def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
         ("2h", 7200, "seconds"),
         ("1.5h", 5400, "seconds"),
         ("20k-images", 20_000, "images"),
+        ("20k-samples", 20_000, "images"),
+        ("1-sample", 1, "images"),
         ("20kimages", 20_000, "images"),
         ("2M-images", 2_000_000, "images"),
         ("1-image", 1, "images"),
@@ -479,7 +481,7 @@ def test_a_budget_is_an_amount_and_a_unit(text: str, amount: float, unit: Any) -
     ],
 )
 def test_what_is_no_budget_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(SparringError, match="20k-images") as caught:
+    with pytest.raises(SparringError, match="20k-samples") as caught:
         parse_budget(text)
     assert "\n" not in str(caught.value)
 

@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from sparring.data.dataset import Dataset
-from sparring.data.images import open_images
-from sparring.data.options import DataOptions
 from sparring.features.components import pixel_pca
 from sparring.features.extractor import Extractor
-from sparring.reference import reference
+from sparring.features.reference import part_features
+from sparring.kinds import DataOptions
+from sparring.kinds.images.reader import open_data as open_images
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,11 @@ def only_file(folder: Path) -> Path:
 
 
 def test_features_are_kept_and_read_again(digits: Dataset, eye: Extractor, tmp_path: Path) -> None:
-    first = reference(eye, digits, "held_out", tmp_path)
+    first = part_features(eye, digits, "held_out", tmp_path)
     np.testing.assert_array_equal(first, eye.run(digits.items[digits.held_out]))
     kept = only_file(tmp_path)
     written = kept.stat().st_mtime_ns
-    again = reference(eye, digits, "held_out", tmp_path)
+    again = part_features(eye, digits, "held_out", tmp_path)
     np.testing.assert_array_equal(first, again)
     assert only_file(tmp_path).stat().st_mtime_ns == written
 
@@ -48,7 +48,7 @@ def with_nan(features: NDArray[np.float32]) -> NDArray[np.float32]:
 def test_a_damaged_file_is_extracted_anew(
     damage: str, digits: Dataset, eye: Extractor, tmp_path: Path
 ) -> None:
-    right = np.array(reference(eye, digits, "held_out", tmp_path))
+    right = np.array(part_features(eye, digits, "held_out", tmp_path))
     kept = only_file(tmp_path)
     if damage == "cut":
         kept.write_bytes(kept.read_bytes()[:1000])
@@ -60,7 +60,7 @@ def test_a_damaged_file_is_extracted_anew(
         np.save(kept, right.astype(np.float64))
     else:
         np.save(kept, np.array([{}], object), allow_pickle=True)
-    np.testing.assert_array_equal(reference(eye, digits, "held_out", tmp_path), right)
+    np.testing.assert_array_equal(part_features(eye, digits, "held_out", tmp_path), right)
     np.testing.assert_array_equal(np.load(only_file(tmp_path)), right)
 
 
@@ -68,11 +68,11 @@ def test_a_cache_that_cannot_be_written_costs_only_time(
     digits: Dataset, eye: Extractor, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    found = reference(eye, digits, "held_out", tmp_path / "file")
+    found = part_features(eye, digits, "held_out", tmp_path / "file")
     np.testing.assert_array_equal(found, eye.run(digits.items[digits.held_out]))
 
 
 def test_at_most_as_many_as_asked_are_looked_at(
     digits: Dataset, eye: Extractor, tmp_path: Path
 ) -> None:
-    assert reference(eye, digits, "train", tmp_path, most=50).shape == (50, eye.width)
+    assert part_features(eye, digits, "train", tmp_path, limit=50).shape == (50, eye.width)

@@ -17,7 +17,7 @@ from sparring.report.card import code, escaped
 from sparring.report.charts import BUCKETS, Reference, Series, axis_over, line_chart, thin
 from sparring.report.curves import draw_curves, read_ticks
 from sparring.report.words import duration, number, short, spaced
-from sparring.runs import RunFolder
+from sparring.runs.folder import RunFolder
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 VOID = {"img", "meta", "link", "br", "hr", "input", "base"}
@@ -225,6 +225,20 @@ def test_each_missing_file_costs_only_itself(full: RunFolder) -> None:
         assert "sparring resume" in report(full).words
         assert "sparring resume" in write_card(full).read_text()
         path.write_bytes(content)
+
+
+def test_where_data_of_no_known_kind_lie_all_media_are_shown(full: RunFolder) -> None:
+    (full.samples / "fake-0.wav").write_bytes(b"RIFF, and so on")
+    (full.samples / "evaluation-missed.txt").write_text("a text\n")
+    shutil.copy(full.samples / "real.png", full.samples / "evaluation-columns.png")
+    assert not report(full).named("audio")
+    assert "a text" not in report(full).words
+    for change_ in (lambda: change(full.data, kind="smell"), full.data.unlink):
+        change_()
+        page = report(full)
+        assert len(page.named("audio")) == 1
+        assert "Samples beside real samples" in page.words
+        assert "a text" in page.words
 
 
 def test_each_half_written_file_costs_only_itself(full: RunFolder) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from sparring import runs
 from sparring.errors import SparringError
-from sparring.runs import (
+from sparring.runs import folder as runs
+from sparring.runs.folder import (
     EventLog,
     RunFolder,
     claim,

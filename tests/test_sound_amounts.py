@@ -6,20 +6,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from sparring.augment import SOUND_NUMBERS, Drawn, SoundAugmentation
+from sparring.kinds.sounds.augmentation import AMOUNTS, SoundAugmentation
+from sparring.kinds.sounds.spec import AudioSpec, Framing
 from sparring.schedules import constant
-from sparring.spec import AudioSpec, Framing
+from sparring.training.augmentation import RandomAmounts
 
 FRAMING = Framing(8000, 3200, 64, 32)
 BINS, FRAMES = FRAMING.bins, FRAMING.frames
 SPEC = AudioSpec(FRAMING, (-4.0,) * BINS, (1.5,) * BINS, form="sound")
 
 
-def drawn(n: int, **numbers: tuple[float, ...]) -> dict[str, Drawn]:
+def drawn(n: int, **numbers: tuple[float, ...]) -> dict[str, RandomAmounts]:
     """Return numbers for n sounds that change them all; of kinds that are not named, a half."""
-    halves = {kind: (0.5,) * count for kind, count in SOUND_NUMBERS.items()} | numbers
+    halves = {kind: (0.5,) * count for kind, count in AMOUNTS.items()} | numbers
     return {
-        kind: Drawn(torch.ones(n, dtype=torch.bool), torch.tensor(values)[:, None].expand(-1, n))
+        kind: RandomAmounts(
+            torch.ones(n, dtype=torch.bool), torch.tensor(values)[:, None].expand(-1, n)
+        )
         for kind, values in halves.items()
     }
 
@@ -80,10 +83,10 @@ def test_half_of_the_chosen_waves_are_turned(u: float, sign: int) -> None:
     torch.testing.assert_close(phase, sign * flat()[:, BINS:])
 
 
-@pytest.mark.parametrize("kind", SOUND_NUMBERS)
+@pytest.mark.parametrize("kind", AMOUNTS)
 def test_numbers_of_kinds_that_are_left_out_change_nothing(kind: str) -> None:
-    far = {kind: (0.9, 0.1)[: SOUND_NUMBERS[kind]]}
+    far = {kind: (0.9, 0.1)[: AMOUNTS[kind]]}
     x = flat()
     x[:, :, 20:], x[:, 10:] = log(0.5), -1.0  # steps in time and in pitch
-    others = tuple(other for other in SOUND_NUMBERS if other != kind)
+    others = tuple(other for other in AMOUNTS if other != kind)
     torch.testing.assert_close(changed(x, *others, **far), changed(x, *others))

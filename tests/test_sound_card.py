@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sparring.sonograms import cells, draw_properties
-from sparring.sound_card import DISTRIBUTIONS, measure_sounds, properties
-from sparring.spec import AudioSpec, Framing
+from sparring.kinds.sounds.card import DISTRIBUTIONS, measure_sounds, properties
+from sparring.kinds.sounds.figures import cells, draw_properties
+from sparring.kinds.sounds.spec import AudioSpec, Framing
 
 FRAMING = Framing(8000, 4000, 128, 64)
 SPEC = AudioSpec(FRAMING, (0.0,) * 64, (1.0,) * 64)
@@ -36,7 +36,7 @@ def test_sounds_like_the_data_cannot_be_told_apart() -> None:
     for name in ("brightness", "loudness", "length"):
         assert lines[name].words == "cannot be told from real data"
     for name in ("clicks", "offset", "clipped"):
-        assert lines[name].estimate.value == lines[name].at_truth.value == 0
+        assert lines[name].estimate.value == lines[name].real_vs_real.value == 0
     assert "no steady tone stands out" in told[-1]
     assert told[0].startswith("medians: brightness, Hz")
 

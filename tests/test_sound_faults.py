@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sparring.sound_card import measure_sounds, properties
-from sparring.spec import AudioSpec, Framing
+from sparring.kinds.sounds.card import measure_sounds, properties
+from sparring.kinds.sounds.spec import AudioSpec, Framing
 
 N, SAMPLES, RATE = 60, 4000, 8000
 SPEC = AudioSpec(Framing(RATE, SAMPLES, 128, 64), (0.0,) * 64, (1.0,) * 64)
@@ -45,7 +45,7 @@ def test_samples_are_held_against_the_sounds_that_were_not_trained_on() -> None:
     low, high = tones(1), tones(2, lowest=2000)
     lines = card(fake=tones(3, lowest=2000), train=low, held_out=high)
     assert lines["brightness"].estimate.value < 0.35
-    assert lines["brightness"].at_truth.value == pytest.approx(1)
+    assert lines["brightness"].real_vs_real.value == pytest.approx(1)
 
 
 def test_a_share_of_none_is_not_claimed_to_be_certain() -> None:

@@ -1,4 +1,4 @@
-"""Rankings and twins against hand-made discriminators, generators and samples."""
+"""Rankings and near-duplicates against hand-made discriminators, generators and samples."""
 
 from typing import Any
 
@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from sparring.api import Silent
 from sparring.data.dataset import Dataset
-from sparring.data.kinds import open_data
-from sparring.data.options import DataOptions
-from sparring.symptoms import ASKED, area, ranking, twins
+from sparring.kinds import DataOptions, open_data
+from sparring.metrics.classifier import auc_estimate
+from sparring.metrics.duplicates import near_duplicate_share
+from sparring.runs.symptoms import MAX_SCORED, discriminator_aucs
 
 
 def numbers(count: int) -> Dataset:
@@ -55,14 +56,14 @@ class Pair:
 
 
 def encoded(data: Dataset, index: Any) -> Tensor:
-    from sparring.data.kinds import encode
+    from sparring.kinds import encode
 
     return encode(torch.from_numpy(data.items[index]), data.spec)
 
 
 def test_a_discriminator_that_remembers_every_training_item_has_an_area_of_one() -> None:
     data = numbers(200)
-    found = ranking(Pair(Remembers(encoded(data, data.train))), data, None)  # type: ignore[arg-type]
+    found = discriminator_aucs(Pair(Remembers(encoded(data, data.train))), data, None)  # type: ignore[arg-type]
     assert found["memory"].value == 1
     assert found["memory"].low > 0.95
     assert found["separation"].value == 0.5  # of held-out items over fakes: it knows neither
@@ -71,15 +72,15 @@ def test_a_discriminator_that_remembers_every_training_item_has_an_area_of_one()
 def test_one_that_knows_all_reals_separates_without_memory() -> None:
     data = numbers(200)
     everything = encoded(data, np.arange(200))
-    found = ranking(Pair(Remembers(everything)), data, None)  # type: ignore[arg-type]
+    found = discriminator_aucs(Pair(Remembers(everything)), data, None)  # type: ignore[arg-type]
     assert found["separation"].value == 1
     assert found["memory"].value == 0.5
 
 
 def test_a_ranking_leaves_the_players_as_they_are() -> None:
-    data, labels = numbers(100), torch.zeros(ASKED, dtype=torch.int64)
+    data, labels = numbers(100), torch.zeros(MAX_SCORED, dtype=torch.int64)
     pair = Pair(Remembers(encoded(data, data.train)))
-    ranking(pair, data, labels)  # type: ignore[arg-type]
+    discriminator_aucs(pair, data, labels)  # type: ignore[arg-type]
     assert float(pair.generator.calls) == 0
     assert pair.generator.training
 
@@ -91,33 +92,33 @@ def test_without_enough_held_out_items_training_ones_are_compared_with_fakes() -
         cache=None,  # type: ignore[arg-type]
         progress=Silent().reading,
     )
-    found = ranking(Pair(Remembers(encoded(data, data.train))), data, None)  # type: ignore[arg-type]
+    found = discriminator_aucs(Pair(Remembers(encoded(data, data.train))), data, None)  # type: ignore[arg-type]
     assert list(found) == ["separation"]
     assert found["separation"].value == 1
     few = numbers(20)
-    assert ranking(Pair(Remembers(encoded(few, few.train))), few, None) == {}  # type: ignore[arg-type]
+    assert discriminator_aucs(Pair(Remembers(encoded(few, few.train))), few, None) == {}  # type: ignore[arg-type]
 
 
 def test_an_area_is_a_share_of_pairs() -> None:
-    assert area([1.0, 3.0], [0.0, 2.0]).value == 0.75
-    assert area([1.0, 1.0], [1.0, 1.0]).value == 0.5
-    perfect = area(np.ones(50), np.zeros(50))
+    assert auc_estimate([1.0, 3.0], [0.0, 2.0]).value == 0.75
+    assert auc_estimate([1.0, 1.0], [1.0, 1.0]).value == 0.5
+    perfect = auc_estimate(np.ones(50), np.zeros(50))
     assert (perfect.value, perfect.high) == (1.0, 1.0)
     assert 0.97 < perfect.low < 1
 
 
 def test_one_of_fifty_reals_has_a_twin_by_definition_and_all_of_a_collapsed_generator() -> None:
     x = np.random.default_rng(0).normal(size=(500, 3))
-    assert twins(x, x)["twins"] == pytest.approx(0.02, abs=0.002)
-    assert twins(x, np.zeros((500, 3)))["twins"] == 1
-    assert twins(x, 3 * x)["twins"] < 0.02
+    assert near_duplicate_share(x, x) == pytest.approx(0.02, abs=0.002)
+    assert near_duplicate_share(x, np.zeros((500, 3))) == 1
+    assert near_duplicate_share(x, 3 * x) < 0.02
     half = np.where(np.arange(500)[:, None] < 250, 0.0, 3 * x)
-    assert twins(x, half)["twins"] == pytest.approx(0.5, abs=0.01)
-    assert twins(x[:19], x) == {}
+    assert near_duplicate_share(x, half) == pytest.approx(0.5, abs=0.01)
+    assert near_duplicate_share(x[:19], x) is None
 
 
 def test_repeated_reals_make_repeated_fakes_no_twins() -> None:
     x = np.random.default_rng(0).normal(size=(500, 3))
     repeated = x.repeat(2, axis=0)[:500]
-    assert twins(repeated, x)["twins"] == 0
-    assert twins(repeated, repeated)["twins"] == 1  # as alike as the data
+    assert near_duplicate_share(repeated, x) == 0
+    assert near_duplicate_share(repeated, repeated) == 1  # as alike as the data

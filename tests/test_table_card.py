@@ -1,17 +1,20 @@
 """The card of a table on a known law: a perfect sampler passes, shuffling and copying do not."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from sparring.data.table_types import infer
-from sparring.evaluation import Line
-from sparring.metrics.table_models import shuffled_columns
-from sparring.spec import TableSpec
-from sparring.table_card import PRIVACY, Rows, first_columns, measure_rows
+from sparring.kinds.tables import card as card_of_tables
+from sparring.kinds.tables import models
+from sparring.kinds.tables.card import PRIVACY, Rows, first_columns, measure_rows
+from sparring.kinds.tables.models import shuffled_columns
+from sparring.kinds.tables.spec import TableSpec
+from sparring.kinds.tables.types import infer
+from sparring.metrics.line import CardLine
 
 
 def drawn(rows: int, seed: int) -> Any:
@@ -25,14 +28,29 @@ TRAIN, HELD_OUT = drawn(1000, 0), drawn(400, 1)
 SPEC = TableSpec(infer(TRAIN))
 
 
-def card(fake: Any, held_out: Any = HELD_OUT) -> tuple[dict[str, Line], list[str]]:
+def card(fake: Any, held_out: Any = HELD_OUT) -> tuple[dict[str, CardLine], list[str]]:
     notes: list[str] = []
     found = measure_rows(Rows(TRAIN, held_out, fake), SPEC, lambda what: None, notes.append)
     return {line.key: line for line in found}, notes
 
 
+@pytest.fixture
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Grow fewer and resample less, where what they say is not what is asked."""
+    monkeypatch.setattr(models, "TREES", 5)
+    monkeypatch.setattr(models, "RESAMPLED", 5)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def resampled() -> Iterator[None]:
+    """Resample less, which macro F1 makes slow: intervals are rougher, no verdict is near."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models, "RESAMPLED", 60)
+        yield
+
+
 @pytest.fixture(scope="module")
-def perfect() -> tuple[dict[str, Line], list[str]]:
+def perfect() -> tuple[dict[str, CardLine], list[str]]:
     return card(drawn(1000, 2))
 
 
@@ -63,13 +81,13 @@ def test_shuffled_columns_are_told_apart_though_each_column_is_right() -> None:
     assert lines["useful_y"].words == "below real data"
 
 
-def test_copies_are_found() -> None:
+def test_copies_are_found(few_trees: None) -> None:
     lines, _ = card(TRAIN.sample(800, random_state=0, ignore_index=True))
     assert lines["copies"].words == "copies whole rows"
     assert lines["copies"].estimate.value == 1
 
 
-def test_a_wrong_column_is_named() -> None:
+def test_a_wrong_column_is_named(few_trees: None) -> None:
     fake = drawn(1000, 2).assign(x=lambda frame: frame["x"] + 0.5)
     lines, _ = card(fake)
     assert lines["worst_column"].name == "worst column: x"
@@ -82,7 +100,12 @@ def test_what_too_few_rows_do_not_allow_is_left_out_and_said() -> None:
     assert sum("left out: a table has 10 rows" in note for note in notes) == 4
 
 
-def test_of_many_columns_the_first_are_compared_and_that_is_said() -> None:
+def test_of_many_columns_the_first_are_compared_and_that_is_said(
+    few_trees: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card_of_tables, "PERMUTATIONS", 20)
+    monkeypatch.setattr(card_of_tables, "MAX_PERMUTATIONS", 20)
+
     def wide(rows: int, seed: int) -> Any:
         values = np.random.default_rng(seed).normal(size=(rows, 40))
         return pd.DataFrame(values, columns=[f"v{i}" for i in range(40)]).assign(v39=0.5)

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sparring.text_card import (
+from sparring.kinds.texts.card import (
     GENERATOR,
     LIKELIHOOD,
-    Authors,
-    Drawn,
-    Models,
-    draw_curve,
+    NGramScorers,
+    SamplesAtTemperature,
+    TextSets,
     measure_texts,
 )
+from sparring.kinds.texts.figures import draw_curve
 
 
 def texts(n: int, seed: int, alphabet: str = "abcde", start: str = "") -> list[str]:
@@ -23,16 +23,16 @@ def texts(n: int, seed: int, alphabet: str = "abcde", start: str = "") -> list[s
     return [start + text for text in made]
 
 
-def authors(fake: list[str], rival: list[str] | None = None) -> Authors:
+def authors(fake: list[str], rival: list[str] | None = None) -> TextSets:
     train, held = texts(2000, 0), texts(300, 1)
     rivals: Any = {} if rival is None else {LIKELIHOOD: rival}
-    curves = {GENERATOR: (Drawn(0.5, fake[:200]), Drawn(1.0, fake))}
-    return Authors(train, held, fake, rivals, curves, 6)
+    curves = {GENERATOR: (SamplesAtTemperature(0.5, fake[:200]), SamplesAtTemperature(1.0, fake))}
+    return TextSets(train, held, fake, rivals, curves, 6)
 
 
-def card(written: Authors) -> tuple[dict[str, Any], list[str]]:
+def card(written: TextSets) -> tuple[dict[str, Any], list[str]]:
     told: list[str] = []
-    lines = measure_texts(written, Models(written), lambda name: None, told.append)
+    lines = measure_texts(written, NGramScorers(written), lambda name: None, told.append)
     return {line.key: line for line in lines}, told
 
 
@@ -70,5 +70,5 @@ def test_one_text_again_and_again_is_hardly_unique() -> None:
 
 def test_quality_is_drawn_against_diversity() -> None:
     written = authors(texts(300, 2))
-    with Image.open(BytesIO(draw_curve(written, Models(written)))) as picture:
+    with Image.open(BytesIO(draw_curve(written, NGramScorers(written)))) as picture:
         assert picture.width > picture.height > 400

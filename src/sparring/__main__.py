@@ -1,6 +1,6 @@
 """`python -m sparring`: the command line."""
 
-from sparring.cli import main
+from sparring.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -10,49 +10,49 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from pydantic import TypeAdapter, ValidationError
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from sparring import session
-from sparring.build import build_game, build_generator, build_state, formed, place
-from sparring.conditional import Wanted, sample_texts, sample_where
-from sparring.data import kinds
+from sparring import kinds
+from sparring.build import build_game, build_generator, build_state, place, with_representation
 from sparring.data.dataset import Dataset
-from sparring.data.kinds import Source, decode, is_frame, open_data
-from sparring.data.sounds import Bits
-from sparring.errors import SparringError, nearest
+from sparring.data.output import write_file
+from sparring.errors import SparringError
 from sparring.export import to_onnx, to_safetensors
-from sparring.networks.recurrent import RecurrentGenerator
-from sparring.plan import Audience, Plan, Rows, batches, data_rows, make_plan
-from sparring.recipe import Options, Recipe, merge, nested, read_recipe, resolve
-from sparring.runs import Json, RunFolder, find, read_json, write_bytes
-from sparring.sampling import sample
-from sparring.saving import save_samples
-from sparring.scribe import write_report
-from sparring.spec import Spec, TableSpec
+from sparring.kinds import Source, open_data
+from sparring.recipes.recipe import Recipe, nested, read_recipe, resolve
+from sparring.recipes.sections import Options, merge
+from sparring.runs import runner
+from sparring.runs.folder import Json, RunFolder, find, read_json
+from sparring.runs.logger import write_report
+from sparring.runs.plan import Plan, batches, data_rows, make_plan
+from sparring.sampling import SampleRequest, class_labels
+from sparring.spec import Spec
 from sparring.training import checkpoint as checkpoints
 from sparring.training.loop import Progress
 from sparring.training.loop import train as play
+from sparring.training.reporter import PlanRows, ProgressReporter
 from sparring.training.state import copy_exactly
 
 if TYPE_CHECKING:
-    from sparring.compare import Comparisons
-    from sparring.evaluation import Evaluation
+    from sparring.evaluation.card import Evaluation
+    from sparring.evaluation.compare import Comparisons
 
 RUNS = Path("runs")
-MAX_SAMPLES = 10_000_000
 
 
-class Silent:
-    """An audience that hears nothing."""
+class NullReporter:
+    """A reporter that tells nobody; what methods an `audience` must have."""
 
     def say(self, message: str) -> None: ...
     def reading(self, what: str, done: int, total: int) -> None: ...
     def plan(self, rows: Sequence[tuple[str, str]]) -> None: ...
     def advance(self, images: int, total: int) -> None: ...
     def tick(self, progress: Progress, total: int) -> None: ...
+
+
+Silent = NullReporter  # its name up to version 0.1
 
 
 def plan(
@@ -62,7 +62,7 @@ def plan(
     recipe: str | Path | None = None,
     root: Path = RUNS,
     start_from: str | Path | None = None,
-    audience: Audience | None = None,
+    audience: ProgressReporter | None = None,
 ) -> Plan:
     """Return what `train` would do; nothing is written but a pack of data beyond memory."""
     base = read_recipe(Path(recipe)) if recipe else {}
@@ -70,7 +70,7 @@ def plan(
         base = merge(_without_length(read_recipe(find(start_from, root).recipe)), base)
     if "budget" in options and "images" not in options:
         base = {**base, "images": 0}  # a recipe's resolved images must not outlive its budget
-    return make_plan(data, merge(base, options), root, audience or Silent())
+    return make_plan(data, merge(base, options), root, audience or NullReporter())
 
 
 def train(
@@ -81,7 +81,7 @@ def train(
     run_name: str = "",
     start_from: str | Path | None = None,
     profile: bool = False,
-    audience: Audience | None = None,
+    audience: ProgressReporter | None = None,
     **options: Any,
 ) -> "Run":
     """Train on a folder, file, named set or array, in a new run folder.
@@ -100,13 +100,13 @@ def train(
     Raises:
         SparringError: the data, the recipe or an option cannot be used; the line says why.
     """
-    audience, root = audience or Silent(), Path(root)
-    made = plan(
+    audience, root = audience or NullReporter(), Path(root)
+    resolved = plan(
         data, nested(options), recipe=recipe, root=root, start_from=start_from, audience=audience
     )
-    audience.plan(made.rows)
+    audience.plan(resolved.rows)
     return start(
-        made,
+        resolved,
         root=root,
         run_name=run_name,
         start_from=start_from,
@@ -116,35 +116,35 @@ def train(
 
 
 def start(
-    made: Plan,
+    resolved: Plan,
     *,
     root: Path = RUNS,
     run_name: str = "",
     start_from: str | Path | None = None,
     profile: bool = False,
-    audience: Audience | None = None,
+    audience: ProgressReporter | None = None,
 ) -> "Run":
     """Carry out a plan in a new run folder."""
-    name, audience = run_name or made.name, audience or Silent()
+    name, audience = run_name or resolved.name, audience or NullReporter()
     weights = find(start_from, root) if start_from else None
-    return Run(session.start(made, root, name, sys.argv, audience, weights, profile=profile))
+    return Run(runner.start(resolved, root, name, sys.argv, audience, weights, profile=profile))
 
 
 @dataclass(frozen=True)
 class Description:
     """What is in a source of data: lines for people, and everything for programs."""
 
-    rows: Rows
+    rows: PlanRows
     full: Json
 
 
 def describe(
-    source: Source, options: Options, root: Path = RUNS, audience: Audience | None = None
+    source: Source, options: Options, root: Path = RUNS, audience: ProgressReporter | None = None
 ) -> Description:
     """Return what is in a source of data, what is skipped, and why; see `sparring data`."""
-    asked = resolve({"data": options}).data
-    found = open_data(source, asked, cache=root, progress=(audience or Silent()).reading)
-    return Description(data_rows(found), session.data_json(found))
+    progress = (audience or NullReporter()).reading
+    data = open_data(source, resolve({"data": options}).data, cache=root, progress=progress)
+    return Description(data_rows(data), runner.data_json(data))
 
 
 def compare(
@@ -152,7 +152,7 @@ def compare(
     n: int = 10_000,
     extractor: str = "auto",
     root: str | Path = RUNS,
-    audience: Audience | None = None,
+    audience: ProgressReporter | None = None,
 ) -> "Comparisons":
     """Tell which of several runs on the same data is better, and whether that is sure.
 
@@ -166,12 +166,12 @@ def compare(
     Raises:
         SparringError: fewer than two runs, or runs on different data.
     """
-    from sparring.assessment import Ask, contend
+    from sparring.evaluation.assess import EvaluationOptions, compare_runs
 
-    found = [load(run, root) for run in dict.fromkeys(runs)]
-    if len({run.path.resolve() for run in found}) < 2:
+    loaded = [load(run, root) for run in dict.fromkeys(runs)]
+    if len({run.path.resolve() for run in loaded}) < 2:
         raise SparringError(f"{len(runs)} runs to compare; expected at least two different ones")
-    return contend(found, extractor, Ask(n), audience or Silent())
+    return compare_runs(loaded, extractor, EvaluationOptions(n), audience or NullReporter())
 
 
 def load(run: str | Path = "latest", root: str | Path = RUNS) -> "Run":
@@ -201,11 +201,11 @@ class Run:
     @property
     def spec(self) -> Spec:
         """What one sample is."""
+        about = read_json(self.folder.data)
         try:
-            fields = read_json(self.folder.data).get("spec")
-            return TypeAdapter(Spec).validate_python(fields)
-        except ValidationError:
-            raise SparringError(f"'{self.folder.data}' is damaged: it has no proper spec") from None
+            return kinds.read_spec(about)
+        except SparringError as error:
+            raise SparringError(f"'{self.folder.data}' is damaged: {error}") from None
 
     @property
     def status(self) -> str:
@@ -213,7 +213,7 @@ class Run:
         return str(self.folder.read_run()["status"])
 
     def generator(
-        self, checkpoint: str = "best", warn: Callable[[str], None] = Silent().say
+        self, checkpoint: str = "best", warn: Callable[[str], None] = NullReporter().say
     ) -> nn.Module:
         """Return the averaged generator of a checkpoint, in evaluation mode.
 
@@ -237,12 +237,10 @@ class Run:
         seed: int = 0,
         label: str | int | None = None,
         truncation: float = 1.0,
-        where: Sequence[str] = (),
         between: bool = False,
-        texts: Wanted = Wanted(),
-        temperature: float = 1.0,
         checkpoint: str = "best",
-        audience: Audience | None = None,
+        audience: ProgressReporter | None = None,
+        **requests: Any,
     ) -> Any:
         """Return n new items: images, uint8 (n, height, width, channels), points, waves or rows.
 
@@ -251,39 +249,25 @@ class Run:
             seed: image i is a function of the seed, i, the label and the truncation.
             label: of a conditional run, a class's name or number; all in turn unless given.
             truncation: 1 for the whole variety, below it more typical images, 0 for the mean.
-            where: conditions that all rows of a table satisfy: `["cut=Fair", "price>5000"]`.
             between: n steps from one sample to another instead, in one class.
-            texts: what is asked of texts: different ones, none of the data, beginning so.
-            temperature: of a recurrent generator; below 1, likelier texts.
             checkpoint: `best`, `latest`, or images seen.
             audience: told how far it is.
+            requests: what this kind of data can be asked for: of rows `where=["cut=Fair",
+                "price>5000"]`, conditions that all satisfy; of texts `unique`, `novel`, `like` and
+                `temperature`; see `Kind.requests`.
         """
-        _check_request(n, seed, truncation)
-        parts: list[Tensor] = []
-        audience = audience or Silent()
-        labels = self.labels(n, label, between=between)
-        spec, generator = self.spec, self.generator(checkpoint, audience.say)
-        _set_temperature(generator, temperature)
-        if where:
-            return _rows_where(generator, spec, where, n, seed, truncation, audience)
-        if texts != Wanted():
-            return sample_texts(
-                generator,
-                spec,
-                texts,
-                n,
-                known=self.dataset(audience) if texts.novel else None,
-                seed=seed,
-                label=lambda many: class_labels(spec, many, label),
-                truncation=truncation,
-                told=lambda done: audience.reading("texts", done, n),
-            )
-        for fakes in sample(
-            generator, n, seed=seed, labels=labels, truncation=truncation, between=between
-        ):
-            parts.append(decode(fakes, spec))
-            audience.reading("samples", sum(map(len, parts)), n)
-        return kinds.presented(torch.cat(parts), spec)
+        audience, spec = audience or NullReporter(), self.spec
+        kind = kinds.kind_of(spec)
+        own = kinds.own_requests(kind, requests)
+        request = SampleRequest(n, seed, label, truncation, between, own)
+        items = kind.output.sample(
+            self.generator(checkpoint, audience.say),
+            spec,
+            request,
+            data=lambda: self.dataset(audience),
+            progress=audience.reading,
+        )
+        return kinds.to_user_type(items, spec)
 
     def labels(
         self, n: int, label: str | int | None = None, *, between: bool = False
@@ -292,8 +276,7 @@ class Run:
 
         Of steps `between` two samples: the first class, unless one is named.
         """
-        spec = self.spec
-        return class_labels(spec, n, 0 if between and spec.classes and label is None else label)
+        return class_labels(self.spec, n, label, between=between)
 
     def save(
         self,
@@ -301,14 +284,26 @@ class Run:
         out: str | Path | None = None,
         *,
         labels: Tensor | None = None,
-        bits: Bits = "16",
+        **requests: Any,
     ) -> Path:
-        """Write samples where the suffix says; see `saving.save_samples`.
+        """Write samples where the suffix says; return the path.
 
-        Without `out` they go to the run's own `samples/generated`, beside a picture.
+        Without a suffix it is a folder with a picture; which suffixes there are, each kind of data
+        says itself (`kinds/*/output.py`), and when it refuses one.
+
+        Args:
+            samples: as `sample` returns them, or as an array.
+            out: where; the run's own `samples/generated`, with a picture, unless given.
+            labels: of the samples, (n,); kept where the format has a place for them.
+            requests: what this kind of data can be asked for: of sounds `bits`, "16", "24" or
+                "float".
+
+        Raises:
+            SparringError: the suffix is none of these.
         """
-        path = Path(out) if out else self.folder.samples / "generated"
-        save_samples(samples, self.spec, path, labels, bits)
+        path, spec = Path(out) if out else self.folder.samples / "generated", self.spec
+        kind = kinds.kind_of(spec)
+        kind.output.save(samples, spec, path, labels, kinds.own_requests(kind, requests))
         return path
 
     def evaluate(
@@ -318,9 +313,9 @@ class Run:
         n: int = 10_000,
         extractor: str = "auto",
         seconds: float = 300.0,
-        baseline: bool = True,
         checkpoint: str = "best",
-        audience: Audience | None = None,
+        audience: ProgressReporter | None = None,
+        **judging: Any,
     ) -> "Evaluation":
         """Measure samples against data that was never trained on; write it into the run.
 
@@ -328,43 +323,45 @@ class Run:
             data: other data of the same shape to judge by; the run's own held-out part otherwise.
             n: samples to draw; beyond 10,000 only the Fréchet distance has more of them.
             extractor: of features: a name of `features.NAMES`, or an .onnx or .safetensors file.
-            seconds: for drawing samples and their features; 0 is no limit.
-            baseline: of texts, judge a likelihood model too, trained for as long as the run.
+            seconds: for drawing samples and their features; 0 for no limit.
             checkpoint: `best`, `latest`, or images seen.
             audience: told how far it is.
+            judging: what only some kinds of data heed: of texts `baseline`, whether to judge a
+                likelihood model too, trained for as long as the run; see `Kind.judging`.
 
         Returns:
             The card: `card["kid"]` is an `Estimate`, `card.lines` has all, with p = q beside each.
         """
-        from sparring.assessment import Ask, assess  # a second to import: only when asked for
-        from sparring.features.choose import choose
+        from sparring.evaluation.assess import EvaluationOptions, assess
+        from sparring.evaluation.extractors import choose
 
-        audience = audience or Silent()
+        audience = audience or NullReporter()
+        own_judging = kinds.own_judging(kinds.kind_of(self.spec), judging)
         path = checkpoints.named(self.folder.checkpoints, checkpoint, audience.say)
         own = self.dataset(audience)
-        found = assess(
+        evaluation = assess(
             self.folder,
             self.generator(path.name),
             path.name,
             own,
             None if data is None else self._data(data, audience),
             choose(extractor, own, cache=self.path.parent / "cache", progress=audience.reading),
-            Ask(n, seconds, baseline),
+            EvaluationOptions(n, seconds, own_judging),
             audience,
         )
         write_report(self.folder)
-        return found
+        return evaluation
 
-    def dataset(self, audience: Audience | None = None) -> Dataset:
+    def dataset(self, audience: ProgressReporter | None = None) -> Dataset:
         """Open the data that the run was trained on, with its split."""
         source = self.folder.read_run()["data"]["source"]
-        return self._data(source, audience or Silent())
+        return self._data(source, audience or NullReporter())
 
-    def _data(self, source: Source, audience: Audience) -> Dataset:
+    def _data(self, source: Source, audience: ProgressReporter) -> Dataset:
         """Open data and refuse it unless it has the shape of what this run makes."""
         cache = self.path.parent
         opened = open_data(source, self.recipe.data, cache=cache, progress=audience.reading)
-        data = formed(opened, self.recipe)
+        data = with_representation(opened, self.recipe)
         if data.spec.shape != self.spec.shape:
             raise SparringError(
                 f"'{data.name}' is {kinds.describe(data.spec)}, '{self.folder.name}' makes "
@@ -382,76 +379,21 @@ class Run:
             case _:
                 raise SparringError(f"cannot export to '{to}'; use onnx or safetensors")
         path = Path(out) if out else self.path / f"generator.{to}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, content)
+        write_file(path, content)
         return path
 
     def resume(
-        self, *, budget: str = "", changed_data: bool = False, audience: Audience | None = None
+        self,
+        *,
+        budget: str = "",
+        changed_data: bool = False,
+        audience: ProgressReporter | None = None,
     ) -> Self:
         """Go on from the last checkpoint; `budget="+5m"` extends a finished run."""
-        session.resume(self.folder, audience or Silent(), budget=budget, changed_data=changed_data)
+        runner.resume(
+            self.folder, audience or NullReporter(), budget=budget, changed_data=changed_data
+        )
         return self
-
-
-def _rows_where(
-    generator: nn.Module,
-    spec: Spec,
-    where: Sequence[str],
-    n: int,
-    seed: int,
-    truncation: float,
-    audience: Audience,
-) -> Any:
-    if not isinstance(spec, TableSpec):
-        raise SparringError(f"'{where[0]}' is a condition on rows of a table; this run has none")
-    made = sample_where(
-        generator,
-        spec,
-        where,
-        n,
-        seed=seed,
-        truncation=truncation,
-        told=lambda done: audience.reading("rows", done, n),
-    )
-    return kinds.presented(made, spec)
-
-
-def _set_temperature(generator: nn.Module, temperature: float) -> None:
-    if temperature == 1:
-        return
-    if not isinstance(generator, RecurrentGenerator):
-        raise SparringError("only recurrent generators have a temperature; use --truncation")
-    if not 0.01 <= temperature <= 10:
-        raise SparringError(f"temperature {temperature}; expected 0.01 to 10")
-    generator.temperature = temperature
-
-
-def _check_request(n: int, seed: int, truncation: float = 1.0) -> None:
-    if not 0 < n <= MAX_SAMPLES:
-        raise SparringError(f"{n} samples asked for; expected 1 to {MAX_SAMPLES:,}")
-    if not 0 <= seed < 2**63:
-        raise SparringError(f"seed {seed}; expected 0 to 2^63 - 1")
-    if not 0 <= truncation <= 2:
-        raise SparringError(f"truncation {truncation}; expected 0 (the mean) to 2")
-
-
-def class_labels(spec: Spec, n: int, label: str | int | None) -> Tensor | None:
-    """Return the labels of n samples: all classes in turn, or the one that is named."""
-    if not spec.classes:
-        if label is not None:
-            raise SparringError(f"label '{label}' asked for, but this run has no classes")
-        return None
-    if label is None:
-        return torch.arange(n) % len(spec.classes)
-    if str(label) in spec.classes:
-        return torch.full((n,), spec.classes.index(str(label)))
-    if str(label) in map(str, range(len(spec.classes))):
-        return torch.full((n,), int(label))
-    hint = nearest(str(label), spec.classes)
-    raise SparringError(
-        f"no class '{str(label)[:80]}'; classes: {', '.join(spec.classes[:20])}{hint}"
-    )
 
 
 class GAN(BaseEstimator):  # type: ignore[misc]
@@ -464,7 +406,8 @@ class GAN(BaseEstimator):  # type: ignore[misc]
         options: further options of the recipe, as `{"optimizer.lr": 1e-3}`.
         random_state: the seed; `None` draws a new one for each fit.
 
-    After `fit`: `recipe_`, `spec_`, `generator_` (averaged), `seed_`, `n_images_`.
+    After `fit`: `recipe_`, `spec_`, `generator_` (averaged), `seed_`, `n_samples_seen_` (also
+    as `n_images_`, whatever the data).
     """
 
     def __init__(
@@ -489,47 +432,48 @@ class GAN(BaseEstimator):  # type: ignore[misc]
 
         Waves (n, samples) are sounds with the options `data.kind` audio and `data.rate`.
         """
-        texts = isinstance(X, list) and all(isinstance(text, str) for text in X)
-        items: Any = X if is_frame(X) or texts else np.asarray(X)
-        if not texts and items.ndim not in (2, 3, 4):
+        items = _as_source(X)
+        if isinstance(items, np.ndarray) and items.ndim not in (2, 3, 4):
             raise SparringError(
                 f"X has shape {items.shape}; expected vectors, (n, d), or images, (n, height, "
                 "width[, channels])"
             )
         self.seed_ = secrets.randbits(32) if self.random_state is None else self.random_state
-        made = make_plan(items, self._asked(), RUNS, Silent())
-        state = build_state(made.recipe, made.data.spec)
+        resolved = make_plan(items, self._options(), RUNS, NullReporter())
+        recipe, spec = resolved.recipe, resolved.data.spec
+        state = build_state(recipe, spec)
         play(
             state,
-            build_game(made.recipe, made.data.spec),
-            batches(made.data, made.recipe),
-            batch=made.recipe.batch,
-            until_images=made.recipe.images,
-            tick_images=session.tick_images(made.recipe),
+            build_game(recipe, spec),
+            batches(resolved.data, recipe),
+            batch=recipe.batch,
+            until_images=recipe.images,
+            tick_images=runner.tick_images(recipe),
         )
-        self.recipe_, self.spec_, self.generator_ = made.recipe, made.data.spec, state.ema
-        self.n_images_ = state.images
+        self.recipe_, self.spec_, self.generator_ = recipe, spec, state.ema
+        self.n_images_ = self.n_samples_seen_ = state.samples_seen
         return self
 
-    def sample(self, n_samples: int = 1, *, seed: int = 0, where: Sequence[str] = ()) -> Any:
+    def sample(self, n_samples: int = 1, *, seed: int = 0, **requests: Any) -> Any:
         """Return new items: images, uint8, vectors or waves, float32, rows of a frame, or texts.
 
         Args:
             n_samples: how many.
             seed: the same one gives the same items.
-            where: conditions that all rows satisfy: `["cut=Fair", "price>5000"]`.
+            requests: what this kind of data can be asked for, as of `Run.sample`: of rows
+                `where=["cut=Fair", "price>5000"]`.
         """
         check_is_fitted(self)
-        _check_request(n_samples, seed)
-        if where:
-            chosen = self.generator_, self.spec_, where, n_samples
-            return _rows_where(*chosen, seed, 1.0, Silent())
-        fakes = torch.cat(list(sample(self.generator_, n_samples, seed=seed)))
-        items = kinds.presented(decode(fakes, self.spec_), self.spec_)
+        kind = kinds.kind_of(self.spec_)
+        request = SampleRequest(n_samples, seed, own=kinds.own_requests(kind, requests))
+        drawn = kind.output.sample(
+            self.generator_, self.spec_, request, data=None, progress=NullReporter().reading
+        )
+        items = kinds.to_user_type(drawn, self.spec_)
         return items.numpy() if isinstance(items, Tensor) else items
 
-    def _asked(self) -> Options:
-        chosen = {
+    def _options(self) -> Options:
+        options = {
             "size": self.size,
             "budget": self.budget,
             "preset": self.preset,
@@ -537,7 +481,15 @@ class GAN(BaseEstimator):  # type: ignore[misc]
             "data.held_out": 0.0,
             **({"objective": self.objective} if self.objective else {}),
         }
-        return nested({**chosen, **(self.options or {})})
+        return nested({**options, **(self.options or {})})
+
+
+def _as_source(values: Any) -> Any:
+    """Return values as they are where a kind of data takes their type; else as an array."""
+    nested = isinstance(values, list) and not all(isinstance(value, str) for value in values)
+    if nested or isinstance(values, str | Path) or kinds.recognised(values) is kinds.KINDS[-1]:
+        return np.asarray(values)
+    return values
 
 
 def _without_length(recipe: Options) -> Options:

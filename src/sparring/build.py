@@ -1,6 +1,5 @@
 """Recipe and spec to objects: the one place where a name becomes a network, loss or optimiser."""
 
-from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 
@@ -9,72 +8,59 @@ from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
 from sparring import objectives, penalties
-from sparring.augment import (
-    NUMBERS,
-    SOUND_NUMBERS,
-    Adaptive,
-    Augmentation,
-    ImageAugmentation,
-    SoundAugmentation,
-)
 from sparring.data.dataset import Dataset
-from sparring.data.kinds import view
 from sparring.errors import SparringError
-from sparring.networks.blocks import default_depth, glorot
-from sparring.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
-from sparring.networks.excitation import ExcitationDiscriminator, ExcitationGenerator
-from sparring.networks.frames import (
-    FramesDiscriminator,
-    FramesGenerator,
-    InverseSTFTGenerator,
-)
+from sparring.kinds import KINDS, kind_of, view
+from sparring.kinds.kind import MLP, Architecture, Player
+from sparring.networks.blocks import glorot
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
-from sparring.networks.recurrent import RecurrentGenerator
-from sparring.networks.residual import ResidualDiscriminator, ResidualGenerator
-from sparring.networks.sequence import SequenceDiscriminator, SequenceGenerator
-from sparring.networks.tabular import TabularDiscriminator, TabularGenerator
-from sparring.networks.wave import WaveDiscriminator, WaveGenerator
-from sparring.notation import parse_horizon, parse_schedule
 from sparring.objectives import Objective
 from sparring.penalties import Penalty
-from sparring.recipe import (
+from sparring.recipes.notation import parse_horizon, parse_schedule
+from sparring.recipes.recipe import Recipe, parse_augmentations, penalties_in_use
+from sparring.recipes.sections import (
     FINITE_DIFFERENCES,
     ObjectiveName,
     OptimizerRecipe,
     PenaltyRecipe,
-    Recipe,
-    parse_augmentations,
-    penalties_in_use,
 )
 from sparring.schedules import ramped
-from sparring.spec import AudioSpec, Form, ImageSpec, Spec, TableSpec, TextSpec
+from sparring.spec import Spec
+from sparring.training.augmentation import Adaptive, Augmentation
 from sparring.training.state import State, new_state
 from sparring.training.step import Game
 
-DEPTHS = {
-    "mlp": 2,
-    "tabular": 3,
-    "frames": 2,
-    "istft": 2,
-    "wave": 5,
-    "sequence": 4,
-    "recurrent": 1,
-}  # of networks whose depth is no matter of resolution
-
 
 def with_depths(recipe: Recipe, spec: Spec) -> Recipe:
-    """Return the recipe with both depths filled in for this resolution."""
-
-    def depth(network: str, given: int) -> int:
-        return given or DEPTHS.get(network) or default_depth(_image(spec))
-
-    generator, discriminator = recipe.generator, recipe.discriminator
+    """Return the recipe with both depths filled in for this spec."""
+    generator = architecture(recipe.generator.network, "generator", spec)
+    discriminator = architecture(recipe.discriminator.network, "discriminator", spec)
     return replace(
         recipe,
-        generator=replace(generator, depth=depth(generator.network, generator.depth)),
-        discriminator=replace(
-            discriminator, depth=depth(discriminator.network, discriminator.depth)
+        generator=replace(
+            recipe.generator, depth=recipe.generator.depth or _depth(generator, spec)
         ),
+        discriminator=replace(
+            recipe.discriminator, depth=recipe.discriminator.depth or _depth(discriminator, spec)
+        ),
+    )
+
+
+def _depth(architecture: Architecture, spec: Spec) -> int:
+    depth = architecture.depth
+    return depth(spec) if callable(depth) else depth
+
+
+def architecture(network: str, player: Player, spec: Spec) -> Architecture:
+    """Return the architecture of this name; refuse one that the player cannot have here."""
+    kind = kind_of(spec)
+    fitting = {a.name: a for a in kind.architectures if player in a.players}
+    if network in fitting:
+        return fitting[network]
+    owners = [k.plural for k in KINDS if network in (a.name for a in k.architectures)]
+    why = f"is not a {player}" if kind.plural in owners else f"is for {' and '.join(owners)}"
+    raise SparringError(
+        f"the network {network} {why}; use {' or '.join(fitting)}, or leave --{player}.network out"
     )
 
 
@@ -110,106 +96,26 @@ def place(network: nn.Module, device: str) -> nn.Module:
 def build_generator(recipe: Recipe, spec: Spec) -> nn.Module:
     """Return a generator with fresh weights from torch's global random numbers."""
     r = recipe.generator
-    match r.network:
-        case "mlp":
-            return MLPGenerator(spec, r.latent, r.width, r.depth, r.activation, r.norm)
-        case "convolutional":
-            return ConvolutionalGenerator(
-                _image(spec), r.latent, r.width, r.depth, r.activation, r.norm, r.upsampling
-            )
-        case "residual":
-            return ResidualGenerator(_image(spec), r.latent, r.width, r.depth)
-        case "excitation":
-            return ExcitationGenerator(_image(spec), r.latent, r.width, r.depth, r.norm)
-        case "tabular":
-            return TabularGenerator(_table(spec), r.latent, r.width, r.depth)
-        case "frames":
-            return FramesGenerator(_audio(spec), r.latent, r.width, r.depth)
-        case "istft":
-            return InverseSTFTGenerator(_audio(spec), r.latent, r.width, r.depth)
-        case "wave":
-            return WaveGenerator(_audio(spec), r.latent, r.width)
-        case "sequence":
-            return SequenceGenerator(_text(spec), r.latent, r.width, r.depth)
-        case "recurrent":
-            return RecurrentGenerator(_text(spec), r.latent, r.width)
+    architecture(r.network, "generator", spec)
+    if r.network == MLP.name:
+        return MLPGenerator(spec, r.latent, r.width, r.depth, r.activation, r.norm)
+    return kind_of(spec).play.build_generator(r, spec)
 
 
 def build_discriminator(recipe: Recipe, spec: Spec) -> nn.Module:
     """Return a discriminator with fresh weights from torch's global random numbers."""
     r = recipe.discriminator
-    match r.network:
-        case "mlp":
-            return MLPDiscriminator(spec, r.width, r.depth, r.activation)
-        case "convolutional":
-            return ConvolutionalDiscriminator(_image(spec), r.width, r.depth, r.activation)
-        case "residual":
-            return ResidualDiscriminator(_image(spec), r.width, r.depth)
-        case "excitation":
-            return ExcitationDiscriminator(_image(spec), r.width, r.depth)
-        case "tabular":
-            return TabularDiscriminator(_table(spec), r.width, r.depth)
-        case "frames":
-            return FramesDiscriminator(_audio(spec), r.width, r.depth)
-        case "wave":
-            return WaveDiscriminator(_audio(spec), r.width)
-        case "sequence":
-            return SequenceDiscriminator(_text(spec), r.width, r.depth)
-        case "istft" | "recurrent":
-            raise SparringError(
-                f"{r.network} is a generator; discriminators are frames for sounds and sequence "
-                "for texts"
-            )
+    architecture(r.network, "discriminator", spec)
+    if r.network == MLP.name:
+        return MLPDiscriminator(spec, r.width, r.depth, r.activation)
+    return kind_of(spec).play.build_discriminator(r, spec)
 
 
-def _image(spec: Spec) -> ImageSpec:
-    if not isinstance(spec, ImageSpec):
-        raise SparringError(
-            "convolutional networks are for images; use --generator.network mlp and "
-            "--discriminator.network mlp"
-        )
-    return spec
-
-
-def _table(spec: Spec) -> TableSpec:
-    if not isinstance(spec, TableSpec):
-        raise SparringError("the network tabular is for tables; leave --generator.network out")
-    return spec
-
-
-def _audio(spec: Spec) -> AudioSpec:
-    if not isinstance(spec, AudioSpec):
-        raise SparringError(
-            "the networks frames, istft and wave are for sounds; leave --generator.network out"
-        )
-    return spec
-
-
-def _text(spec: Spec) -> TextSpec:
-    if not isinstance(spec, TextSpec):
-        raise SparringError(
-            "the networks sequence and recurrent are for texts; leave --generator.network out"
-        )
-    return spec
-
-
-def formed(data: Dataset, recipe: Recipe) -> Dataset:
-    """Return data in the form that the recipe's networks make and see; see `AudioSpec`."""
-    if not isinstance(data.spec, AudioSpec):
-        return data
-    match recipe.generator.network, recipe.discriminator.network:
-        case "wave", "wave":
-            form: Form = "wave"
-        case "frames", "frames":
-            form = "frames"
-        case "istft" | "wave", "frames":
-            form = "sound"
-        case generator, discriminator:
-            raise SparringError(
-                f"the generator {generator} does not go with the discriminator {discriminator}; "
-                "use frames with frames, istft with frames, wave with wave or frames"
-            )
-    return replace(data, spec=replace(data.spec, form=form))
+def with_representation(data: Dataset, recipe: Recipe) -> Dataset:
+    """Return data as the recipe's two networks make and see it."""
+    play = kind_of(data.spec).play
+    spec = play.with_representation(data.spec, recipe.generator, recipe.discriminator)
+    return replace(data, spec=spec)
 
 
 def build_optimizer(recipe: OptimizerRecipe, network: nn.Module) -> Optimizer:
@@ -223,7 +129,7 @@ def build_optimizer(recipe: OptimizerRecipe, network: nn.Module) -> Optimizer:
 
 
 def build_game(recipe: Recipe, spec: Spec) -> Game:
-    """Return the game; its schedules span the recipe's budget in images.
+    """Return the game; its schedules span the recipe's budget in samples.
 
     Raises:
         SparringError: augmentation is asked for that does not fit the spec.
@@ -231,6 +137,7 @@ def build_game(recipe: Recipe, spec: Spec) -> Game:
     rate = parse_schedule(recipe.optimizer.lr)(recipe.images)
     factor = recipe.optimizer.discriminator_lr_factor
     adam = recipe.optimizer.name == "adam"
+    discriminator = architecture(recipe.discriminator.network, "discriminator", spec)
     return Game(
         objective=build_objective(recipe),
         penalties=build_penalties(recipe),
@@ -238,7 +145,7 @@ def build_game(recipe: Recipe, spec: Spec) -> Game:
         discriminator_moves=recipe.discriminator_moves,
         augment=build_augmentation(recipe, spec),
         view=partial(view, spec=spec),
-        joint_scoring=recipe.discriminator.network in ("mlp", "tabular"),
+        joint_scoring=discriminator.joint_scoring,
         generator_lr=rate,
         discriminator_lr=lambda images: factor * rate(images),
         beta2=parse_schedule(recipe.optimizer.beta2)(recipe.images) if adam else None,
@@ -255,9 +162,9 @@ def autocast_type(recipe: Recipe) -> torch.dtype | None:
     """
     match recipe.precision:
         case "auto":
-            heavy = recipe.size in ("base", "large") and recipe.device.startswith("cuda")
-            exact = not set(FINITE_DIFFERENCES) & set(penalties_in_use(recipe))
-            return torch.bfloat16 if heavy and exact else None
+            large_on_gpu = recipe.size in ("base", "large") and recipe.device.startswith("cuda")
+            tolerant = not set(FINITE_DIFFERENCES) & set(penalties_in_use(recipe))
+            return torch.bfloat16 if large_on_gpu and tolerant else None
         case "bfloat16":
             return torch.bfloat16
         case "float32":
@@ -266,11 +173,11 @@ def autocast_type(recipe: Recipe) -> torch.dtype | None:
 
 def build_objective(recipe: Recipe) -> Objective:
     """Return the objective, with the real label smoothed if asked."""
-    chosen = objective(recipe.objective)
+    sharp = objective(recipe.objective)
     if recipe.label_smoothing:
         target = 1 - recipe.label_smoothing
-        return replace(chosen, discriminator=objectives.cross_entropy(target), log_ratio=None)
-    return chosen
+        return replace(sharp, discriminator=objectives.cross_entropy(target), log_ratio=None)
+    return sharp
 
 
 def objective(name: ObjectiveName) -> Objective:
@@ -324,34 +231,27 @@ def build_penalties(recipe: Recipe) -> tuple[Penalty, ...]:
 def build_augmentation(recipe: Recipe, spec: Spec) -> Augmentation | None:
     """Return the augmentation, None when no kind of change is named."""
     r = recipe.augment
-    if not (kinds := parse_augmentations(r.kinds)):
+    if not (changes := parse_augmentations(r.kinds)):
         return None
     probability = (
         Adaptive(r.target, parse_horizon(r.horizon)(recipe.images))
         if r.probability == "adaptive"
         else parse_schedule(r.probability)(recipe.images)
     )
-    match spec:
-        case ImageSpec():
-            _refuse_others(kinds, NUMBERS, "images")
-            return ImageAugmentation(
-                kinds=kinds, probability=probability, limit=r.limit, value_range=spec.value_range
-            )
-        case AudioSpec(form="frames" | "sound"):
-            _refuse_others(kinds, SOUND_NUMBERS, "sounds")
-            return SoundAugmentation(kinds=kinds, probability=probability, limit=r.limit, spec=spec)
-    raise SparringError(
-        f"augmentation '{r.kinds}' is for images and for spectra of sounds; use "
-        "--augment.kinds '' for this data"
-    )
-
-
-def _refuse_others(kinds: tuple[str, ...], known: Collection[str], things: str) -> None:
-    for kind in kinds:
-        if kind not in known:
+    kind = kind_of(spec)
+    for change in changes:
+        if change not in kind.augmentations:
+            owners = [k.plural for k in KINDS if change in k.augmentations]
             raise SparringError(
-                f"augmentation '{kind}' does not fit {things}; use some of {' '.join(known)}"
+                f"augmentation '{change}' is for {' and '.join(owners)}; use some of "
+                f"'{' '.join(kind.augmentations)}'"
             )
+    if augmentation := kind.play.build_augmentation(changes, probability, r.limit, spec):
+        return augmentation
+    raise SparringError(
+        f"augmentation '{r.kinds}' is not for {kind.plural} as this discriminator sees them; use "
+        "--augment.kinds ''"
+    )
 
 
 def _penalty(fn: penalties.PenaltyFn, recipe: PenaltyRecipe, images: int) -> Penalty:

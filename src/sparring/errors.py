@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 
 class SparringError(Exception):
-    """A mistake in what was given to us, told in one line; the command line prints it bare."""
+    """A user's mistake, said in one line; the command line prints nothing else."""
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(map(_printable, message)))
@@ -16,7 +16,7 @@ def _printable(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode()
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return `"; did you mean 'x'?"` for the known name closest to `name`, or an empty string."""
-    close = get_close_matches(name, list(known), n=1, cutoff=0.5)
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """Return `"; did you mean 'x'?"` for the candidate closest to `name`, or an empty string."""
+    close = get_close_matches(name, list(candidates), n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else ""

@@ -1,14 +1,71 @@
 """A trained generator at work: the same sample for the same seed, whatever the batch."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sparring.draws import Draw
+from sparring.errors import SparringError, nearest
+from sparring.spec import Spec
 from sparring.training.state import latent_width
 
 MICRO_BATCH = 64  # fixed and padded: kernels give other last bits for other batch sizes
+MAX_SAMPLES = 10_000_000
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """What a person asks of samples; see `sample`.
+
+    Raises:
+        SparringError: a value is out of its range.
+    """
+
+    n: int
+    seed: int = 0
+    label: str | int | None = None  # a class's name or number; all in turn unless given
+    truncation: float = 1.0
+    between: bool = False
+    own: Any = None  # what only this kind of data can be asked for: an instance of `Kind.requests`
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn."""
+        if not 0 < self.n <= MAX_SAMPLES:
+            raise SparringError(f"{self.n} samples asked for; expected 1 to {MAX_SAMPLES:,}")
+        if not 0 <= self.seed < 2**63:
+            raise SparringError(f"seed {self.seed}; expected 0 to 2^63 - 1")
+        if not 0 <= self.truncation <= 2:
+            raise SparringError(f"truncation {self.truncation}; expected 0 (the mean) to 2")
+
+
+def class_labels(
+    spec: Spec, n: int, label: str | int | None, *, between: bool = False
+) -> Tensor | None:
+    """Return the labels (n,) of samples: all classes in turn, or the one that is named.
+
+    Of steps between two samples it is the first class, unless one is named; without classes None.
+
+    Raises:
+        SparringError: there is no such class.
+    """
+    if not spec.classes:
+        if label is not None:
+            raise SparringError(f"label '{label}' asked for, but this run has no classes")
+        return None
+    if label is None and not between:
+        return torch.arange(n) % len(spec.classes)
+    label = 0 if label is None else label
+    if str(label) in spec.classes:
+        return torch.full((n,), spec.classes.index(str(label)))
+    if str(label) in map(str, range(len(spec.classes))):
+        return torch.full((n,), int(label))
+    hint = nearest(str(label), spec.classes)
+    raise SparringError(
+        f"no class '{str(label)[:80]}'; classes: {', '.join(spec.classes[:20])}{hint}"
+    )
 
 
 @torch.inference_mode()

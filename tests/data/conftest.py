@@ -8,8 +8,8 @@ import pytest
 from noise import noise
 
 from sparring.data.dataset import Dataset
-from sparring.data.images import open_images
-from sparring.data.options import DataOptions
+from sparring.kinds import DataOptions
+from sparring.kinds.images.reader import open_data as open_images
 
 Opened = Callable[..., Dataset]
 Saved = Callable[..., Path]

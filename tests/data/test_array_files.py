@@ -145,7 +145,7 @@ def test_an_npz_bomb_is_refused(opened, tmp_path):
 
 def test_an_npz_larger_than_memory_is_refused(opened, tmp_path, monkeypatch):
     np.savez(tmp_path / "a.npz", images=IMAGES)
-    monkeypatch.setattr("sparring.data.array_files.available_memory", lambda: 1000)
+    monkeypatch.setattr("sparring.kinds.images.array_files.available_memory", lambda: 1000)
     with pytest.raises(SparringError, match=r"GB of memory; save it as .npy"):
         opened(tmp_path / "a.npz")
 

@@ -6,12 +6,12 @@ import pytest
 from noise import noise
 from PIL import Image
 
-from sparring.data.dataset import silent
-from sparring.data.image_codec import write_images
-from sparring.data.images import open_images
+from sparring.data.dataset import no_progress
 from sparring.data.listing import Entry
-from sparring.data.options import DataOptions
 from sparring.errors import SparringError
+from sparring.kinds import DataOptions
+from sparring.kinds.images.reader import open_data as open_images
+from sparring.plotting import write_images
 
 
 def has_note(data, words):
@@ -291,7 +291,9 @@ def test_data_too_large_for_memory_is_packed_once_and_reused(opened, folder, tmp
     assert packed.fingerprint == whole.fingerprint
     assert has_note(packed, "are read from a pack on disk; --data.memory-share decides")
     assert len(list((tmp_path / "cache" / "packs").iterdir())) == 1
-    monkeypatch.setattr("sparring.data.files.read_header", lambda *_, **__: pytest.fail("read"))
+    monkeypatch.setattr(
+        "sparring.kinds.images.files.read_header", lambda *_, **__: pytest.fail("read")
+    )
     again = opened(folder, memory_share=1e-15)
     assert (again.fingerprint, again.notes) == (packed.fingerprint, packed.notes)
 
@@ -332,4 +334,4 @@ def test_progress_is_reported_for_both_passes(folder, tmp_path, saved):
         for what in ("reading headers", "reading images", "hashing")
         for done in (64, 70)
     ]
-    silent("", 0, 0)
+    no_progress("", 0, 0)

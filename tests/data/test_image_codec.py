@@ -5,9 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from sparring.data.image_codec import decode, encode, grid, png_bytes, write_images
 from sparring.errors import SparringError
-from sparring.spec import ImageSpec
+from sparring.kinds.images.codec import decode, encode
+from sparring.kinds.images.spec import ImageSpec
+from sparring.plotting import grid, png_bytes, write_images
 
 
 def spec(channels=3, value_range="-1..1"):

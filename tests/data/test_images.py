@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from sparring.data.image_codec import decode, encode
-from sparring.data.images import open_images
-from sparring.data.options import DataOptions
 from sparring.errors import SparringError
+from sparring.kinds import DataOptions
+from sparring.kinds.images.codec import decode, encode
+from sparring.kinds.images.reader import open_data as open_images
 
 
 def refusal(opened, source, **options):
@@ -45,7 +45,7 @@ def test_a_path_the_system_refuses_is_told_in_one_line(opened, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"resolution": "7x"}, "resolution '7x' is not one"),
+        ({"resolution": "7x"}, "resolution '7x' is not a size"),
         ({"labels": "maybe"}, "labels 'maybe' is not a choice"),
     ],
 )

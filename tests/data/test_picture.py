@@ -8,7 +8,7 @@ import pytest
 from noise import noise
 from PIL import Image, UnidentifiedImageError
 
-from sparring.data.picture import (
+from sparring.kinds.images.picture import (
     adapt,
     is_transparent,
     quiet_pillow,
@@ -16,7 +16,7 @@ from sparring.data.picture import (
     read_picture,
     why_unreadable,
 )
-from sparring.data.target import Target
+from sparring.kinds.images.target import Target
 
 GREY, COLOUR = Target(16, 16, 1, "centre"), Target(16, 16, 3, "centre")
 GREY_ALPHA, COLOUR_ALPHA = Target(16, 16, 2, "centre"), Target(16, 16, 4, "centre")

@@ -13,11 +13,17 @@ from numpy.typing import NDArray
 soundfile: Any = pytest.importorskip("soundfile")
 pytest.importorskip("soxr")
 
-from sparring.data import sound  # noqa: E402
-from sparring.data.sound import Changes, Handling, fit, read_header, read_sound  # noqa: E402
+from sparring.kinds.sounds import recording as sound  # noqa: E402
+from sparring.kinds.sounds.recording import (  # noqa: E402
+    AudioPreprocessing,
+    PreprocessingReport,
+    fit,
+    read_header,
+    read_sound,
+)
 
 RATE = 16_000
-HANDLING = Handling(RATE)
+HANDLING = AudioPreprocessing(RATE)
 LOSSLESS = [
     ("WAV", "PCM_16", 2**-15),
     ("WAV", "PCM_24", 2**-23),
@@ -50,18 +56,18 @@ def stored(samples: Array, name: str = "WAV", kind: str = "PCM_16", rate: int = 
     return file.getvalue()
 
 
-def reason(content: bytes, handling: Handling = HANDLING) -> str:
+def reason(content: bytes, preprocessing: AudioPreprocessing = HANDLING) -> str:
     """Return the one line that is told of a file that must be refused."""
     with pytest.raises(Exception) as caught:
-        read_sound(BytesIO(content), handling)
+        read_sound(BytesIO(content), preprocessing)
     told = sound.why_unreadable(caught.value)
     assert "\n" not in told
     assert told
     return told
 
 
-def prepared(samples: Array, rate: int = RATE, **handling: Any) -> Array:
-    return sound.prepare(samples, rate, 1, Handling(RATE, **handling)).samples
+def prepared(samples: Array, rate: int = RATE, **preprocessing: Any) -> Array:
+    return sound.prepare(samples, rate, 1, AudioPreprocessing(RATE, **preprocessing)).samples
 
 
 @pytest.mark.parametrize(("name", "kind", "step"), LOSSLESS)
@@ -72,18 +78,20 @@ def test_lossless_files_are_the_mean_of_their_channels_at_the_peak_level(
     path = tmp_path / "noise"
     soundfile.write(path, samples, RATE, format=name, subtype=kind)
     with path.open("rb") as file:
-        read = read_sound(file, Handling(RATE, level="kept"))
-    wanted = samples.mean(1) - np.float32(read.changes.offset)
+        read = read_sound(file, AudioPreprocessing(RATE, level="kept"))
+    wanted = samples.mean(1) - np.float32(read.report.offset)
     np.testing.assert_allclose(read.samples, wanted, atol=1.01 * step)
     assert read.samples.dtype == np.float32
-    assert (read.changes.rate, read.changes.channels) == (RATE, 2)
-    assert read.changes.seconds == 0.5
+    assert (read.report.rate, read.report.channels) == (RATE, 2)
+    assert read.report.seconds == 0.5
 
 
 @pytest.mark.parametrize(("name", "kind"), LOSSY)
 def test_lossy_files_are_read_near_to_what_was_stored(name: str, kind: str) -> None:
     samples = tone(1.0) * np.hanning(RATE).astype(np.float32)
-    read = read_sound(BytesIO(stored(samples, name, kind)), Handling(RATE, threshold_db=-200))
+    read = read_sound(
+        BytesIO(stored(samples, name, kind)), AudioPreprocessing(RATE, threshold_db=-200)
+    )
     assert abs(len(read.samples) - RATE) <= sound.MPEG_FRAME
     both = read.samples[: min(len(read.samples), RATE)]
     likeness = np.correlate(both, samples, "full").max()
@@ -159,7 +167,10 @@ def test_a_flac_of_unknown_length_is_refused() -> None:
 
 def test_a_long_recording_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sound, "_decoded", lambda *_: pytest.fail("decoded"))
-    assert reason(WAV, Handling(RATE, max_minutes=0.005)) == "declares 0 s, more than 0.005 minutes"
+    assert (
+        reason(WAV, AudioPreprocessing(RATE, max_minutes=0.005))
+        == "declares 0 s, more than 0.005 minutes"
+    )
 
 
 def test_a_hole_in_an_ogg_or_mp3_is_found() -> None:
@@ -197,13 +208,15 @@ def test_samples_that_are_not_finite_are_counted(bad: float) -> None:
 
 def test_many_channels_are_read_in_small_blocks() -> None:
     samples = noise((3000, 500))
-    read = read_sound(BytesIO(stored(samples)), Handling(RATE, level="kept", threshold_db=-200))
-    assert read.changes.channels == 500
-    np.testing.assert_allclose(read.samples, samples.mean(1) - read.changes.offset, atol=2e-5)
+    read = read_sound(
+        BytesIO(stored(samples)), AudioPreprocessing(RATE, level="kept", threshold_db=-200)
+    )
+    assert read.report.channels == 500
+    np.testing.assert_allclose(read.samples, samples.mean(1) - read.report.offset, atol=2e-5)
 
 
 def test_a_seek_before_the_start_of_a_file_stays_at_the_start() -> None:
-    steady = sound._Steady(BytesIO(b"abcdef"))
+    steady = sound._ClampedSeeks(BytesIO(b"abcdef"))
     assert steady.seek(-1) == 0
     assert steady.seek(-2, 2) == 4
     assert steady.read(1) == b"e"
@@ -215,7 +228,7 @@ def test_silence_and_almost_nothing_are_refused() -> None:
     assert "silent" in reason(stored(np.full(8000, 0.3, np.float32)))
     assert "silent: its peak is -66" in reason(stored(tone() * 0.001))
     assert "silent" in reason(stored(np.stack([tone(), -tone()], 1)))  # its channels cancel
-    told = reason(stored(tone(0.002)), Handling(RATE))
+    told = reason(stored(tone(0.002)), AudioPreprocessing(RATE))
     assert told == "only 2.0 ms of sound"
 
 
@@ -233,13 +246,13 @@ def test_what_the_new_rate_cannot_hold_is_gone() -> None:
 
 
 def test_an_offset_is_removed_and_a_lopsided_sound_has_none() -> None:
-    assert sound.direct_offset(tone() + np.float32(0.1)) == pytest.approx(0.1, abs=1e-3)
-    assert sound.direct_offset(tone() - np.float32(0.1)) == pytest.approx(-0.1, abs=1e-3)
+    assert sound.dc_offset(tone() + np.float32(0.1)) == pytest.approx(0.1, abs=1e-3)
+    assert sound.dc_offset(tone() - np.float32(0.1)) == pytest.approx(-0.1, abs=1e-3)
     thump = np.zeros(8000, np.float32)
     thump[100:500] = np.hanning(400)
-    assert sound.direct_offset(thump) == 0
+    assert sound.dc_offset(thump) == 0
     pulses = np.tile(np.r_[9.0, np.full(9, -1.0)], 800).astype(np.float32)  # mean 0, median −1
-    assert sound.direct_offset(pulses) == 0
+    assert sound.dc_offset(pulses) == 0
     shifted = prepared(tone() + np.float32(0.3))
     assert abs(shifted.mean()) < 1e-3
 
@@ -317,42 +330,45 @@ def test_windows_cover_a_sound_evenly() -> None:
 
 def test_the_default_length_holds_nine_in_ten_one_shots() -> None:
     durations = [0.01 * i for i in range(1, 101)]
-    window = sound.default_seconds(durations)
+    window = sound.default_window(durations)
     assert window.seconds == 1.0
     assert not window.sliced
-    assert sound.default_seconds([0.33] * 9).seconds == 0.4
-    assert sound.default_seconds([0.02]).seconds == 0.1
-    longer = sound.default_seconds([0.3] * 95 + [1.0] * 5)
+    assert sound.default_window([0.33] * 9).seconds == 0.4
+    assert sound.default_window([0.02]).seconds == 0.1
+    longer = sound.default_window([0.3] * 95 + [1.0] * 5)
     assert longer.seconds == 0.3
     assert "5 of 100 sounds are longer and fade out at its end" in longer.notes
     assert "sounds last 0.30 to 0.30 s (median 0.30)" in longer.notes[0]
-    assert sound.default_seconds([1.9, 5.0, 1.5]).seconds == 2.0
+    assert sound.default_window([1.9, 5.0, 1.5]).seconds == 2.0
 
 
 def test_long_recordings_are_cut_into_windows() -> None:
-    window = sound.default_seconds([10.0, 60.0, 1.0])
+    window = sound.default_window([10.0, 60.0, 1.0])
     assert window.sliced
     assert window.seconds == 1.0
     assert "cut into windows of 1 s" in window.notes[0]
     with pytest.raises(ValueError, match="no durations"):
-        sound.default_seconds([])
+        sound.default_window([])
 
 
 def test_what_was_done_is_counted_and_told() -> None:
-    changes = [
-        Changes(44_100, 2, 1.0, 0.02, 0.25, -3.0),
-        Changes(16_000, 1, 1.0, 0.0, 0.0, 2.5),
-        Changes(48_000, 1, 1.0, 1e-5, 0.005, 0.0),
+    report = [
+        PreprocessingReport(44_100, 2, 1.0, 0.02, 0.25, -3.0),
+        PreprocessingReport(16_000, 1, 1.0, 0.0, 0.0, 2.5),
+        PreprocessingReport(48_000, 1, 1.0, 1e-5, 0.005, 0.0),
     ]
-    assert sound.describe_changes(changes, HANDLING) == [
+    assert sound.describe_preprocessing(report, HANDLING) == [
         "1 of 3 sounds: channels averaged to one",
         "2 of 3 sounds: resampled from 44100, 48000 to 16000 Hz",
         "1 of 3 sounds: constant offset removed",
         "1 of 3 sounds: silence below -50 dB of the peak cut off at both ends (0.25 s, median)",
         "2 of 3 sounds: each brought to a peak of -1 dBFS, by -3.0 to +2.5 dB",
     ]
-    assert sound.describe_changes([Changes(RATE, 1, 1.0, 0.0, 0.0, 0.0)], HANDLING) == []
-    assert sound.describe_changes([], HANDLING) == []
+    assert (
+        sound.describe_preprocessing([PreprocessingReport(RATE, 1, 1.0, 0.0, 0.0, 0.0)], HANDLING)
+        == []
+    )
+    assert sound.describe_preprocessing([], HANDLING) == []
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 import soundfile
 
 from sparring.data.dataset import Dataset
-from sparring.data.options import DataOptions
-from sparring.data.sounds import open_sounds
 from sparring.errors import SparringError
+from sparring.kinds import DataOptions
+from sparring.kinds.sounds.reader import open_data as open_sounds
 
 RATE = 8000
 

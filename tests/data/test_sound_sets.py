@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from sparring.data import sound_sets, speech
-from sparring.data.dataset import silent
-from sparring.data.kinds import open_data
-from sparring.data.options import DataOptions
+from sparring.data.dataset import no_progress
 from sparring.errors import SparringError
+from sparring.kinds import DataOptions, open_data
+from sparring.kinds.sounds import named as sound_sets
+from sparring.kinds.sounds import speech
 
 
 def test_drums_are_one_shots_by_what_is_struck(
@@ -44,7 +44,7 @@ def some_clips(folder: Path) -> dict[str, bytes]:
     """Speak the first clips in a process of their own, as the whole set is."""
     code = (
         "import sys, espeakng_loader as e\nfrom pathlib import Path\n"
-        "from sparring.data import speech\n"
+        "from sparring.kinds.sounds import speech\n"
         "names = list(speech.clip_names(Path(e.get_data_path())))[::250]\n"
         "speech.clip_names = lambda data: iter(names)\n"
         "speech.main(e.get_library_path(), e.get_data_path(), sys.argv[1])\n"
@@ -72,7 +72,7 @@ def test_a_synthesiser_that_fails_leaves_nothing_behind(
 
     monkeypatch.setattr(espeakng_loader, "get_library_path", lambda: "/nowhere/lib.so")
     with pytest.raises(SparringError, match=r"the speech synthesiser failed: .*nowhere"):
-        sound_sets.sound_folder("spoken-digits", tmp_path, silent)
+        sound_sets.sound_folder("spoken-digits", tmp_path, no_progress)
     assert not list((tmp_path / "made").iterdir())
 
 

@@ -12,11 +12,11 @@ import soundfile
 import torch
 
 from sparring.data.dataset import Dataset
-from sparring.data.kinds import decode, describe, encode, kind, open_data, thing, view
-from sparring.data.options import DataOptions
-from sparring.data.sounds import framing_of, joined, open_sounds, to_wave, wav_bytes
 from sparring.errors import SparringError
-from sparring.spec import AudioSpec
+from sparring.kinds import DataOptions, decode, describe, encode, kind_of, open_data, view
+from sparring.kinds.sounds.codec import framing_of, joined, to_wave, wav_bytes
+from sparring.kinds.sounds.reader import open_data as open_sounds
+from sparring.kinds.sounds.spec import AudioSpec
 
 RATE = 8000
 
@@ -49,7 +49,7 @@ def test_a_folder_of_any_format_becomes_waves_of_one_rate_and_length(
     folder: Path, tmp_path: Path
 ) -> None:
     data = opened(folder, tmp_path)
-    assert (kind(data.spec), thing(data.spec)) == ("audio", "sound")
+    assert (kind_of(data.spec).name, kind_of(data.spec).noun) == ("audio", "sound")
     assert isinstance(data.spec, AudioSpec)
     assert data.items.shape == (40, data.spec.framing.samples)
     assert data.items.dtype == np.int16
@@ -93,7 +93,7 @@ def test_an_archive_holds_the_same_sounds(folder: Path, tmp_path: Path) -> None:
             file.write(path, path.relative_to(folder.parent))
     here, there = opened(folder, tmp_path), opened(archive, tmp_path)
     assert here.fingerprint == there.fingerprint
-    assert kind(open_data(archive, DataOptions(), cache=tmp_path).spec) == "audio"
+    assert kind_of(open_data(archive, DataOptions(), cache=tmp_path).spec).name == "audio"
 
 
 def test_a_pack_on_disk_holds_the_same_sounds_and_is_found_again(
@@ -205,9 +205,9 @@ def test_equal_sounds_stay_on_one_side_of_the_split(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_sounds_when_most_of_it_are(folder: Path, tmp_path: Path) -> None:
-    assert kind(open_data(folder, DataOptions(), cache=tmp_path).spec) == "audio"
+    assert kind_of(open_data(folder, DataOptions(), cache=tmp_path).spec).name == "audio"
     (folder / "notes.txt").write_text("hello")
-    assert kind(open_data(folder, DataOptions(), cache=tmp_path).spec) == "audio"
+    assert kind_of(open_data(folder, DataOptions(), cache=tmp_path).spec).name == "audio"
 
 
 def test_what_is_encoded_comes_back_as_a_wave_of_the_same_spectrum(

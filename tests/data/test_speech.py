@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sparring.data.speech import ACCENTS, PITCH, RATE, VERSION, WORDS, Synthesiser
 from sparring.errors import SparringError
+from sparring.kinds.sounds.speech import ACCENTS, PITCH, RATE, VERSION, WORDS, Synthesiser
 
 NAMES = [f"{word}/{accent}+voice{k}.wav" for word in WORDS for accent in ACCENTS for k in range(4)]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sparring.data import split as split_module
-from sparring.data.dataset import silent
+from sparring.data.dataset import no_progress
 from sparring.data.split import digests, divide, duplicates, fingerprint
 
 
@@ -11,7 +11,7 @@ def pixels(count, seed=0):
 
 
 def divided(images, share=0.1, test_from=None):
-    return divide(digests(images, silent), share, test_from)
+    return divide(digests(images, no_progress), share, test_from)
 
 
 def contents(images, indices):
@@ -46,7 +46,7 @@ def test_more_images_do_not_move_those_already_held_out():
 
 
 def test_at_most_so_many_are_held_out_and_duplicates_still_stay_together(monkeypatch):
-    monkeypatch.setattr(split_module, "MOST", 7)
+    monkeypatch.setattr(split_module, "MAX_HELD_OUT", 7)
     images = np.repeat(pixels(30), 2, axis=0)
     split = divided(images, 0.5)
     assert len(split.held_out) == 6
@@ -83,7 +83,7 @@ def test_a_test_part_replaces_the_split():
 
 
 def test_duplicates_are_counted():
-    assert duplicates(digests(np.concatenate([pixels(5), pixels(3)]), silent)) == 3
+    assert duplicates(digests(np.concatenate([pixels(5), pixels(3)]), no_progress)) == 3
 
 
 def test_the_fingerprint_changes_with_pixels_labels_split_and_shape():
@@ -92,7 +92,7 @@ def test_the_fingerprint_changes_with_pixels_labels_split_and_shape():
     changed[7, 0, 0, 0] ^= 1
 
     def digest(images, labels=None, share=0.1):
-        hashes = digests(images, silent)
+        hashes = digests(images, no_progress)
         return fingerprint(hashes, images.shape, labels, divide(hashes, share, None))
 
     variants = [

@@ -8,17 +8,17 @@ import pandas as pd
 import pytest
 from scipy.stats import ks_2samp
 
-from sparring.data.table_columns import decode, encode
-from sparring.data.table_conditions import (
-    is_one_value,
-    parse_condition,
-    revealed,
-    satisfied,
-)
-from sparring.data.table_types import infer
 from sparring.draws import Draw
 from sparring.errors import SparringError
-from sparring.spec import Column, TableSpec
+from sparring.kinds.tables.columns import decode, encode
+from sparring.kinds.tables.conditions import (
+    draw_satisfying,
+    is_one_value,
+    parse_condition,
+    satisfied,
+)
+from sparring.kinds.tables.spec import Column, TableSpec
+from sparring.kinds.tables.types import infer
 
 ROWS = 2000
 RNG = np.random.default_rng(0)
@@ -74,11 +74,11 @@ def test_conditions_hold_together() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("cut", "'cut' is no condition; write column=value or column>5"),
+        ("cut", "'cut' is not a condition; write column=value or column>5"),
         ("prize>3", "'prize>3': no column 'prize'; did you mean 'price'"),
         ("cut=Far", "no category 'Far' in the data; known: Fair, Good, Very Good; did you mean"),
         ("cut>Fair", "the categories of 'cut' have no order; use = or !="),
-        ("price>dear", "'price>dear': 'dear' is no integer"),
+        ("price>dear", "'price>dear': 'dear' is not of type integer"),
         ("cut=", "compares with nothing; column 'cut' is never empty"),
         ("mass>", "compares with nothing"),
         ("id=3", "column 'id' is identifier, which is not learned"),
@@ -93,7 +93,7 @@ def test_what_cannot_be_asked_is_refused(text: str, complaint: str) -> None:
 def drawn(name: str, *texts: str, n: int = 4000) -> Any:
     """Return what is revealed of a column, as cells."""
     column = next(one for one in SPEC.columns if one.name == name)
-    values = revealed(column, [parse_condition(text, SPEC) for text in texts], Draw(0, 0), n)
+    values = draw_satisfying(column, [parse_condition(text, SPEC) for text in texts], Draw(0, 0), n)
     return decode(values, [column])[name]
 
 
@@ -155,5 +155,5 @@ def test_revealed_values_encode_as_the_data_do() -> None:
     (column,) = [one for one in SPEC.columns if one.name == "price"]
     back = encode(pd.DataFrame({"price": drawn("price", "price>1000", n=50)}), [column])
     conditions = [parse_condition("price>1000", SPEC)]
-    given = revealed(column, conditions, Draw(0, 0), 50)
+    given = draw_satisfying(column, conditions, Draw(0, 0), 50)
     np.testing.assert_allclose(back, given, atol=0.01)

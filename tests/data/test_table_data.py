@@ -8,20 +8,14 @@ import pandas as pd
 import pytest
 import torch
 
-from sparring.data.dataset import silent
-from sparring.data.kinds import decode, describe, encode, kind, open_data
-from sparring.data.options import DataOptions
-from sparring.data.tables import (
-    Questions,
-    chosen_types,
-    condition,
-    frame_of,
-    open_tables,
-    reveal,
-)
 from sparring.draws import Draw
 from sparring.errors import SparringError
-from sparring.spec import TableSpec
+from sparring.kinds import DataOptions, decode, describe, encode, kind_of, open_data
+from sparring.kinds.tables.codec import frame_of, reveal
+from sparring.kinds.tables.condition_sampler import ConditionSampler, condition_vector
+from sparring.kinds.tables.reader import chosen_types
+from sparring.kinds.tables.reader import open_data as open_tables
+from sparring.kinds.tables.spec import TableSpec
 
 
 def people(rows: int = 400) -> Any:
@@ -37,7 +31,7 @@ def people(rows: int = 400) -> Any:
 
 
 def opened(source: Any, **options: Any) -> Any:
-    return open_tables(source, DataOptions(**options), silent)
+    return open_tables(source, DataOptions(**options))
 
 
 def test_rows_come_back_as_they_were() -> None:
@@ -86,7 +80,7 @@ def test_kinds_know_tables(tmp_path: Path) -> None:
     people(50).to_csv(tmp_path / "p.tsv", sep="\t", index=False)
     for source in (people(50), tmp_path / "p.tsv", "penguins"):
         data = open_data(source, DataOptions(), cache=tmp_path)
-        assert kind(data.spec) == "table"
+        assert kind_of(data.spec).name == "table"
         x = torch.from_numpy(data.items)
         assert decode(encode(x, data.spec), data.spec) is x
 
@@ -104,7 +98,7 @@ def test_penguins_and_diamonds_come_in_packages() -> None:
 def test_three_of_ten_rows_reveal_nothing_and_three_a_category() -> None:
     data = opened(people())
     index = np.tile(data.train, 100)
-    rows, mask = Questions(data)(index, Draw(0, 0))
+    rows, mask = ConditionSampler(data)(index, Draw(0, 0))
     counts = torch.bincount(mask.sum(1), minlength=4) / len(mask)
     # one column: the categories' .3 and half of the other .4; two: a quarter; three: the rest
     torch.testing.assert_close(counts, torch.tensor([0.3, 0.5, 0.1, 0.1]), atol=0.01, rtol=0)
@@ -120,7 +114,7 @@ def test_rare_categories_are_asked_for_by_the_root_of_their_number() -> None:
     frame = people(1000).assign(job=["king"] * 40 + ["baker"] * 960)
     data = opened(frame, held_out=0.0)
     index = np.tile(data.train, 20)
-    rows = Questions(data)(index, Draw(0, 0))[0]
+    rows = ConditionSampler(data)(index, Draw(0, 0))[0]
     anew = rows != index
     kings = (rows[anew] < 40).mean()
     assert kings == pytest.approx(40**0.5 / (40**0.5 + 960**0.5), abs=0.03)
@@ -130,7 +124,7 @@ def test_rare_categories_are_asked_for_by_the_root_of_their_number() -> None:
 def test_what_a_row_is_asked_by_is_a_function_of_its_position() -> None:
     data = opened(people())
     index = data.train[np.arange(256) % len(data.train)]
-    asked = Questions(data)
+    asked = ConditionSampler(data)
     rows, mask = asked(index, Draw(5, 0))
     some, of_some = asked(index[64:80], Draw(5, 64))
     np.testing.assert_array_equal(some, rows[64:80])
@@ -139,7 +133,7 @@ def test_what_a_row_is_asked_by_is_a_function_of_its_position() -> None:
 
 def test_a_table_without_categories_is_asked_by_numbers_alone() -> None:
     data = opened(people().drop(columns="job"))
-    rows, mask = Questions(data)(data.train, Draw(0, 0))
+    rows, mask = ConditionSampler(data)(data.train, Draw(0, 0))
     np.testing.assert_array_equal(rows, data.train)
     assert 0.3 < mask.any(1).double().mean() < 0.5
 
@@ -155,5 +149,5 @@ def test_what_is_revealed_goes_before_which_columns_they_are() -> None:
 
 def test_a_condition_reveals_what_it_is_given() -> None:
     spec = opened(people()).spec
-    told = condition(spec, {"job": np.array([[0.0, 1.0]] * 3, np.float32)}, 3)
+    told = condition_vector(spec, {"job": np.array([[0.0, 1.0]] * 3, np.float32)}, 3)
     assert told.tolist() == [[0, 0, 1, 0, 0, 1, 0]] * 3  # age, baker, smith, pay; then which

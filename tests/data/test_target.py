@@ -1,8 +1,8 @@
 import pytest
 
-from sparring.data.options import DataOptions
-from sparring.data.target import choose_target, parse_resolution
 from sparring.errors import SparringError
+from sparring.kinds import DataOptions
+from sparring.kinds.images.target import choose_target, parse_resolution
 
 
 @pytest.mark.parametrize(

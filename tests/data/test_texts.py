@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from sparring.data.dataset import Dataset
-from sparring.data.kinds import decode, describe, encode, kind, open_data, presented, thing
-from sparring.data.options import DataOptions
-from sparring.data.text_files import Part, part_of
-from sparring.data.texts import open_texts, texts_of
 from sparring.errors import SparringError
-from sparring.spec import TextSpec
+from sparring.kinds import DataOptions, decode, describe, encode, kind_of, open_data
+from sparring.kinds.texts.codec import texts_of
+from sparring.kinds.texts.lines import TextSource, parse_source
+from sparring.kinds.texts.reader import open_data as open_texts
+from sparring.kinds.texts.spec import TextSpec
 
 WORDS = [
     f"{a}{b}{c}" for a in "bdgk" for b in ("ar", "el", "in") for c in ("o", "us", "ia", "ette")
@@ -38,12 +38,12 @@ def write(path: Path, lines: list[str]) -> Path:
 def test_a_file_s_lines_come_back_as_they_were(tmp_path: Path) -> None:
     data = opened(write(tmp_path / "w.txt", WORDS))
     assert told(data) == WORDS
-    assert (kind(data.spec), thing(data.spec)) == ("text", "text")
+    assert (kind_of(data.spec).name, kind_of(data.spec).noun) == ("text", "text")
     assert data.items.dtype == np.int16
     x = encode(torch.from_numpy(data.items), data.spec)
     assert x.shape == (len(WORDS), *data.spec.shape)
     assert torch.equal(x.sum(1), torch.ones(len(WORDS), data.spec.shape[1]))
-    assert presented(decode(x, data.spec), data.spec) == WORDS
+    assert kind_of(data.spec).codec.to_user_type(decode(x, data.spec), data.spec) == WORDS
     assert describe(data.spec) == "up to 7 characters, 14 different characters"
 
 
@@ -59,15 +59,15 @@ def test_a_column_or_a_key_is_read_too(tmp_path: Path, name: str, content: str) 
     (tmp_path / name).write_text(content)
     source = f"{tmp_path / name}:word"
     assert told(opened(source)) == WORDS
-    assert kind(open_data(source, DataOptions(), cache=tmp_path).spec) == "text"
+    assert kind_of(open_data(source, DataOptions(), cache=tmp_path).spec).name == "text"
     with pytest.raises(SparringError, match=r"has no 'wort'; did you mean 'word'\?"):
         opened(f"{tmp_path / name}:wort")
 
 
 def test_a_csv_without_a_column_stays_a_table(tmp_path: Path) -> None:
-    assert part_of(tmp_path / "a.csv") is None
-    assert part_of("a.csv:text:label") == Part(Path("a.csv"), "text", "label")
-    assert part_of("some/folder") is None
+    assert parse_source(tmp_path / "a.csv") is None
+    assert parse_source("a.csv:text:label") == TextSource(Path("a.csv"), "text", "label")
+    assert parse_source("some/folder") is None
 
 
 def test_labels_come_from_a_second_column_or_from_files_of_a_folder(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_labels_come_from_a_second_column_or_from_files_of_a_folder(tmp_path: Pa
 def test_a_folder_of_images_beside_a_text_file_is_no_text(tmp_path: Path) -> None:
     write(tmp_path / "readme.txt", WORDS)
     (tmp_path / "a.png").write_bytes(b"")
-    assert part_of(tmp_path) is None
+    assert parse_source(tmp_path) is None
 
 
 def test_every_faulty_line_is_named_and_none_is_used(tmp_path: Path) -> None:
@@ -111,7 +111,11 @@ def test_every_faulty_line_is_named_and_none_is_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("line", "reason"),
-    [("{", "no JSON object"), ("[1]", "no JSON object"), ('{"word": 3}', "no text under 'word'")],
+    [
+        ("{", "not a JSON object"),
+        ("[1]", "not a JSON object"),
+        ('{"word": 3}', "no text under 'word'"),
+    ],
 )
 def test_every_faulty_object_is_named(tmp_path: Path, line: str, reason: str) -> None:
     path = tmp_path / "a.jsonl"

@@ -8,12 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from sparring.data.dataset import Dataset
-from sparring.data.kinds import open_data
-from sparring.data.options import DataOptions
-from sparring.data.vectors import coordinate_names, decode, describe, encode, write_points
-from sparring.densities import NAMES, density
 from sparring.errors import SparringError
-from sparring.spec import VectorSpec
+from sparring.kinds import DataOptions, open_data
+from sparring.kinds.points.codec import coordinate_names, decode, describe, encode, write_points
+from sparring.kinds.points.densities import density
+from sparring.kinds.points.spec import DENSITIES, VectorSpec
 
 POINTS = np.random.default_rng(0).normal([3, -200, 7], [1, 30, 1e-3], (400, 3))
 
@@ -63,7 +62,7 @@ def test_repeated_points_are_told() -> None:
     assert any("repeat" in note for note in opened(np.concatenate([POINTS, POINTS[:5]])).notes)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DENSITIES)
 def test_a_known_density_is_drawn_the_same_each_time(name: str) -> None:
     data = opened(name)
     assert spec(data).density == data.name == name

@@ -1,6 +1,6 @@
 """Imports torch once, then runs each command in a forked child: a second less for each test.
 
-What the child runs is `sparring.cli.main` with its own arguments, folder, environment, streams,
+What the child runs is `sparring.cli.app.main` with its own arguments, folder, environment, streams,
 signals and exit, as if it had been started from a shell. `commands.py` is the other end.
 """
 
@@ -8,26 +8,29 @@ import array
 import fcntl
 import json
 import os
+import pkgutil
 import signal
 import socket
 import sys
 import termios
 import traceback
 import warnings
+from importlib import import_module
 from typing import Any
 
 import sklearn.datasets  # noqa: F401
 import torch
 
 import sparring.api
-import sparring.cli
-import sparring.engine
-import sparring.terminal
+import sparring.cli.app
+import sparring.cli.terminal
+import sparring.runs.device
 from sparring.build import build_state, with_depths
-from sparring.recipe import resolve
-from sparring.spec import ImageSpec
+from sparring.kinds.images.spec import ImageSpec
+from sparring.recipes.recipe import resolve
 
 STREAMS = 3
+LAZY = ("matplotlib.backends.backend_agg", "matplotlib.font_manager", "pandas", "soxr", "jinja2")
 
 
 def serve(address: str) -> socket.socket:
@@ -95,11 +98,16 @@ def become(request: dict[str, Any]) -> None:
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
     signal.signal(signal.SIGINT, signal.default_int_handler)
     warnings.simplefilter("error")
-    sparring.engine.PROBE_SECONDS = 0.02  # only the estimate of speed is the worse for it
+    sparring.runs.device.PROBE_SECONDS = 0.02  # only the estimate of speed is the worse for it
 
 
 def warm_up() -> None:
-    """Let the optimiser import what it loads lazily."""
+    """Import what commands load when they first use it, and let the optimiser do so too."""
+    for module in pkgutil.walk_packages(sparring.__path__, "sparring."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+    for name in LAZY:
+        import_module(name)
     torch.set_num_threads(1)  # a pool of threads would not survive the fork
     spec = ImageSpec(8, 8, 1)
     build_state(with_depths(resolve(), spec), spec)
@@ -109,7 +117,7 @@ def run_command(prelude: str) -> int:
     """Run the command line and return what its process would exit with."""
     try:
         exec(compile(prelude, "<prelude>", "exec"), {})
-        sparring.cli.main()
+        sparring.cli.app.main()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else end.code is not None
     except BaseException:

@@ -15,7 +15,7 @@ from typing import Any
 EXECUTABLE = Path(sys.executable).with_name("sparring")
 TINY = ("--size", "tiny", "--threads", "1")
 QUICK = (*TINY, "--budget", "640-images", "--checkpoint.ticks", "5")
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 300  # after which a command is taken to hang, on a busy machine too
 NUMBER_BYTES = 12  # of a message from the server
 
 

@@ -15,6 +15,12 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 
+@pytest.fixture(autouse=True)
+def brief_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the estimate of speed is the worse for it; the server does so too."""
+    monkeypatch.setattr("sparring.runs.device.PROBE_SECONDS", 0.02)
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """The address of a server that has imported everything once."""

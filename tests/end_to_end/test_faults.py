@@ -664,7 +664,7 @@ def test_one_bad_step_is_rolled_back_and_the_run_finishes(cli: CommandLine) -> N
 import sparring.training.loop as loop
 step, calls = loop.train_step, []
 def train_step(state, game, batch):
-    calls.append(state.images)
+    calls.append(state.samples_seen)
     if len(calls) == 6:
         raise loop.NonFinite("the loss is not finite")
     return step(state, game, batch)
@@ -695,12 +695,12 @@ def test_memory_is_not_spent_on_what_a_picture_declares(cli: CommandLine) -> Non
     measure = """
 import atexit, resource, sys
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-import sparring.cli as c
-fail = c._fail
+import sparring.cli.app as c
+fail = c.fail
 def told(message, code):
     print("grew", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, file=sys.stderr)
     fail(message, code)
-c._fail = told
+c.fail = told
 """
     ended = cli("data", "huge", prelude=measure)
     assert "megapixels" in ended.complaint

@@ -11,7 +11,7 @@ from PIL import Image
 
 import sparring
 from sparring.errors import SparringError
-from sparring.recipe import read_recipe
+from sparring.recipes.recipe import read_recipe
 
 SHORT = (*TINY, "--budget", "20k-images", "--checkpoint.ticks", "4")
 
@@ -92,7 +92,7 @@ def test_the_plan_names_the_density(cli: CommandLine) -> None:
 
 def test_convolutions_on_points_are_refused_in_one_line(cli: CommandLine) -> None:
     ended = cli("train", "ring", *SHORT, "--generator.network", "convolutional")
-    assert "convolutional networks are for images" in ended.complaint
+    assert "the network convolutional is for images" in ended.complaint
 
 
 def test_a_line_has_a_picture_too_and_an_exact_density(cli: CommandLine) -> None:

@@ -25,7 +25,7 @@ def images() -> NDArray[np.uint8]:
 
 @pytest.fixture(autouse=True)
 def short_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sparring.engine.PROBE_SECONDS", 0.001)
+    monkeypatch.setattr("sparring.runs.device.PROBE_SECONDS", 0.001)
 
 
 @pytest.fixture
@@ -216,5 +216,5 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_importing_the_package_imports_no_torch() -> None:
-    code = "import sys, sparring, sparring.recipe; sys.exit('torch' in sys.modules)"
+    code = "import sys, sparring, sparring.recipes.recipe; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -12,23 +12,12 @@ from pathlib import Path
 import pytest
 from commands import QUICK, TINY, Command, CommandLine, Ended, events, final
 
-from sparring.recipe import read_recipe
+from sparring.recipes.recipe import read_recipe
 from sparring.training.checkpoint import latest_intact
 
 # A checkpoint at each tick: slow enough to be interrupted, and mostly busy writing.
 THIRTY = (*TINY, "--budget", "30-steps", "--checkpoint.ticks", "30", "--checkpoint.every-ticks")
 SLOW = (*THIRTY, "1")
-LONG = (
-    *TINY,
-    "--budget",
-    "240-steps",
-    "--checkpoint.ticks",
-    "240",
-    "--checkpoint.every-ticks",
-    "1",
-)
-KILLS = 20
-
 KILL_AT_WRITE = """
 import os, signal
 flush, calls = os.fsync, 0
@@ -264,16 +253,21 @@ def test_a_kill_at_any_write_leaves_a_checkpoint_to_go_on_from(
     assert hidden == []
 
 
-def test_twenty_kills_at_random_moments_change_nothing(cli: CommandLine) -> None:
-    without = cli.train("digits", *LONG)
-    delays = random.Random(20)
-    command: Command = cli.start("train", "digits", *LONG)
-    command.until(lambda said: "run folder" in said)
+@pytest.mark.parametrize(
+    ("kills", "steps"), [(6, 100), pytest.param(20, 240, marks=pytest.mark.slow)]
+)
+def test_kills_at_random_moments_change_nothing(kills: int, steps: int, cli: CommandLine) -> None:
+    often = ("--checkpoint.ticks", steps, "--checkpoint.every-ticks", "1")
+    long = (*TINY, "--budget", f"{steps}-steps", *often)
+    without = cli.train("digits", *long)
+    moments = random.Random(20)
+    command: Command = cli.start("train", "digits", *long)
+    command.until(ticks(1))
     run = cli.folder / "runs/0002-digits-tiny"
     reached = []
-    for _ in range(KILLS):
-        time.sleep(delays.uniform(0.02, 0.4))
-        assert command.running, f"finished after {len(reached)} kills"
+    for _ in range(kills):
+        command.until(ticks(moments.randrange(4)))  # at none it may still be starting
+        time.sleep(moments.uniform(0, 0.03))
         command.send(signal.SIGKILL)
         assert command.wait().code == -signal.SIGKILL
         reached.append(int(latest_intact(run / "checkpoints").name))
@@ -282,5 +276,5 @@ def test_twenty_kills_at_random_moments_change_nothing(cli: CommandLine) -> None
     assert ended.code == 0, ended.err
     assert never_warns_of_damage(ended), ended.err
     assert reached == sorted(reached)
-    assert len(set(reached)) > KILLS // 4, "hardly any kill came while it trained"
+    assert len(set(reached)) > kills // 4, "hardly any kill came while it trained"
     assert final(run) == final(without)

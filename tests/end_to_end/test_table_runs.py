@@ -15,6 +15,7 @@ import sparring
 from sparring.errors import SparringError
 
 SHORT = (*TINY, "--budget", "20k-images", "--checkpoint.ticks", "4")
+FEW_TREES = "import sparring.kinds.tables.models as m; m.TREES = m.RESAMPLED = 10"
 COLUMNS = "species,island,bill_length_mm,bill_depth_mm,flipper_length_mm,body_mass_g,sex,year"
 
 
@@ -72,7 +73,8 @@ def test_the_impossible_is_refused_in_a_line(
 
 
 def test_conditions_are_for_tables(run: Path, cli: CommandLine) -> None:
-    assert "a condition on rows of a table" in cli("sample", run, "--where", "a=b").complaint
+    complaint = cli("sample", run, "--where", "a=b").complaint
+    assert "'where' is asked of rows; this run makes images" in complaint
 
 
 def test_a_run_leaves_rows_and_pictures_and_speaks_of_rows(penguins: Path) -> None:
@@ -88,7 +90,7 @@ def test_a_run_leaves_rows_and_pictures_and_speaks_of_rows(penguins: Path) -> No
 
 
 def test_an_evaluation_has_the_card_of_a_table(penguins: Path, cli: CommandLine) -> None:
-    ended = cli("evaluate", penguins, "-n", "200", "--json")
+    ended = cli("evaluate", penguins, "-n", "200", "--json", prelude=FEW_TREES)
     assert ended.code == 0, ended.err
     card = json.loads(ended.out)
     keys = {line["key"] for line in card["lines"]}

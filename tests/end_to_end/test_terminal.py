@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import resource
 import signal
 import struct
 import subprocess
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from commands import EXECUTABLE, QUICK, TINY, CommandLine, Ended, events
+from commands import EXECUTABLE, PATIENCE_SECONDS, QUICK, TINY, CommandLine, Ended, events
 
 SLOW = (*TINY, "--budget", "30-steps", "--checkpoint.ticks", "30", "--checkpoint.every-ticks", "1")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -45,7 +46,7 @@ class Screen:
 
     def until(self, condition: Callable[[str], bool]) -> None:
         """Wait until the text satisfies a condition."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE_SECONDS
         while not condition(self.text):
             assert time.monotonic() < end, self.text
             time.sleep(0.005)
@@ -82,7 +83,10 @@ def on(terminal: Screen) -> dict[str, tuple[int | None, int, int]]:
 def run_alone(*arguments: str, **environment: str) -> Ended:
     """Run the installed command as a process of its own."""
     ended = subprocess.run(
-        [EXECUTABLE, *arguments], capture_output=True, env=os.environ | environment, timeout=60
+        [EXECUTABLE, *arguments],
+        capture_output=True,
+        env=os.environ | environment,
+        timeout=PATIENCE_SECONDS,
     )
     return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
@@ -125,8 +129,8 @@ HANG_IN_CHECKPOINT = """
 import time, sparring.training.checkpoint as checkpoint
 save = checkpoint.save
 def slow(state, *rest, **spare):
-    if state.images > 64 * 5:
-        time.sleep(20)
+    if state.samples_seen > 64 * 5:
+        time.sleep(3600)
     return save(state, *rest, **spare)
 checkpoint.save = slow
 """
@@ -137,13 +141,11 @@ def test_ctrl_c_twice_stops_at_once(cli: CommandLine) -> None:
         how = on(terminal) | {"prelude": HANG_IN_CHECKPOINT, "TERM": "xterm"}
         command = cli.start("train", "digits", *SLOW, **how)
         terminal.until(lambda text: "384/1920" in text)
-        began = time.monotonic()
         terminal.type(CTRL_C)
         time.sleep(0.2)
         assert command.running
         terminal.type(CTRL_C)
         assert command.wait().code == 130
-        assert time.monotonic() - began < 5
     assert "Traceback" not in terminal.text
     assert "sparring: stopped" in terminal.text
     resumed = cli("resume", "latest")
@@ -151,12 +153,20 @@ def test_ctrl_c_twice_stops_at_once(cli: CommandLine) -> None:
     assert "resuming '0001-digits-tiny' at 320" in resumed.err
 
 
+HANG_IN_READING = """
+import sys, time, sparring.runs.plan as plan
+def hang(*arguments, **named):
+    print("reading", file=sys.stderr, flush=True)
+    time.sleep(3600)
+plan.open_data = hang
+"""
+
+
 def test_ctrl_c_before_training_stops_at_once_and_leaves_no_run(cli: CommandLine) -> None:
-    reading = "import time, sparring.plan as p; p.open_data = lambda *a, **k: time.sleep(20)"
-    command = cli.start("train", "digits", *SLOW, prelude=reading)
-    time.sleep(0.3)
+    command = cli.start("train", "digits", *SLOW, prelude=HANG_IN_READING)
+    command.until(lambda said: "reading" in said)
     command.send(signal.SIGINT)
-    ended = command.wait(5)
+    ended = command.wait()
     assert ended.code == 130
     assert ended.complaint == "sparring: stopped"
     assert not (cli.folder / "runs").exists()
@@ -203,24 +213,27 @@ def test_help_imports_no_torch(arguments: tuple[str, ...], tmp_path: Path) -> No
         [sys.executable, "-X", "importtime", EXECUTABLE, *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         cwd=tmp_path,
     )
     assert ended.returncode == 0
     modules = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
-    assert "sparring.cli" in modules
+    assert "sparring.cli.app" in modules
     assert modules.isdisjoint({"torch", "sklearn", "scipy", "pandas"})
 
 
 def test_help_costs_well_under_half_of_importing_torch() -> None:
+    """In seconds of the processor, which other processes cost little of."""
+
     def seconds(*command: str | Path) -> float:
-        began = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
-        return time.perf_counter() - began
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
     rounds = [
         (seconds(EXECUTABLE, "--help"), seconds(sys.executable, "-c", "import torch"))
-        for _ in range(3)
+        for _ in range(2)
     ]
     ours, torchs = (min(column) for column in zip(*rounds, strict=True))
     assert ours < 0.45 * torchs
@@ -269,6 +282,6 @@ def test_a_pipe_closed_early_is_no_traceback(trained: Path) -> None:
         ["bash", "-c", f"exec 3> >(exec true); sleep 0.3; {command}"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
     assert ended.stdout == ""

@@ -76,7 +76,7 @@ def test_texts_are_as_wanted(words: Path, at: CommandLine) -> None:
     assert not set(lines) & set(MORE)
     refused = at("sample", words, "--like", "☃", "-n", "3")
     assert (refused.code, refused.out) == (1, "")
-    assert "only 0 of 20,480 texts are as wanted; ask for fewer, or less" in refused.err
+    assert "only 0 of 20,480 texts match; relax --like or --novel, or lower -n" in refused.err
 
 
 def test_labels_are_asked_for_and_written_as_json(at: CommandLine) -> None:
@@ -146,7 +146,7 @@ def test_a_list_of_texts_from_python() -> None:
     made = gan.fit(MORE).sample(5)
     assert len(made) == 5
     assert all(isinstance(text, str) for text in made)
-    with pytest.raises(SparringError, match="are for texts"):
+    with pytest.raises(SparringError, match="is for texts"):
         sparring.GAN(budget="64-images", options={"generator.network": "sequence"}).fit(
             np.random.default_rng(0).normal(size=(60, 8))
         )

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from commands import CommandLine
 
-from sparring import portraits, theory_commands
-from sparring.theory_commands import PenaltyName
+from sparring.cli import theory as theory_commands
+from sparring.cli.theory import PenaltyName
+from sparring.theory import figures as portraits
 
 
 def test_the_table_names_statement_source_expected_computed_and_error(cli: CommandLine) -> None:

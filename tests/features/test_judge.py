@@ -12,11 +12,11 @@ from safetensors.torch import save_file
 from seeded import UPDATES
 
 from sparring.data.dataset import Dataset
-from sparring.data.options import DataOptions
-from sparring.data.vectors import open_vectors
 from sparring.errors import SparringError
-from sparring.features.classifier import METADATA, Judge, judge
+from sparring.features.classifier import METADATA, ImageClassifier, train_or_load_classifier
 from sparring.features.files import from_file
+from sparring.kinds import DataOptions
+from sparring.kinds.points.reader import open_data as open_vectors
 from sparring.metrics.classes import class_score
 
 
@@ -25,7 +25,7 @@ def kept_file(cache: Path, data: Dataset, updates: int) -> Path:
     return path
 
 
-def test_it_tells_the_digits_it_never_saw(digits: Dataset, digit_judge: Judge) -> None:
+def test_it_tells_the_digits_it_never_saw(digits: Dataset, digit_judge: ImageClassifier) -> None:
     assert digits.labels is not None
     held_out = digits.items[digits.held_out]
     probabilities = digit_judge.probabilities(held_out)
@@ -39,7 +39,7 @@ def test_it_tells_the_digits_it_never_saw(digits: Dataset, digit_judge: Judge) -
 
 
 def test_the_head_on_the_features_gives_the_probabilities(
-    digits: Dataset, cache: Path, digit_judge: Judge
+    digits: Dataset, cache: Path, digit_judge: ImageClassifier
 ) -> None:
     """The features are the penultimate layer, before its activation x·σ(x)."""
     with safe_open(kept_file(cache, digits, UPDATES), "np") as file:
@@ -56,17 +56,17 @@ def test_training_again_gives_the_same_weights_and_leaves_torch_as_it_was(
 ) -> None:
     torch.manual_seed(1)
     state = torch.get_rng_state()
-    first = judge(digits, tmp_path / "one", updates=5)
+    first = train_or_load_classifier(digits, tmp_path / "one", updates=5)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(2)
     torch.set_num_threads(2)
     try:
-        second = judge(digits, tmp_path / "two", updates=5)
+        second = train_or_load_classifier(digits, tmp_path / "two", updates=5)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
     assert first.extractor.digest == second.extractor.digest
-    longer = judge(digits, tmp_path / "one", updates=6)
+    longer = train_or_load_classifier(digits, tmp_path / "one", updates=6)
     assert longer.extractor.digest != first.extractor.digest
 
 
@@ -76,26 +76,29 @@ def test_what_the_cache_has_is_not_trained_again(digits: Dataset, tmp_path: Path
     def progress(what: str, done: int, total: int) -> None:
         told.append((done, total))
 
-    first = judge(digits, tmp_path, progress=progress, updates=3)
+    first = train_or_load_classifier(digits, tmp_path, progress=progress, updates=3)
     assert told == [(1, 3), (2, 3), (3, 3)]
-    second = judge(digits, tmp_path, progress=progress, updates=3)
+    second = train_or_load_classifier(digits, tmp_path, progress=progress, updates=3)
     assert len(told) == 3
     assert first.extractor.digest == second.extractor.digest
     assert first.accuracy == second.accuracy
     other = replace(digits, fingerprint="f" * 32)
-    judge(other, tmp_path, progress=progress, updates=3)
+    train_or_load_classifier(other, tmp_path, progress=progress, updates=3)
     assert len(told) == 6
 
 
 def test_a_damaged_cache_is_trained_again(digits: Dataset, tmp_path: Path) -> None:
-    first = judge(digits, tmp_path, updates=3)
+    first = train_or_load_classifier(digits, tmp_path, updates=3)
     path = kept_file(tmp_path, digits, 3)
     path.write_bytes(path.read_bytes()[:500])
-    assert judge(digits, tmp_path, updates=3).extractor.digest == first.extractor.digest
+    assert (
+        train_or_load_classifier(digits, tmp_path, updates=3).extractor.digest
+        == first.extractor.digest
+    )
 
 
 def test_the_kept_file_can_be_given_to_others(
-    digits: Dataset, cache: Path, digit_judge: Judge
+    digits: Dataset, cache: Path, digit_judge: ImageClassifier
 ) -> None:
     path = kept_file(cache, digits, UPDATES)
     extractor = from_file(path)
@@ -121,15 +124,13 @@ def test_without_labels_or_with_one_class_there_is_nothing_to_learn(
     assert digits.labels is not None
     for data in (plain, replace(digits, labels=np.zeros_like(digits.labels))):
         with pytest.raises(SparringError, match="labels of at least 2 classes"):
-            judge(data, tmp_path, updates=1)
+            train_or_load_classifier(data, tmp_path, updates=1)
 
 
 def test_vectors_are_refused(tmp_path: Path) -> None:
-    data = open_vectors(
-        np.random.default_rng(0).normal(size=(50, 2)), DataOptions(), lambda *_: None
-    )
+    data = open_vectors(np.random.default_rng(0).normal(size=(50, 2)), DataOptions())
     with pytest.raises(SparringError, match="looks at images"):
-        judge(data, tmp_path)
+        train_or_load_classifier(data, tmp_path)
 
 
 @pytest.mark.parametrize("shape", [(64, 48, 4), (1, 5, 1), (8, 200, 2)])
@@ -145,8 +146,8 @@ def test_images_of_any_size_are_classified(digits: Dataset, tmp_path: Path, shap
         held_out=np.array([0, 1, 38, 39]),
         fingerprint=str(shape),
     )
-    found = judge(data, tmp_path, updates=12)
+    found = train_or_load_classifier(data, tmp_path, updates=12)
     assert found.extractor.run(items).shape == (40, 64)
     assert found.accuracy == 1
     nobody = replace(data, held_out=np.arange(0), fingerprint="none")
-    assert judge(nobody, tmp_path, updates=1).accuracy is None
+    assert train_or_load_classifier(nobody, tmp_path, updates=1).accuracy is None

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from sparring.data.dataset import Dataset
-from sparring.data.options import DataOptions
-from sparring.data.sounds import open_sounds
 from sparring.errors import SparringError
-from sparring.features import resemblyzer
-from sparring.features.choose import choose
-from sparring.features.classifier import judge
-from sparring.features.mel import BANDS, mel_pictures, picture_framing, pictured
-from sparring.spec import AudioSpec
+from sparring.evaluation.extractors import choose
+from sparring.features.classifier import train_or_load_classifier
+from sparring.kinds import DataOptions
+from sparring.kinds.sounds.features import resemblyzer
+from sparring.kinds.sounds.features.mel import BANDS, mel_pictures, picture_framing, pictured
+from sparring.kinds.sounds.reader import open_data as open_sounds
+from sparring.kinds.sounds.spec import AudioSpec
 
 RATE = 8000
 
@@ -73,7 +73,7 @@ def test_extractors_of_images_look_at_the_pictures(tones: Dataset, tmp_path: Pat
 
 
 def test_a_classifier_learns_the_labels_from_them(tones: Dataset, tmp_path: Path) -> None:
-    told = judge(pictured(tones), tmp_path, updates=60)
+    told = train_or_load_classifier(pictured(tones), tmp_path, updates=60)
     assert told.accuracy == 1
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from sparring.features.mel import BANDS, mel_pictures, picture_framing
-from sparring.spec import Framing
-from sparring.spectrum import log_mel
+from sparring.kinds.sounds.features.mel import BANDS, mel_pictures, picture_framing
+from sparring.kinds.sounds.spec import Framing
+from sparring.kinds.sounds.spectrum import log_mel
 
 WANTED = picture_framing(Framing(8000, 1600, 128, 64))
 TIME = np.arange(1600) / 8000

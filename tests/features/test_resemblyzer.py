@@ -9,11 +9,10 @@ import pytest
 import torch
 
 from sparring.data.dataset import Dataset
-from sparring.data.options import DataOptions
-from sparring.data.sounds import open_sounds
 from sparring.errors import SparringError
-from sparring.features import resemblyzer
-from sparring.features.resemblyzer import (
+from sparring.kinds import DataOptions
+from sparring.kinds.sounds.features import resemblyzer
+from sparring.kinds.sounds.features.resemblyzer import (
     BANDS,
     FRAMES,
     WIDTH,
@@ -22,6 +21,7 @@ from sparring.features.resemblyzer import (
     network_of,
     voice_encoder,
 )
+from sparring.kinds.sounds.reader import open_data as open_sounds
 
 RATE = 16_000
 packaged = pytest.mark.skipif(find_spec(resemblyzer.PACKAGE) is None, reason="no weights here")

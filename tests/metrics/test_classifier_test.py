@@ -9,7 +9,7 @@ from scipy.stats import beta, mannwhitneyu
 
 from sparring.errors import SparringError
 from sparring.metrics import classifier
-from sparring.metrics.classifier import c2st, delong, train
+from sparring.metrics.classifier import c2st, delong, train_classifier
 
 RNG = np.random.default_rng(0)
 
@@ -31,7 +31,7 @@ def test_delong_is_its_double_sum_ties_included(n: int) -> None:
 def test_accuracy_and_area_are_those_of_samples_the_classifier_has_not_seen() -> None:
     x, y = gaussians(200, 6)
     y += 0.4
-    found, judge = c2st(x, y), train(x, y, 0)
+    found, judge = c2st(x, y), train_classifier(x, y, 0)
     real, fake = judge.score(judge.x), judge.score(judge.y)
     assert (len(real), len(fake), judge.trained) == (100, 100, 100)
     right = int((real <= 0).sum() + (fake > 0).sum())
@@ -57,7 +57,7 @@ def test_accuracy_and_area_are_those_of_samples_the_classifier_has_not_seen() ->
 def test_a_classifier_that_could_learn_anything_by_heart_says_nothing_at_p_equal_q() -> None:
     """In 300 dimensions it is right about all it was trained on."""
     x, y = gaussians(100, 300)
-    judge = train(x, y, 0)
+    judge = train_classifier(x, y, 0)
     assert (judge.score(x) <= 0).sum() + (judge.score(y) > 0).sum() > 140
     found = c2st(x, y)
     assert found["accuracy"].low < 0.5 < found["accuracy"].high
@@ -104,10 +104,10 @@ def test_more_samples_than_a_classifier_can_use_go_to_the_test(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     x, y = gaussians(100, 4)
-    monkeypatch.setattr(classifier, "MOST_TRAINED", 30)
+    monkeypatch.setattr(classifier, "MAX_TRAINED", 30)
     whole = c2st(x, y)
     assert "trained on 30 and tested on 70 a side" in whole["auc"].method
-    monkeypatch.setattr(classifier, "ROWS", 17)
+    monkeypatch.setattr(classifier, "CHUNK", 17)
     in_parts = c2st(x, y)
     assert in_parts["auc"].value == pytest.approx(whole["auc"].value)
 

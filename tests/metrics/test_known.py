@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from sparring.densities import density
-from sparring.metrics import known
+from sparring.kinds.points import known
+from sparring.kinds.points.densities import density
 
 RING, GRID, LINE = density("ring"), density("grid"), density("gaussian1d")
 

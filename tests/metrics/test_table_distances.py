@@ -1,4 +1,4 @@
-"""`sparring.metrics.tables`: exact values, known laws, and rows that are copied."""
+"""`sparring.kinds.tables.metrics`: exact values, known laws, and rows that are copied."""
 
 from math import exp, log, sqrt
 
@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from sparring.errors import SparringError
-from sparring.metrics.tables import association_gap, associations, coded, copies, marginal_distances
+from sparring.kinds.tables.metrics import association_gap, associations, coded, copies
+from sparring.metrics.marginals import marginal_distances
 
 
 def mixed(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
@@ -23,17 +24,17 @@ def test_distances_of_columns_are_exact() -> None:
     real = pd.DataFrame({"n": [-1.0] * 20, "c": ["a"] * 15 + ["b"] * 5})
     fake = pd.DataFrame({"n": [np.nan] * 5 + [2.0] * 15, "c": ["a"] * 5 + ["z"] * 15})
     found = marginal_distances(*coded(real, fake))
-    assert found["n"].found.value == pytest.approx(0.75)  # 1 − ¼: the missing lie below −1
-    assert found["c"].found.value == pytest.approx(0.75)
+    assert found["n"].estimate.value == pytest.approx(0.75)  # 1 − ¼: the missing lie below −1
+    assert found["c"].estimate.value == pytest.approx(0.75)
 
 
 def test_a_shifted_column_is_named_and_the_others_are_not() -> None:
     found = marginal_distances(*coded(mixed(800, 0), mixed(800, 1, shift=0.5)))
-    assert found["noise"].found.p_value == 0.01
-    assert found["noise"].found.value > 3 * found["noise"].at_best
+    assert found["noise"].estimate.p_value == 0.01
+    assert found["noise"].estimate.value > 3 * found["noise"].mean_under_null
     for name in ("x", "sign"):
-        assert found[name].found.p_value > 0.05
-        assert found[name].found.value < 2 * found[name].at_best
+        assert found[name].estimate.p_value > 0.05
+        assert found[name].estimate.value < 2 * found[name].mean_under_null
 
 
 def test_the_interval_of_a_distance_holds_the_truth() -> None:
@@ -42,7 +43,7 @@ def test_the_interval_of_a_distance_holds_the_truth() -> None:
         one = marginal_distances(
             *coded(mixed(400, seed), mixed(400, 90 + seed, 0.5)), permutations=9
         )
-        assert one["noise"].found.low <= truth <= one["noise"].found.high
+        assert one["noise"].estimate.low <= truth <= one["noise"].estimate.high
 
 
 def test_associations_are_those_of_the_law() -> None:
@@ -59,17 +60,18 @@ def test_kept_associations_are_rarely_called_lost() -> None:
     """The p-value is exact, so that at the level .05 more than five of 20 have a chance of 3e-4."""
     tables = [(mixed(300, seed), mixed(300, 50 + seed)) for seed in range(20)]
     gaps = [association_gap(*coded(*pair)) for pair in tables]
-    assert sum(gap.found.p_value <= 0.05 for gap in gaps) <= 5
-    means = [np.mean([gap.found.value for gap in gaps]), np.mean([gap.at_best for gap in gaps])]
-    assert means[0] == pytest.approx(means[1], rel=0.25)
+    assert sum(gap.estimate.p_value <= 0.05 for gap in gaps) <= 5
+    observed = np.mean([gap.estimate.value for gap in gaps])
+    under_null = np.mean([gap.mean_under_null for gap in gaps])
+    assert observed == pytest.approx(under_null, rel=0.25)
 
 
 def test_lost_associations_are_found() -> None:
     real, lost = mixed(600, 0), mixed(600, 2)
     lost["sign"] = lost["sign"].sample(frac=1, random_state=0).to_numpy()
     gap = association_gap(*coded(real, lost))
-    assert gap.found.p_value == 0.01
-    assert gap.found.low > gap.at_best
+    assert gap.estimate.p_value == 0.01
+    assert gap.estimate.low > gap.mean_under_null
 
 
 def test_copies_are_counted_beside_the_natural_rate() -> None:

@@ -1,4 +1,4 @@
-"""`sparring.metrics.table_models`: perfect samplers pass, shuffled columns and copiers do not."""
+"""`sparring.kinds.tables.models`: perfect samplers pass, shuffled columns and copiers do not."""
 
 from pathlib import Path
 
@@ -7,13 +7,8 @@ import pandas as pd
 import pytest
 
 from sparring.errors import SparringError
-from sparring.metrics.table_models import (
-    sequential_trees,
-    shuffled_columns,
-    table_c2st,
-    usefulness,
-)
-from sparring.metrics.tables import associations, coded, copies
+from sparring.kinds.tables.metrics import associations, coded, copies
+from sparring.kinds.tables.models import sequential_trees, shuffled_columns, table_c2st, usefulness
 
 
 def related(rows: int, seed: int) -> pd.DataFrame:

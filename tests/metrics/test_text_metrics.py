@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sparring.errors import SparringError
-from sparring.metrics.texts import CountModel, nearest_edits, ngram_js
+from sparring.kinds.texts.metrics import CountModel, nearest_edits, ngram_js
 
 
 def random_texts(n: int, seed: int, tilt: float = 0.0) -> list[str]:

@@ -94,7 +94,7 @@ def test_a_shift_is_seen_exactly_by_whole_frames() -> None:
 
 
 def test_the_mean_over_many_directions_is_the_mean_of_each(monkeypatch) -> None:
-    monkeypatch.setattr(transport, "TOGETHER", 7)
+    monkeypatch.setattr(transport, "BLOCK", 7)
     along = frames(3, 30, np.random.default_rng(3))
     found = sliced(X, Y, along)
     alone = [sliced(X @ one[:, None], Y @ one[:, None], LINE) for one in along]

@@ -3,19 +3,21 @@
 import numpy as np
 
 from sparring.metrics.estimate import Estimate
-from sparring.metrics.trend import Trend, by_intervals, choice, trend
+from sparring.metrics.trend import Trend, Worse, choice, trend
 
 
-def looks(*values: float, reach: float = 1.0) -> list[Estimate]:
-    return [Estimate(v, v - reach, v + reach, 100, "test") for v in values]
+def by_intervals(*values: float, reach: float = 1.0) -> Worse:
+    """Call one value worse than another where intervals of this reach do not overlap."""
+    intervals = [Estimate(v, v - reach, v + reach, 100, "test") for v in values]
+    return lambda a, b: intervals[a].low > intervals[b].high
 
 
 def told(*values: float) -> Trend:
-    return trend(values, by_intervals(looks(*values)))
+    return trend(values, by_intervals(*values))
 
 
 def chosen(*values: float) -> int:
-    return choice(values, by_intervals(looks(*values)))
+    return choice(values, by_intervals(*values))
 
 
 def test_it_is_too_early_before_the_fourth_look() -> None:

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from sparring.kinds.images.spec import ImageSpec
 from sparring.networks.blocks import LEAK, Conditioning, Projection, activation, output_range
-from sparring.spec import ImageSpec
 
 
 def test_projection_is_a_linear_logit_plus_the_features_on_the_label() -> None:

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from sparring.networks.excitation import (
+from sparring.kinds.images.networks.excitation import (
     Excitation,
     ExcitationDiscriminator,
     ExcitationGenerator,
     TwoPathHalving,
 )
-from sparring.spec import ImageSpec
+from sparring.kinds.images.spec import ImageSpec
 
 
 @pytest.fixture(autouse=True)

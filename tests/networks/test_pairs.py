@@ -8,18 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from sparring.errors import SparringError
-from sparring.networks.blocks import default_depth
-from sparring.networks.convolutional import (
+from sparring.kinds.images.networks.convolutional import (
     ChannelsFirst,
     ChannelsLast,
     ConvolutionalDiscriminator,
     ConvolutionalGenerator,
     ResizeConvolution,
 )
-from sparring.networks.excitation import ExcitationDiscriminator, ExcitationGenerator
+from sparring.kinds.images.networks.excitation import ExcitationDiscriminator, ExcitationGenerator
+from sparring.kinds.images.networks.residual import ResidualDiscriminator, ResidualGenerator
+from sparring.kinds.images.spec import ImageSpec, halvings
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
-from sparring.networks.residual import ResidualDiscriminator, ResidualGenerator
-from sparring.spec import ImageSpec
 
 Pair = tuple[nn.Module, nn.Module]
 LATENT = 6
@@ -30,24 +29,24 @@ def mlp(spec: ImageSpec, norm: Any = "batch") -> Pair:
 
 
 def transposed(spec: ImageSpec, norm: Any = "batch") -> Pair:
-    depth = default_depth(spec)
+    depth = halvings(spec)
     generator = ConvolutionalGenerator(spec, LATENT, 4, depth, norm=norm)
     return generator, ConvolutionalDiscriminator(spec, 4, depth)
 
 
 def nearest(spec: ImageSpec, norm: Any = "batch") -> Pair:
-    depth = default_depth(spec)
+    depth = halvings(spec)
     generator = ConvolutionalGenerator(spec, LATENT, 4, depth, "silu", norm, "nearest")
     return generator, ConvolutionalDiscriminator(spec, 4, depth, "silu")
 
 
 def residual(spec: ImageSpec, norm: Any = "none") -> Pair:
-    depth = default_depth(spec)
+    depth = halvings(spec)
     return ResidualGenerator(spec, LATENT, 4, depth), ResidualDiscriminator(spec, 4, depth)
 
 
 def excitation(spec: ImageSpec, norm: Any = "batch") -> Pair:
-    depth = default_depth(spec)
+    depth = halvings(spec)
     generator = ExcitationGenerator(spec, LATENT, 4, depth, norm)
     return generator, ExcitationDiscriminator(spec, 4, depth)
 
@@ -202,7 +201,7 @@ def test_the_pair_has_no_other_randomness_than_its_inputs(pair: Callable[..., Pa
 def test_the_default_depth_halves_down_to_at_least_four_pixels(
     size: tuple[int, int], depth: int
 ) -> None:
-    assert default_depth(ImageSpec(*size, 1)) == depth
+    assert halvings(ImageSpec(*size, 1)) == depth
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])

@@ -8,16 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, pad
 
-from sparring.networks.blocks import LEAK
-from sparring.networks.residual import (
+from sparring.kinds.images.networks.residual import (
     Doubling,
     Halving,
     ResidualBlock,
     ResidualDiscriminator,
     ResidualGenerator,
-    start,
+    init_weights,
 )
-from sparring.spec import ImageSpec
+from sparring.kinds.images.spec import ImageSpec
+from sparring.networks.blocks import LEAK
 
 DOUBLE = torch.float64
 COLOUR = ImageSpec(32, 32, 3)
@@ -129,7 +129,7 @@ def test_branches_of_unit_gain_together_leave_a_variance_below_e(count: int) -> 
     with torch.no_grad():
         for _ in range(count):
             block = ResidualBlock(32, count)
-            start(block.reduce)
+            init_weights(block.reduce)
             x = block(x)
     expected = (1 + 1 / count) ** count
     assert 0.75 * expected < float(x.square().mean()) < 1.2 * expected

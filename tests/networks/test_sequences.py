@@ -7,16 +7,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from sparring.data.texts import decode
 from sparring.draws import Draw
-from sparring.networks.recurrent import RecurrentGenerator
-from sparring.networks.sequence import (
+from sparring.kinds.texts.codec import decode
+from sparring.kinds.texts.networks.recurrent import RecurrentGenerator
+from sparring.kinds.texts.networks.sequence import (
     SequenceDiscriminator,
     SequenceGenerator,
     straight_through,
 )
+from sparring.kinds.texts.spec import TextSpec
 from sparring.penalties import r1, scored
-from sparring.spec import TextSpec
 
 SPEC = TextSpec(("", "a", "b", "c"), 5)
 LABELLED = TextSpec(("", "a", "b", "c"), 5, classes=("x", "y"))
@@ -96,7 +96,7 @@ def test_what_is_drawn_has_the_probabilities_that_are_told() -> None:
     spec = TextSpec(("", "a", "b"), 2)
     model = RecurrentGenerator(spec, 2, 8).eval()
     latent = Draw(0).normal("test", (40_000, model.latent))
-    latent[:, : model.driving] = 0
+    latent[:, : model.latent_size] = 0
     with torch.no_grad():
         texts = model(latent).argmax(1)
         found, counts = texts.unique(dim=0, return_counts=True)
@@ -111,7 +111,7 @@ def test_a_low_temperature_takes_the_likeliest_symbol() -> None:
     spec = TextSpec(("", "a", "b", "c"), 1)
     model = RecurrentGenerator(spec, 2, 8).eval()
     latent = Draw(0).normal("test", (400, model.latent))
-    latent[:, : model.driving] = 0
+    latent[:, : model.latent_size] = 0
     with torch.no_grad():
         cold, warm = (model(latent, None, t).argmax(1) for t in (1e-4, 1.0))
         likeliest = int(model.log_likelihood(torch.arange(4)[:, None]).argmax())

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from sparring.data.sounds import decode
-from sparring.networks import wave as waves
+from sparring.kinds.sounds.codec import decode
+from sparring.kinds.sounds.networks import wave as waves
+from sparring.kinds.sounds.networks.frames import MAX_LEVEL, InverseSTFTGenerator
+from sparring.kinds.sounds.networks.wave import LAYERS, WaveDiscriminator
+from sparring.kinds.sounds.spec import AudioSpec, Form, Framing
+from sparring.kinds.sounds.spectrum import inverse_stft
 from sparring.networks.blocks import LEAK
-from sparring.networks.frames import LOUDEST, InverseSTFTGenerator
-from sparring.networks.wave import LAYERS, WaveDiscriminator
-from sparring.spec import AudioSpec, Form, Framing
-from sparring.spectrum import inverse_stft
 
 FRAMING = Framing(8000, 1600, 64, 32)
 BINS, FRAMES = FRAMING.bins, FRAMING.frames
@@ -57,7 +57,7 @@ def test_no_level_is_louder_than_the_loudest() -> None:
     head = torch.zeros(3 * BINS, FRAMES)
     head[BINS : 2 * BINS] = 1
     louder, loudest = head.clone(), head.clone()
-    louder[:BINS], loudest[:BINS] = 100, LOUDEST
+    louder[:BINS], loudest[:BINS] = 100, MAX_LEVEL
     spec = AudioSpec(FRAMING, (0.0,) * BINS, (1.0,) * BINS, form="sound")
     torch.testing.assert_close(wave_of(louder, spec), wave_of(loudest, spec))
 

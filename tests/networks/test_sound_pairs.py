@@ -9,16 +9,21 @@ from torch import Tensor, nn
 
 from sparring.draws import Draw
 from sparring.errors import SparringError
-from sparring.networks.frames import (
+from sparring.kinds.sounds.networks.frames import (
     FramesDiscriminator,
     FramesGenerator,
     InverseSTFTGenerator,
-    ResidualBlock,
 )
-from sparring.networks.wave import SHUFFLE, WaveDiscriminator, WaveGenerator, shuffled
+from sparring.kinds.sounds.networks.wave import (
+    MAX_SHIFT,
+    WaveDiscriminator,
+    WaveGenerator,
+    shuffle_phase,
+)
+from sparring.kinds.sounds.spec import AudioSpec, Form, Framing
+from sparring.kinds.sounds.spectrum import analyse, analyse_with_phase, inverse_stft
+from sparring.networks.conv1d import ResidualBlock
 from sparring.penalties import r1, scored
-from sparring.spec import AudioSpec, Form, Framing
-from sparring.spectrum import analyse, analyse_with_phase, inverse_stft
 
 GENERATORS: dict[Form, Any] = {
     "frames": lambda spec: FramesGenerator(spec, 8, 16, 1),
@@ -89,7 +94,7 @@ def test_the_label_decides_too(form: Form) -> None:
 
 def test_residual_branches_start_at_zero() -> None:
     x = torch.randn(2, 16, 20)
-    assert torch.equal(ResidualBlock(16)(x), x)
+    assert torch.equal(ResidualBlock(16, 3)(x), x)
 
 
 def test_the_wave_is_the_inverse_transform_of_level_and_phase() -> None:
@@ -132,8 +137,8 @@ def test_r1_reaches_every_weight_of_the_discriminator(form: Form) -> None:
 
 def test_phase_shuffle_shifts_by_two_at_most() -> None:
     maps = torch.arange(40.0).repeat(50, 3, 1)
-    shifts = shuffled(maps, Draw(0), 0)[:, 0, 10] - 10
-    assert set(shifts.tolist()) == set(range(-SHUFFLE, SHUFFLE + 1))
+    shifts = shuffle_phase(maps, Draw(0), 0)[:, 0, 10] - 10
+    assert set(shifts.tolist()) == set(range(-MAX_SHIFT, MAX_SHIFT + 1))
 
 
 def test_phases_are_shuffled_only_while_training_and_by_the_batch_alone() -> None:
@@ -149,10 +154,10 @@ def test_phases_are_shuffled_only_while_training_and_by_the_batch_alone() -> Non
 
 
 def test_forms_follow_from_the_networks() -> None:
-    from sparring.build import formed, with_depths
+    from sparring.build import with_depths, with_representation
     from sparring.data.dataset import Dataset
-    from sparring.presets import preset
-    from sparring.recipe import nested, resolve
+    from sparring.recipes.named import preset
+    from sparring.recipes.recipe import nested, resolve
 
     spec = spec_of("frames")
     nothing: Any = None
@@ -165,7 +170,7 @@ def test_forms_follow_from_the_networks() -> None:
     ):
         asked = {"generator.network": generator, "discriminator.network": discriminator}
         recipe = with_depths(resolve(preset("default", "tiny", spec), nested(asked)), spec)
-        assert formed(data, recipe).spec == replace(spec, form=form)
+        assert with_representation(data, recipe).spec == replace(spec, form=form)
     wrong = {"generator.network": "frames", "discriminator.network": "wave"}
     with pytest.raises(SparringError, match="does not go with the discriminator wave"):
-        formed(data, resolve(preset("default", "tiny", spec), nested(wrong)))
+        with_representation(data, resolve(preset("default", "tiny", spec), nested(wrong)))

@@ -8,11 +8,12 @@ import pytest
 import torch
 from scipy.stats import chisquare, kstest
 
-from sparring.data.table_types import infer
-from sparring.data.tables import condition
 from sparring.draws import Draw
-from sparring.networks.tabular import TabularDiscriminator, TabularGenerator, gumbel
-from sparring.spec import TableSpec
+from sparring.kinds.tables.condition_sampler import condition_vector
+from sparring.kinds.tables.networks import TabularDiscriminator, TabularGenerator
+from sparring.kinds.tables.spec import TableSpec
+from sparring.kinds.tables.types import infer
+from sparring.networks.gumbel import gumbel
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_revealed_columns_come_out_as_they_went_in_and_the_rest_is_drawn(
     spec: TableSpec, generator: TabularGenerator
 ) -> None:
     given = np.eye(3, dtype=np.float32)[np.arange(30) % 3]
-    told = condition(spec, {"kind": given, "weight": np.full((30, 1), 0.25, np.float32)}, 30)
+    told = condition_vector(spec, {"kind": given, "weight": np.full((30, 1), 0.25, np.float32)}, 30)
     row = generator(latents(generator, 30), told).detach()
     start = next(block.start for block in spec.blocks if block.column == "kind")
     assert (row[:, start : start + 3].numpy() == given).all()
@@ -78,7 +79,8 @@ def test_what_is_revealed_changes_the_rest(spec: TableSpec, generator: TabularGe
     z = latents(generator, 20)
     a, b = (
         generator(
-            z, condition(spec, {"kind": np.tile(np.eye(3, dtype=np.float32)[i], (20, 1))}, 20)
+            z,
+            condition_vector(spec, {"kind": np.tile(np.eye(3, dtype=np.float32)[i], (20, 1))}, 20),
         )
         for i in (0, 1)
     )
@@ -87,7 +89,7 @@ def test_what_is_revealed_changes_the_rest(spec: TableSpec, generator: TabularGe
 
 def test_nothing_revealed_is_no_condition(spec: TableSpec, generator: TabularGenerator) -> None:
     z = latents(generator, 20)
-    torch.testing.assert_close(generator(z), generator(z, condition(spec, {}, 20)))
+    torch.testing.assert_close(generator(z), generator(z, condition_vector(spec, {}, 20)))
 
 
 def test_categories_of_equal_logits_are_equally_likely(
@@ -112,7 +114,7 @@ def test_the_discriminator_sees_which_columns_were_revealed(spec: TableSpec) -> 
     torch.manual_seed(0)
     judge = TabularDiscriminator(spec, 16, 2)
     x = torch.randn(10, spec.size)
-    shown = condition(spec, {"weight": x[:, -1:].numpy()}, 10)
+    shown = condition_vector(spec, {"weight": x[:, -1:].numpy()}, 10)
     assert judge(x).shape == (10,)
-    torch.testing.assert_close(judge(x), judge(x, condition(spec, {}, 10)))
+    torch.testing.assert_close(judge(x), judge(x, condition_vector(spec, {}, 10)))
     assert (judge(x, shown) != judge(x)).all()

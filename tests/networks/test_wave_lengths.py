@@ -5,9 +5,9 @@ import torch
 
 from sparring.draws import Draw
 from sparring.errors import SparringError
-from sparring.networks.wave import SHUFFLE, WaveDiscriminator, WaveGenerator
+from sparring.kinds.sounds.networks.wave import MAX_SHIFT, WaveDiscriminator, WaveGenerator
+from sparring.kinds.sounds.spec import AudioSpec, Framing
 from sparring.penalties import r1, scored
-from sparring.spec import AudioSpec, Framing
 
 SHORTEST = 683  # samples that leave the last shuffled layer three
 
@@ -22,7 +22,7 @@ def test_the_shortest_wave_is_shuffled_and_punished_like_any_other() -> None:
     maps = torch.zeros(1, 1, SHORTEST)
     for layer in discriminator.layers[:-1]:
         maps = layer(maps[:, :1].expand(-1, layer.in_channels, -1))
-    assert maps.shape[-1] == SHUFFLE + 1
+    assert maps.shape[-1] == MAX_SHIFT + 1
     real = scored(torch.randn(3, SHORTEST).requires_grad_(), discriminator)
     r1(real, real, Draw(0)).mean().backward()
     for layer in discriminator.layers:

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from sparring.statements import ALL
-from sparring.statements.statement import Check, Statement
+from sparring.theory.statements import ALL
+from sparring.theory.statements.statement import Check, Statement
 
 
 def test_the_statements_are_numbered_one_to_thirty_five() -> None:

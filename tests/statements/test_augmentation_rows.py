@@ -2,8 +2,8 @@
 
 import pytest
 
-from sparring.statements import augmentations
 from sparring.theory import leak
+from sparring.theory.statements import augmentations
 
 (ROW,) = augmentations.STATEMENTS
 

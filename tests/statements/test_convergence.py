@@ -10,9 +10,9 @@ from torch import Tensor
 from sparring import objectives, penalties
 from sparring.draws import Draw
 from sparring.penalties import Scored
-from sparring.statements import convergence
 from sparring.theory import dirac
 from sparring.theory.dirac import Matrix, Order
+from sparring.theory.statements import convergence
 
 BY_NUMBER = {statement.number: statement for statement in convergence.STATEMENTS}
 round_matrix, r1 = dirac.round_matrix, penalties.r1

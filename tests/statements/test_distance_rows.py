@@ -8,9 +8,9 @@ import torch
 
 from sparring import objectives
 from sparring.metrics import kernels
-from sparring.statements import distances
-from sparring.statements.statement import Statement
 from sparring.theory import kernel, quadrature, transport
+from sparring.theory.statements import distances
+from sparring.theory.statements.statement import Statement
 
 ROWS = {statement.number: statement for statement in distances.STATEMENTS}
 

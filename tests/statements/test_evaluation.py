@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import multinomial
 
 from sparring.metrics.gaussians import frechet_plug_in
-from sparring.statements.evaluation import (
+from sparring.theory.statements.evaluation import (
     STATEMENTS,
     diagonal_excess,
     leading_constant,
@@ -15,7 +15,7 @@ from sparring.statements.evaluation import (
     samples,
     squared_mmd,
 )
-from sparring.statements.statement import Check
+from sparring.theory.statements.statement import Check
 
 CHECKS = [(row.number, check) for row in STATEMENTS for check in row.check()]
 

@@ -6,11 +6,11 @@ import pytest
 
 from sparring.divergences import Divergence
 from sparring.objectives import f_gan
-from sparring.statements import families
-from sparring.statements.families import DIVERGENCES, SMOOTH
-from sparring.statements.statement import Statement
 from sparring.theory import gaussian
 from sparring.theory.optimal import OPTIMA
+from sparring.theory.statements import families
+from sparring.theory.statements.families import DIVERGENCES, SMOOTH
+from sparring.theory.statements.statement import Statement
 
 ROWS = {statement.number: statement for statement in families.STATEMENTS}
 

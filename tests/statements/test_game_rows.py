@@ -8,10 +8,10 @@ import torch
 
 from sparring import objectives
 from sparring.objectives import Objective
-from sparring.statements import games
-from sparring.statements.statement import Statement
 from sparring.theory import finite, optimal
 from sparring.theory.optimal import OPTIMA, Optimum
+from sparring.theory.statements import games
+from sparring.theory.statements.statement import Statement
 
 ROWS = {statement.number: statement for statement in games.STATEMENTS}
 every_row = pytest.mark.parametrize("row", games.STATEMENTS, ids=lambda row: str(row.number))

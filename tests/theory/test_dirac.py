@@ -15,7 +15,7 @@ from sparring.draws import Draw
 from sparring.errors import SparringError
 from sparring.objectives import Objective
 from sparring.penalties import Penalty, PenaltyFn, Scored
-from sparring.recipe import ObjectiveName
+from sparring.recipes.sections import ObjectiveName
 from sparring.schedules import constant
 from sparring.theory.dirac import (
     Antithetic,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sparring import divergences
 from sparring.divergences import Divergence
-from sparring.statements.families import DIVERGENCES, fused_gap, young_excess, young_gap
+from sparring.theory.statements.families import DIVERGENCES, fused_gap, young_excess, young_gap
 
 Exact = Callable[[Decimal], Decimal]
 HALF, ONE, TWO = Decimal("0.5"), Decimal(1), Decimal(2)

@@ -9,16 +9,17 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
 
 from sparring import objectives, penalties
-from sparring.augment import Adaptive, ImageAugmentation, Kind
 from sparring.errors import SparringError
+from sparring.kinds.images.augmentation import AMOUNTS, ImageAugmentation
 from sparring.penalties import Penalty
 from sparring.schedules import constant, linear
+from sparring.training.augmentation import Adaptive
 from sparring.training.checkpoint import (
     Damaged,
     latest_intact,
@@ -44,7 +45,7 @@ OBJECTIVES = {
 
 def at(state: State, images: int, mark: float) -> State:
     """Return the state as if it stood at `images`, recognisable by a mark in its weights."""
-    state.images = images
+    state.samples_seen = images
     with torch.no_grad():
         next(state.ema.parameters()).view(-1)[0] = mark
         next(state.generator.parameters()).view(-1)[0] = mark
@@ -113,7 +114,7 @@ def test_a_resumed_game_ends_where_an_unbroken_one_does(
 
     def play(state: State, steps: int) -> None:
         for _ in range(steps):
-            batch = make_batch(4 * moves, start=state.images, conditional=True)
+            batch = make_batch(4 * moves, start=state.samples_seen, conditional=True)
             train_step(state, game, batch)
 
     def fresh(seed: int) -> State:
@@ -137,7 +138,7 @@ def test_a_game_that_adapts_its_augmentation_resumes_exactly(
 ) -> None:
     """Between two corrections too: broken at each of ten steps, a correction at each fourth."""
     augment = ImageAugmentation(
-        get_args(Kind), Adaptive(target=-0.9, horizon_images=51.0), limit=0.7
+        tuple(AMOUNTS), Adaptive(target=-0.9, horizon_images=51.0), limit=0.7
     )
     game = Game(
         objectives.relativistic,
@@ -150,7 +151,7 @@ def test_a_game_that_adapts_its_augmentation_resumes_exactly(
 
     def play(state: State, steps: int) -> State:
         for _ in range(steps):
-            train_step(state, game, make_batch(4, start=state.images))
+            train_step(state, game, make_batch(4, start=state.samples_seen))
         return state
 
     unbroken = play(make_state("convolutional", optimizer="adam", seed=1), 10)

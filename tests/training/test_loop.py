@@ -40,9 +40,9 @@ def instant_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace the step by one that only counts, and reports the images before it."""
 
     def count(state: State, game: Game, batch: Batch) -> dict[str, Tensor]:
-        logs = {"images": torch.tensor(float(state.images))}
+        logs = {"images": torch.tensor(float(state.samples_seen))}
         state.step += 1
-        state.images += len(batch.x)
+        state.samples_seen += len(batch.x)
         return logs
 
     monkeypatch.setattr(loop, "train_step", count)
@@ -54,12 +54,12 @@ def test_the_loop_ends_at_the_first_step_that_reaches_its_goal(
 ) -> None:
     state = make_state()
     assert train(state, GAME, batches, batch=batch, until_images=20, tick_images=10)
-    assert state.images == end
+    assert state.samples_seen == end
 
 
 def test_a_goal_that_is_already_reached_needs_no_step(make_state: Any, batches: Any) -> None:
     state, (seen, callback) = make_state(), recorder()
-    state.images = 20
+    state.samples_seen = 20
     assert train(
         state, GAME, batches, batch=4, until_images=20, tick_images=10, callbacks=[callback]
     )
@@ -104,7 +104,7 @@ def test_a_tick_comes_with_the_step_that_passes_a_multiple(
         tick_images=tick,
         callbacks=[callback],
     )
-    assert [progress.images for progress in seen] == expected
+    assert [progress.samples_seen for progress in seen] == expected
 
 
 @pytest.mark.usefixtures("instant_steps")
@@ -121,7 +121,7 @@ def test_a_callback_acts_at_its_own_ticks_and_once_at_the_end(
         tick_images=10,
         callbacks=[callback for _, callback in recorders.values()],
     )
-    images = {every: [p.images for p in seen] for every, (seen, _) in recorders.items()}
+    images = {every: [p.samples_seen for p in seen] for every, (seen, _) in recorders.items()}
     assert images == {1: [10, 20, 30, 40, 45], 2: [20, 40, 45], 3: [30, 45], 10: [45]}
 
 
@@ -139,7 +139,7 @@ def test_a_callback_that_acted_at_the_last_step_does_not_act_again(
         tick_images=10,
         callbacks=[callback],
     )
-    assert [progress.images for progress in seen] == [20, 40]
+    assert [progress.samples_seen for progress in seen] == [20, 40]
 
 
 @pytest.mark.parametrize(("batch", "every"), [(15, 2), (30, 4), (50, 7), (96, 5)])
@@ -159,7 +159,7 @@ def test_a_callback_is_not_skipped_when_a_step_spans_several_ticks(
     )
     steps = range(0, 900 + batch - 1, batch)
     due = [b for a, b in pairwise(steps) if a // (10 * every) < b // (10 * every)]
-    assert [p.images for p in seen if p.images < 900] == [images for images in due if images < 900]
+    assert [p.samples_seen for p in seen if p.samples_seen < 900] == [images for images in due if images < 900]
 
 
 @pytest.mark.usefixtures("instant_steps")
@@ -170,7 +170,7 @@ def test_ticks_do_not_depend_on_where_the_loop_was_taken_up(make_state: Any, bat
         train(
             state, GAME, batches, batch=5, until_images=goal, tick_images=10, callbacks=[callback]
         )
-    assert [p.images for p in seen] == [10, 15, 20, 25, 30, 40]
+    assert [p.samples_seen for p in seen] == [10, 15, 20, 25, 30, 40]
 
 
 @pytest.mark.usefixtures("instant_steps")
@@ -207,7 +207,7 @@ def test_speed_is_that_of_the_last_stretch_also_at_the_end(
     )
     assert [p.images_per_second for p in each] == [20.0, 20.0]
     assert [p.seconds for p in each] == [1.0, 2.0]
-    assert [p.images for p in last] == [40]
+    assert [p.samples_seen for p in last] == [40]
     assert last[0].images_per_second > 0
     assert last[0].metrics == each[-1].metrics
 
@@ -222,11 +222,11 @@ def test_stop_is_heeded_after_the_current_step(make_state: Any, batches: Any) ->
         until_images=400,
         tick_images=10,
         callbacks=[callback],
-        stop=lambda state: state.images >= 8,
+        stop=lambda state: state.samples_seen >= 8,
     )
     assert not finished
-    assert (state.step, state.images) == (2, 8)
-    assert [(p.step, p.images) for p in seen] == [(2, 8)]
+    assert (state.step, state.samples_seen) == (2, 8)
+    assert [(p.step, p.samples_seen) for p in seen] == [(2, 8)]
 
 
 def test_a_stop_at_once_takes_no_step(make_state: Any, batches: Any) -> None:
@@ -314,7 +314,7 @@ def test_a_bad_step_goes_back_to_the_last_look_and_on_at_half_the_rate(
     until_the_look.attempt = 1
     assert differing(restored[0], everything(until_the_look)) == []
 
-    assert (state.images, state.step, state.attempt) == (40, 10, 1)
+    assert (state.samples_seen, state.step, state.attempt) == (40, 10, 1)
     assert state.generator_optimizer.param_groups[0]["lr"] == pytest.approx(0.005)
     for k in range(3, 10):
         train_step(until_the_look, replace(GAME, order=order), batches(4 * k, 4))
@@ -337,7 +337,7 @@ def test_a_bad_first_step_goes_back_to_the_start(make_state: Any, batches: Any) 
     game = replace(GAME, objective=failing_objective(lambda call: call == 0))
     train(state, game, batches, batch=4, until_images=8, tick_images=4, on_rollback=told.append)
     assert [(r.images, r.failed_at, r.attempt) for r in told] == [(0, 0, 1)]
-    assert state.images == 8
+    assert state.samples_seen == 8
 
 
 def test_a_parameter_gone_bad_without_a_bad_gradient_is_noticed_at_the_next_look(
@@ -377,7 +377,7 @@ def test_a_game_that_fails_again_and_again_ends_with_advice(make_state: Any, bat
     assert [r.attempt for r in told] == [1, 2, 3]
     message = str(caught.value)
     assert "\n" not in message
-    for hint in ("12 images", "the discriminator's loss", "--optimizer.lr", "data"):
+    for hint in ("12 samples", "the discriminator's loss", "--optimizer.lr", "data"):
         assert hint in message
 
 
@@ -403,7 +403,7 @@ def test_what_was_measured_before_a_bad_step_is_not_mixed_into_what_follows(
         tick_images=12,
         callbacks=[callback],
     )
-    assert [p.images for p in seen] == [12, 24]
+    assert [p.samples_seen for p in seen] == [12, 24]
     assert all(value == value for p in seen for value in p.metrics.values())
 
 
@@ -424,7 +424,7 @@ def test_seconds_go_on_counting_through_a_recovery(
         callbacks=[callback],
     )
     seconds = [p.seconds for p in seen]
-    assert [p.images for p in seen] == [8, 16, 24, 32, 40, 48]
+    assert [p.samples_seen for p in seen] == [8, 16, 24, 32, 40, 48]
     assert seconds == sorted(set(seconds))
 
 
@@ -445,5 +445,5 @@ def test_a_callback_at_the_end_after_a_recovery_is_still_told_what_was_last_meas
         on_rollback=rollbacks.append,
         stop=lambda state: bool(rollbacks),
     )
-    assert [p.images for p in seen] == [12]
+    assert [p.samples_seen for p in seen] == [12]
     assert "discriminator/loss" in seen[0].metrics

@@ -3,20 +3,21 @@
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from sparring import objectives, penalties
-from sparring.augment import Adaptive, Change, ImageAugmentation, Kind
 from sparring.draws import Draw
+from sparring.kinds.images.augmentation import AMOUNTS, ImageAugmentation
+from sparring.kinds.images.spec import ImageSpec
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.objectives import Objective
 from sparring.penalties import STEP, Penalty
 from sparring.schedules import constant, linear
-from sparring.spec import ImageSpec
+from sparring.training.augmentation import Adaptive, Change
 from sparring.training.state import State, new_state
 from sparring.training.step import (
     Batch,
@@ -58,7 +59,7 @@ def game_of(objective: Objective, chosen: str = "none", **fields: Any) -> Game:
 
 
 def latents(state: State, purpose: str, batch: Batch, offset: int = 0) -> Tensor:
-    draw = Draw(state.seed, state.images + offset, state.attempt)
+    draw = Draw(state.seed, state.samples_seen + offset, state.attempt)
     return draw.normal(purpose, (len(batch.x), state.generator.latent), like=batch.x)  # type: ignore[arg-type]
 
 
@@ -75,7 +76,7 @@ def longhand_generator(
 ) -> Grads:
     """Differentiate L_G by a pass of its own through both networks."""
     state = deepcopy(state)
-    draw = Draw(state.seed, state.images, state.attempt)
+    draw = Draw(state.seed, state.samples_seen, state.attempt)
     fake = state.generator(latents(state, "generator/latent", batch), batch.label)
     x = shown(game, draw, f"{augment}/real", batch.x)(batch.x)
     fake = shown(game, draw, f"{augment}/fake", batch.x)(fake)
@@ -89,7 +90,7 @@ def longhand_discriminator(
 ) -> Grads:
     """Differentiate L_D and the penalties, written out, by passes of their own."""
     state = deepcopy(state)
-    draw = Draw(state.seed, state.images + offset, state.attempt)
+    draw = Draw(state.seed, state.samples_seen + offset, state.attempt)
     with torch.no_grad():
         fake = state.generator(latents(state, purpose, batch, offset), batch.label)
 
@@ -107,7 +108,7 @@ def longhand_discriminator(
 
     total = game.objective.discriminator(d(batch.x), d(fake, on_fake)).mean()
     for penalty in game.penalties:
-        gamma = penalty.weight(state.images)
+        gamma = penalty.weight(state.samples_seen)
         if penalty.fn is penalties.r1:
             total = total + gamma / 2 * squares(batch.x).mean()
         elif penalty.fn is penalties.r2:
@@ -356,7 +357,7 @@ def test_three_discriminator_moves_use_three_parts_and_three_draws(
     assert len(asked) == 4
     assert torch.equal(asked[3], own)
     assert torch.equal(shown[-1], batch.x[8:])  # the generator is paired with the last part
-    assert (state.step, state.images) == (1, 12)
+    assert (state.step, state.samples_seen) == (1, 12)
 
 
 def test_each_of_three_moves_descends_from_where_the_one_before_ended(
@@ -386,7 +387,7 @@ def test_a_lazy_penalty_counts_discriminator_updates_not_generator_updates(
     state = make_state()
 
     def note(real: Any, fake: Any, draw: Draw) -> Tensor:
-        applied.append((state.step, draw.start - state.images))
+        applied.append((state.step, draw.start - state.samples_seen))
         return real.logits * 0
 
     game = Game(objectives.hinge, (Penalty(note, constant(1.0), every=3),), discriminator_moves=2)
@@ -400,7 +401,7 @@ def test_a_step_counts_itself_and_its_images(make_state: Any, make_batch: Any) -
     state = make_state()
     for order in ORDERS:
         train_step(state, game_of(objectives.hinge, order=order), make_batch(5))  # type: ignore[arg-type]
-    assert (state.step, state.images, state.attempt) == (2, 10, 0)
+    assert (state.step, state.samples_seen, state.attempt) == (2, 10, 0)
 
 
 def test_fresh_latents_are_drawn_at_every_step_player_and_attempt(
@@ -412,7 +413,7 @@ def test_fresh_latents_are_drawn_at_every_step_player_and_attempt(
     game = game_of(objectives.hinge)
     train_step(state, game, make_batch(4))
     train_step(state, game, make_batch(4))
-    state.attempt, state.images = 1, 4
+    state.attempt, state.samples_seen = 1, 4
     train_step(state, game, make_batch(4))
     rows = torch.cat(asked)
     assert len(rows.unique(dim=0)) == len(rows) == 24
@@ -507,7 +508,7 @@ def test_rates_follow_their_schedules_and_are_halved_by_each_recovery(
         discriminator_lr=linear(0.4, 0.0, 0, 10),
     )
     for images, share in ((0, 1.0), (5, 0.5), (10, 0.0)):
-        state.images = images
+        state.samples_seen = images
         train_step(state, game, make_batch(4))
         (own,) = {group["lr"] for group in state.generator_optimizer.param_groups}
         (other,) = {group["lr"] for group in state.discriminator_optimizer.param_groups}
@@ -625,7 +626,7 @@ def test_a_non_finite_loss_or_gradient_moves_nothing_of_that_player(
         train_step(state, game_of(broken, order=order), make_batch(4))
     assert all(torch.equal(a, b) for a, b in zip(before, moving(state, player), strict=True))
     assert all(torch.equal(a, b) for a, b in zip(ema, state.ema.state_dict().values(), strict=True))
-    assert (state.step, state.images) == (1, 4)
+    assert (state.step, state.samples_seen) == (1, 4)
 
 
 @pytest.mark.parametrize("player", ["generator", "discriminator"])
@@ -709,7 +710,7 @@ def test_scoring_reals_and_fakes_together_changes_nothing(order: Order, classes:
 
 # ---- augmentation
 
-ALWAYS = ImageAugmentation(get_args(Kind), constant(0.8))
+ALWAYS = ImageAugmentation(tuple(AMOUNTS), constant(0.8))
 
 
 @pytest.mark.parametrize("chosen", PENALTIES)

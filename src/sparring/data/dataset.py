@@ -1,12 +1,14 @@
 """Data ready to train on, whatever its kind."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparring.data.pack import Skipped
+from sparring.data.pack import LoadedItems, Skipped
+from sparring.data.split import Split, fingerprint
 from sparring.spec import Spec
 
 
@@ -14,8 +16,8 @@ from sparring.spec import Spec
 class Dataset:
     """Items of one shape with their split; what was decided on the way is in `notes`.
 
-    Items are what a file holds, not yet encoded for networks: uint8 pixels (n, height, width,
-    channels) of images, float32 coordinates (n, d) of vectors; in memory or a read-only memmap.
+    Items are what a file holds, not yet encoded for networks; each kind's reader says of which
+    shape and type. They lie in memory or in a read-only memmap.
     """
 
     name: str
@@ -29,5 +31,27 @@ class Dataset:
     fingerprint: str  # hex digest of items, labels and split
 
 
-def silent(what: str, done: int, total: int) -> None:
+def to_dataset(
+    name: str,
+    spec: Spec,
+    loaded: LoadedItems,
+    split: Split,
+    hashes: NDArray[np.uint8],
+    notes: Sequence[str],
+) -> Dataset:
+    """Return loaded items with their split; `hashes` are one for each item, see `split.digests`."""
+    return Dataset(
+        name=name,
+        spec=spec,
+        items=loaded.items,
+        labels=loaded.labels,
+        train=split.train,
+        held_out=split.held_out,
+        skipped=loaded.skipped,
+        notes=tuple(notes),
+        fingerprint=fingerprint(hashes, loaded.items.shape, loaded.labels, split),
+    )
+
+
+def no_progress(what: str, done: int, total: int) -> None:
     """Report no progress."""

@@ -1,8 +1,7 @@
-"""The files of one kind in a folder or a zip archive, in an order that never changes.
+"""The files with given suffixes in a folder or a zip archive, in an order that never changes.
 
-Inside: which names count as images or sounds, and what is left out before it is opened. Archives
-are read in place: nothing is extracted. Not inside: decoding (`picture`, `sound`), gathering
-(`files`, `sounds`).
+Inside: which files are taken, and what is left out before it is opened. Archives are read in place:
+nothing is extracted. Not inside: reading what the files hold (`folders`).
 """
 
 import os
@@ -17,23 +16,12 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from sparring.data.pack import Skipped
-from sparring.data.picture import why_unreadable
 from sparring.errors import SparringError
 
-# Some of these cannot be decoded; they are still skipped by name, not ignored.
-IMAGES = frozenset(
-    {".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".ico", ".j2k", ".jfif", ".jp2"}
-    | {".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".svg", ".tga"}
-    | {".tif", ".tiff", ".webp"}
-)
-SOUNDS = frozenset(
-    {".aac", ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mp3", ".oga", ".ogg"}
-    | {".opus", ".rf64", ".wav", ".wave", ".wma"}
-)
 ARCHIVES = frozenset({".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"})
-MOST_ENTRIES = 500_000  # of an archive
-LARGEST_MEMBER = 256 * 2**20  # bytes unpacked
-LARGEST_RATIO = 1000  # of unpacked to packed bytes
+MAX_ARCHIVE_ENTRIES = 500_000
+MAX_MEMBER_BYTES = 256 * 2**20  # unpacked
+MAX_COMPRESSION_RATIO = 1000  # of unpacked to packed bytes
 
 
 @dataclass(frozen=True)
@@ -48,9 +36,9 @@ class Entry:
 
 @dataclass
 class Listing:
-    """Files of one kind sorted by name, those left out, and names that are of another kind."""
+    """Files with these suffixes sorted by name, those left out, and the names of all others."""
 
-    suffixes: frozenset[str] = IMAGES
+    suffixes: frozenset[str]
     entries: list[Entry] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
@@ -71,26 +59,27 @@ class Listing:
     def sort(self) -> None:
         """Put everything into the order of names."""
         self.entries.sort(key=lambda entry: entry.name)
-        self.skipped.sort(key=lambda one: one.path)
+        self.skipped.sort(key=lambda file: file.path)
         self.others.sort()
 
 
 @contextmanager
-def list_files(path: Path, suffixes: frozenset[str] = IMAGES) -> Iterator[Listing]:
-    """Yield files of these kinds: in a folder, in a zip archive that stays open, or one alone."""
+def list_files(path: Path, suffixes: frozenset[str]) -> Iterator[Listing]:
+    """Yield files with these suffixes: of a folder or an archive that stays open, or one alone."""
     if path.is_dir():
         yield _list_folder(path, suffixes)
         return
     if path.suffix.lower() in suffixes:
-        alone = Listing(suffixes)
-        _add_file(alone, path.parent, path)
-        yield alone
+        listing = Listing(suffixes)
+        _add_file(listing, path.parent, path)
+        yield listing
         return
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise SparringError(
-            f"'{path}' is no zip archive that can be read ({error}); pack it anew or give a folder"
+            f"'{path}' is not a zip archive that can be read ({error}); zip it again "
+            "or give a folder"
         ) from error
     with archive:
         yield _list_archive(path, archive, suffixes)
@@ -100,17 +89,17 @@ def _list_folder(root: Path, suffixes: frozenset[str]) -> Listing:
     listing = Listing(suffixes)
     os.scandir(root).close()  # raises when the folder itself cannot be read
 
-    def left_out(error: OSError) -> None:
+    def skip_folder(error: OSError) -> None:
         name = _printable(os.path.relpath(error.filename, root))
         listing.skipped.append(Skipped(name, why_unreadable(error)))
 
-    seen: set[tuple[int, int]] = set()  # links may lead in a circle
-    for folder, subfolders, files in os.walk(root, onerror=left_out, followlinks=True):
-        about = Path(folder).stat()
-        if (about.st_dev, about.st_ino) in seen:
+    visited: set[tuple[int, int]] = set()  # links may lead in a circle
+    for folder, subfolders, files in os.walk(root, onerror=skip_folder, followlinks=True):
+        status = Path(folder).stat()
+        if (status.st_dev, status.st_ino) in visited:
             subfolders.clear()
             continue
-        seen.add((about.st_dev, about.st_ino))
+        visited.add((status.st_dev, status.st_ino))
         subfolders[:] = sorted(name for name in subfolders if _visible(name))
         for name in filter(_visible, files):
             _add_file(listing, root, Path(folder) / name)
@@ -121,24 +110,20 @@ def _list_folder(root: Path, suffixes: frozenset[str]) -> Listing:
 def _add_file(listing: Listing, root: Path, path: Path) -> None:
     name = _printable(path.relative_to(root).as_posix())
     try:
-        about = path.stat()
+        status = path.stat()
     except OSError as error:
         listing.skipped.append(Skipped(name, why_unreadable(error)))
         return
-    refused = "" if stat.S_ISREG(about.st_mode) else "not a regular file"
-    listing.add(Entry(name, about.st_size, about.st_mtime_ns, partial(_opened, path)), refused)
-
-
-def _opened(path: Path) -> IO[bytes]:
-    return path.open("rb")
+    refused = "" if stat.S_ISREG(status.st_mode) else "not a regular file"
+    listing.add(Entry(name, status.st_size, status.st_mtime_ns, lambda: path.open("rb")), refused)
 
 
 def _list_archive(path: Path, archive: zipfile.ZipFile, suffixes: frozenset[str]) -> Listing:
     members = [info for info in archive.infolist() if not info.is_dir()]
-    if len(members) > MOST_ENTRIES:
+    if len(members) > MAX_ARCHIVE_ENTRIES:
         raise SparringError(
-            f"'{path}' holds {len(members):,} files; at most {MOST_ENTRIES:,} are read from one "
-            "archive: unpack it and give the folder"
+            f"'{path}' holds {len(members):,} files; at most {MAX_ARCHIVE_ENTRIES:,} are read "
+            "from one archive: unpack it and give the folder"
         )
     top = _common_top([_slashed(info) for info in members], suffixes)
     listing = Listing(suffixes)
@@ -146,18 +131,18 @@ def _list_archive(path: Path, archive: zipfile.ZipFile, suffixes: frozenset[str]
         name = _slashed(info)
         unsafe = _is_unsafe(name)
         if unsafe or all(map(_visible, name.split("/"))):
-            shown = _printable(name if unsafe else name.removeprefix(top))
+            relative = _printable(name if unsafe else name.removeprefix(top))
             read = partial(_unpacked, archive, info)
-            listing.add(Entry(shown, info.file_size, info.CRC, read), _why_refused(name, info))
+            listing.add(Entry(relative, info.file_size, info.CRC, read), _why_refused(name, info))
     listing.sort()
     return listing
 
 
 def _common_top(names: list[str], suffixes: frozenset[str]) -> str:
     """Return the one folder that all these files of an archive lie in, with its slash, if any."""
-    wanted = [name for name in names if PurePosixPath(name).suffix.lower() in suffixes]
-    shown = [name for name in wanted if all(map(_visible, name.split("/")))]
-    tops = {name.partition("/")[0] if "/" in name else "" for name in shown}
+    matching = [name for name in names if PurePosixPath(name).suffix.lower() in suffixes]
+    visible = [name for name in matching if all(map(_visible, name.split("/")))]
+    tops = {name.partition("/")[0] if "/" in name else "" for name in visible}
     top = tops.pop() if len(tops) == 1 else ""
     return f"{top}/" if top else ""
 
@@ -167,12 +152,12 @@ def _why_refused(name: str, info: zipfile.ZipInfo) -> str:
         return "its name leads out of the archive"
     if info.flag_bits & 1:
         return "encrypted"
-    if info.file_size > LARGEST_MEMBER:
+    if info.file_size > MAX_MEMBER_BYTES:
         return (
-            f"declares {info.file_size / 2**20:.0f} MB unpacked, more than {LARGEST_MEMBER >> 20}"
+            f"declares {info.file_size / 2**20:.0f} MB unpacked, more than {MAX_MEMBER_BYTES >> 20}"
         )
-    if info.file_size > LARGEST_RATIO * max(1, info.compress_size):
-        return f"declares more than {LARGEST_RATIO} times its packed size"
+    if info.file_size > MAX_COMPRESSION_RATIO * max(1, info.compress_size):
+        return f"declares more than {MAX_COMPRESSION_RATIO} times its packed size"
     return ""
 
 
@@ -195,3 +180,16 @@ def _visible(name: str) -> bool:
 def _printable(name: str) -> str:
     """Escape what would break a line or a terminal: control characters and invalid bytes."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+
+
+def why_unreadable(error: Exception) -> str:
+    """Say in one line why a file could not be read."""
+    match error:
+        case PermissionError():
+            return "permission denied"
+        case FileNotFoundError():
+            return "not there any more, or a broken link"
+        case MemoryError():
+            return "not enough memory to decode it"
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

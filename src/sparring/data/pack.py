@@ -1,9 +1,7 @@
 """Where items are kept: in memory while they fit, else in a pack on disk that is memory-mapped.
 
-Inside: what reading a source yields (`Gathered`), the two stores, and finding a pack again.
-Not inside: how items are read (`files`, `arrays`, `sounds`) or divided (`split`).
-
-Items are pixels of images, uint8, or samples of sounds, int16; all of one shape.
+Inside: what reading a source yields (`LoadedItems`), the two stores, and finding a pack again.
+Not inside: how items are read (each kind's reader) or divided (`split`). Items are of one shape.
 
 A pack is a folder `packs/<key>` with `items.npy`, `labels.npy` (when labelled) and `pack.json`.
 It appears under its name only when it is complete.
@@ -22,15 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from sparring.data.options import DataOptions
+from sparring.data.array_files import NpyWriter
 from sparring.errors import SparringError
-from sparring.runs import flush_to_disk
+from sparring.runs.folder import flush_to_disk
 
 Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
-Shape = tuple[int, ...]  # of an item: height, width and channels of an image
+Shape = tuple[int, ...]  # of one item
 Items = NDArray[Any]
 CHUNK = 64  # items handled at a time
 FORMAT = 2
@@ -45,15 +42,15 @@ class Skipped:
 
 
 @dataclass(frozen=True, eq=False)
-class Gathered:
-    """The items (n, ...) of one source, and what reading them told."""
+class LoadedItems:
+    """The items (n, ...) of one source, and what reading them has shown."""
 
     items: Items
     labels: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
-    rate: int = 0  # of sounds, samples a second
+    rate: int = 0  # samples a second, where an item lasts in time
     test_from: int | None = None  # from this item on, it is the source's own test part
 
 
@@ -74,9 +71,9 @@ class MemoryStore:
         rows = self._rows[: self._count]
         return np.ascontiguousarray(rows[..., :1]) if one_channel else rows
 
-    def publish(self, gathered: Gathered) -> Gathered:
+    def publish(self, loaded: LoadedItems) -> LoadedItems:
         """Return what was gathered; there is nothing to write."""
-        return gathered
+        return loaded
 
 
 class PackStore:
@@ -84,7 +81,7 @@ class PackStore:
 
     def __init__(self, folder: Path, temporary: Path, shape: Shape, dtype: type = np.uint8) -> None:
         self._folder, self._temporary = folder, temporary
-        self._writer = _NpyWriter(temporary / "items.npy", shape, dtype)
+        self._writer = NpyWriter(temporary / "items.npy", shape, dtype)
 
     def append(self, rows: Items) -> None:
         """Add rows (k, ...)."""
@@ -98,16 +95,16 @@ class PackStore:
             _keep_first_channel(path)
         return _mapped(path)
 
-    def publish(self, gathered: Gathered) -> Gathered:
-        """Write what was told beside the items and give the folder its name."""
-        if gathered.labels is not None:
-            np.save(self._temporary / "labels.npy", gathered.labels)
-        _write_told(self._temporary / "pack.json", gathered)
+    def publish(self, loaded: LoadedItems) -> LoadedItems:
+        """Write the description beside the items and give the folder its name."""
+        if loaded.labels is not None:
+            np.save(self._temporary / "labels.npy", loaded.labels)
+        _write_description(self._temporary / "pack.json", loaded)
         for path in (*self._temporary.iterdir(), self._temporary):
             flush_to_disk(path)
         self._take_name()
         flush_to_disk(self._folder.parent)
-        published = reopen(self._folder)
+        published = open_pack(self._folder)
         if published is None:
             raise SparringError(
                 f"the pack '{self._folder}' vanished while it was written; try again"
@@ -127,16 +124,25 @@ class PackStore:
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
-            if reopen(self._folder):
+            if open_pack(self._folder):
                 return
             shutil.rmtree(self._folder, ignore_errors=True)  # damaged
 
 
 @contextmanager
 def open_store(
-    count: int, shape: Shape, folder: Path, share: float, dtype: type = np.uint8
+    count: int,
+    shape: Shape,
+    folder: Path,
+    share: float,
+    *,
+    dtype: type = np.uint8,
+    smaller_by: str,
 ) -> Iterator[MemoryStore | PackStore]:
-    """Yield a store for up to `count` items: in memory below `share` of what is free there."""
+    """Yield a store for up to `count` items: in memory below `share` of what is free there.
+
+    `smaller_by` names the options that make items smaller, for the error of a full disk.
+    """
     size = count * int(np.prod(shape)) * np.dtype(dtype).itemsize
     if size <= share * available_memory():
         yield MemoryStore(count, shape, dtype)
@@ -152,33 +158,32 @@ def open_store(
     except OSError as error:
         raise SparringError(
             f"cannot write a pack of up to {size / 1e6:.1f} MB to '{folder.parent}': "
-            f"{error.strerror or error}; free some space, or ask for smaller items "
-            "(--data.resolution, --data.seconds)"
+            f"{error.strerror or error}; free some space, or ask for smaller items ({smaller_by})"
         ) from error
 
 
-def place(cache: Path, identity: Any, options: DataOptions) -> Path:
-    """Return the folder of the pack for this source and these options (read by JSON)."""
-    images = (options.resolution, options.crop, options.channels, options.max_megapixels)
-    sounds = (options.rate, options.seconds, options.level)
-    key = json.dumps([FORMAT, identity, *images, *sounds, options.labels])
+def pack_folder(cache: Path, *identity: Any) -> Path:
+    """Return the folder of the pack of this identity, values that JSON can write."""
+    key = json.dumps([FORMAT, *identity])
     return cache / "packs" / blake2b(key.encode(), digest_size=16).hexdigest()
 
 
-def reopen(folder: Path) -> Gathered | None:
+def open_pack(folder: Path) -> LoadedItems | None:
     """Return the finished pack in `folder`, or None when there is none that can be read."""
     try:
-        told = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
+        description = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
         items = _mapped(folder / "items.npy")
-        labels = np.load(folder / "labels.npy", allow_pickle=False) if told["labelled"] else None
-        return Gathered(
+        labels = (
+            np.load(folder / "labels.npy", allow_pickle=False) if description["labelled"] else None
+        )
+        return LoadedItems(
             items,
             labels,
-            tuple(told["classes"]),
-            tuple(Skipped(**one) for one in told["skipped"]),
-            tuple(told["notes"]),
-            told["rate"],
-            told["test_from"],
+            tuple(description["classes"]),
+            tuple(Skipped(**file) for file in description["skipped"]),
+            tuple(description["notes"]),
+            description["rate"],
+            description["test_from"],
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -195,40 +200,10 @@ def available_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-class _NpyWriter:
-    """Appends rows to a `.npy` file whose length is known only at the end."""
-
-    def __init__(self, path: Path, shape: Shape, dtype: type = np.uint8) -> None:
-        self._descr = np.dtype(dtype).newbyteorder("<").str
-        self._file = path.open("wb")
-        self._shape = shape
-        self._count = 0
-        self._write_header()
-
-    def append(self, rows: Items) -> None:
-        self._file.write(np.ascontiguousarray(rows).data)
-        self._count += len(rows)
-
-    def finish(self) -> None:
-        # numpy pads its header so that the first axis can grow without moving the data.
-        self._file.seek(0)
-        self._write_header()
-        self.close()
-
-    def close(self) -> None:
-        self._file.close()
-
-    def _write_header(self) -> None:
-        shape = (self._count, *self._shape)
-        npy.write_array_header_1_0(
-            self._file, {"descr": self._descr, "fortran_order": False, "shape": shape}
-        )
-
-
 def _keep_first_channel(path: Path) -> None:
     wide = _mapped(path)
     narrow = path.with_name("narrow.npy")
-    writer = _NpyWriter(narrow, (*wide.shape[1:3], 1))
+    writer = NpyWriter(narrow, (*wide.shape[1:3], 1))
     for start in range(0, len(wide), CHUNK):
         writer.append(wide[start : start + CHUNK, ..., :1])
     writer.finish()
@@ -240,15 +215,15 @@ def _mapped(path: Path) -> Items:
     return items
 
 
-def _write_told(path: Path, gathered: Gathered) -> None:
-    told = {
+def _write_description(path: Path, loaded: LoadedItems) -> None:
+    description = {
         "format": FORMAT,
-        "shape": gathered.items.shape,
-        "labelled": gathered.labels is not None,
-        "classes": gathered.classes,
-        "skipped": [asdict(one) for one in gathered.skipped],
-        "notes": gathered.notes,
-        "rate": gathered.rate,
-        "test_from": gathered.test_from,
+        "shape": loaded.items.shape,
+        "labelled": loaded.labels is not None,
+        "classes": loaded.classes,
+        "skipped": [asdict(file) for file in loaded.skipped],
+        "notes": loaded.notes,
+        "rate": loaded.rate,
+        "test_from": loaded.test_from,
     }
-    path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

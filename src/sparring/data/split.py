@@ -1,4 +1,4 @@
-"""Which images training never sees, by their content alone, and the data's fingerprint."""
+"""Which items training never sees, by their content alone, and the data's fingerprint."""
 
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from sparring.data.pack import CHUNK, Progress
 
-FEWEST = 20  # items below which none are held out
-MOST = 10_000  # items held out at most
+MIN_ITEMS_TO_SPLIT = 20  # items below which none are held out
+MAX_HELD_OUT = 10_000  # items held out at most
 DIGEST_BYTES = 16
 
 
@@ -34,19 +34,19 @@ def digests(items: NDArray[Any], progress: Progress) -> NDArray[np.uint8]:
 
 
 def divide(hashes: NDArray[np.uint8], share: float, test_from: int | None) -> Split:
-    """Hold out the images whose hash, as a fraction of the largest, is below `share`.
+    """Hold out the items whose hash, as a fraction of the largest, is below `share`.
 
-    Duplicates share a hash, so they stay together, and the order of the images does not matter.
-    A source's own test part, its images from `test_from` on, is held out instead.
+    Duplicates share a hash, so they stay together, and the order of the items does not matter.
+    A source's own test part, its items from `test_from` on, is held out instead.
     """
     count = len(hashes)
     if test_from is not None:
-        return _split(np.arange(count) >= test_from, "the source's own test images are held out")
+        return _split(np.arange(count) >= test_from)
     none = np.zeros(count, bool)
     if share == 0:
         return _split(none)
-    if count < FEWEST:
-        return _split(none, f"fewer than {FEWEST} items: none are held out")
+    if count < MIN_ITEMS_TO_SPLIT:
+        return _split(none, f"fewer than {MIN_ITEMS_TO_SPLIT} items: none are held out")
     held_out = _below(_fractions(hashes), share)
     if held_out.all():
         return _split(none, "all items fall into the held-out part: none are held out")
@@ -63,16 +63,23 @@ def fingerprint(
 ) -> str:
     """Return a hex digest of shape, items (by their hashes), labels and split."""
     digest = blake2b(repr(shape).encode(), digest_size=DIGEST_BYTES)
-    told = b"unlabelled" if labels is None else labels.tobytes()
-    for part in (hashes.tobytes(), told, split.held_out.tobytes()):
+    label_bytes = b"unlabelled" if labels is None else labels.tobytes()
+    for part in (hashes.tobytes(), label_bytes, split.held_out.tobytes()):
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.hexdigest()
 
 
 def duplicates(hashes: NDArray[np.uint8]) -> int:
-    """Count the images that repeat an earlier one exactly."""
+    """Count the items that repeat an earlier one exactly."""
     return len(hashes) - len(np.unique(hashes, axis=0))
+
+
+def note_duplicates(hashes: NDArray[np.uint8], plural: str) -> list[str]:
+    """Return a note on items that repeat an earlier one, if there are any."""
+    repeated = duplicates(hashes)
+    note = f"{repeated} of {len(hashes)} {plural} repeat an earlier one exactly"
+    return [note] if repeated else []
 
 
 def _fractions(hashes: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -84,7 +91,7 @@ def _fractions(hashes: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 def _below(fractions: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
     # A strict threshold: equal fractions, that is duplicates, are never separated by the limit.
-    limit = np.sort(fractions)[MOST] if len(fractions) > MOST else 1.0
+    limit = np.sort(fractions)[MAX_HELD_OUT] if len(fractions) > MAX_HELD_OUT else 1.0
     return fractions < min(share, limit)
 
 

@@ -1,6 +1,6 @@
 """The order in which training sees the data, as a function of the seed and the position alone.
 
-Position k of the endless stream is item k mod n of epoch k div n, each epoch shuffled anew.
+Position k of the endless stream is item k mod n of epoch k div n, each epoch shuffled afresh.
 Nothing is remembered between batches, so resume is exact and workers may run ahead.
 """
 
@@ -42,11 +42,11 @@ class Prefetcher(Generic[T]):
 
     def __call__(self, start: int, count: int) -> T:
         """Return `fetch(start, count)` and begin the ones that would come next."""
-        wanted = [(start + k * count, count) for k in range(self.workers + 1)]
+        next_calls = [(start + k * count, count) for k in range(self.workers + 1)]
         self.ahead = {
-            key: self.ahead.get(key) or self.pool.submit(self.fetch, *key) for key in wanted
+            key: self.ahead.get(key) or self.pool.submit(self.fetch, *key) for key in next_calls
         }
-        return self.ahead.pop(wanted[0]).result()
+        return self.ahead.pop(next_calls[0]).result()
 
     def close(self) -> None:
         """Drop what was begun."""

@@ -1,1 +1,4 @@
-"""What metrics look at: extractors that turn items into features. Start at `choose`."""
+"""What metrics look at: extractors that turn items into features.
+
+They are found by name in `evaluation.extractors`.
+"""

@@ -3,7 +3,8 @@
 The 64 numbers before its last activation are the features; its class probabilities tell which
 classes a generator leaves out. It is trained here in seconds, with fixed draws and on one thread,
 and kept as a safetensors file, which may be given to others: trained elsewhere, it would differ
-in the last bits, so numbers compare where the digest of its weights is the same.
+in the last bits, so numbers compare where the digest of its weights is the same. Whatever becomes
+a picture can be classified: images, and the mel pictures of sounds.
 """
 
 import json
@@ -22,15 +23,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, silu
 from torch.optim import AdamW
 
-from sparring.data.dataset import Dataset, silent
+from sparring.data.dataset import Dataset, no_progress
 from sparring.data.pack import Progress
 from sparring.draws import Draw
 from sparring.errors import SparringError
 from sparring.features.extractor import Extractor, Features, Items, in_batches, spread
 from sparring.features.pixels import at_once, check_images, thumbnails
 from sparring.features.weights import Tensors, digest_of_tensors, fill, read_safetensors
-from sparring.runs import write_bytes
-from sparring.spec import ImageSpec
+from sparring.runs.folder import write_bytes
 
 NAME = "classifier"
 METADATA = "sparring.classifier"  # key of a file's metadata
@@ -40,12 +40,12 @@ SEED = 0
 BATCH, LR, WEIGHT_DECAY = 64, 2e-3, 0.05
 UPDATES = 1200  # about 9 CPU-seconds at 28×28
 WARM_UP = 0.1  # of the updates; from there the rate falls linearly to 0
-MOST_ITEMS, MOST_BYTES = 50_000, 2**31  # read for training, spread evenly
-HALVED_ONCE_MORE = 16  # pixels on the shorter side
+MAX_ITEMS, MAX_BYTES = 50_000, 2**31  # read for training, spread evenly
+MIN_STRIDED_SIDE = 16  # pixels on the shorter side, from which the first layer halves them
 
 
 @dataclass(frozen=True)
-class About:
+class ClassifierFacts:
     """What a file of weights says of itself."""
 
     height: int
@@ -56,8 +56,8 @@ class About:
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
-    """A trained classifier: its features, its opinions, and how far to trust them."""
+class ImageClassifier:
+    """A trained classifier: its features, its probabilities, and how far to trust them."""
 
     extractor: Extractor
     probabilities: Callable[[Items], Features]  # (n, classes), rows summing to 1
@@ -65,13 +65,13 @@ class Judge:
     accuracy: float | None  # share of held-out images whose class it tells
 
 
-def judge(
-    data: Dataset, cache: Path, *, progress: Progress = silent, updates: int = UPDATES
-) -> Judge:
+def train_or_load_classifier(
+    data: Dataset, cache: Path, *, progress: Progress = no_progress, updates: int = UPDATES
+) -> ImageClassifier:
     """Return the classifier of labelled images, trained now unless the cache has it.
 
     Args:
-        data: images with labels; it is trained on `data.train`, and judged on `data.held_out`.
+        data: images with labels; it is trained on `data.train`, and scored on `data.held_out`.
         cache: a folder; the weights lie below it, by the fingerprint of the data.
         progress: told how many updates are done.
         updates: of the training.
@@ -79,35 +79,37 @@ def judge(
     Raises:
         SparringError: the data are not images, or have no labels of at least two classes.
     """
-    spec = _checked(data)
+    check_labelled_images(data)
     name = f"classifier-{data.fingerprint[:16]}-{RECIPE}-{updates}.safetensors"
     path = cache / "features" / name
     try:
-        return judge_of(*read_safetensors(path), str(path), NAME)
+        return classifier_from_tensors(*read_safetensors(path), str(path), NAME)
     except SparringError:
         pass  # not trained yet, or what was kept is damaged
-    network = _trained(data, spec, updates, progress)
+    network = _trained(data, updates, progress)
     height, width, channels = data.items.shape[1:]
-    about = About(height, width, channels, spec.classes, _accuracy(network, data))
+    about = ClassifierFacts(height, width, channels, data.spec.classes, _accuracy(network, data))
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {key: tensor.detach().contiguous() for key, tensor in network.state_dict().items()}
     write_bytes(path, serialise(tensors, {METADATA: json.dumps(asdict(about))}))
-    return judge_of(*read_safetensors(path), str(path), NAME)
+    return classifier_from_tensors(*read_safetensors(path), str(path), NAME)
 
 
-def judge_of(tensors: Tensors, metadata: dict[str, str], origin: str, name: str) -> Judge:
+def classifier_from_tensors(
+    tensors: Tensors, metadata: dict[str, str], origin: str, name: str
+) -> ImageClassifier:
     """Return the classifier with these weights.
 
     Raises:
-        SparringError: they do not come from a file that `judge` wrote.
+        SparringError: they do not come from a file that `train_or_load_classifier` wrote.
     """
     try:
-        about = TypeAdapter(About).validate_json(metadata.get(METADATA, ""))
+        about = TypeAdapter(ClassifierFacts).validate_json(metadata.get(METADATA, ""))
     except ValidationError:
         raise SparringError(f"'{origin}' does not say what it classifies") from None
     shape = about.height, about.width, about.channels
     with torch.device("meta"):
-        network = Classifier(shape, len(about.classes))
+        network = ClassifierNetwork(shape, len(about.classes))
     digest = digest_of_tensors(NAME, fill(network, tensors, origin))
 
     def features(items: Items) -> Features:
@@ -126,16 +128,16 @@ def judge_of(tensors: Tensors, metadata: dict[str, str], origin: str, name: str)
         )
 
     extractor = Extractor(name, digest, WIDTH, features)
-    return Judge(extractor, probabilities, about.classes, about.accuracy)
+    return ImageClassifier(extractor, probabilities, about.classes, about.accuracy)
 
 
-class Classifier(nn.Module):
+class ClassifierNetwork(nn.Module):
     """Thumbnails, uint8 (n, channels, height, width), to 64 features, and to logits."""
 
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
         example = thumbnails(torch.zeros(1, *shape, dtype=torch.uint8, device="cpu"))
-        large = min(example.shape[2:]) >= HALVED_ONCE_MORE
+        large = min(example.shape[2:]) >= MIN_STRIDED_SIDE
         self.body = nn.Sequential(
             nn.Conv2d(shape[2], 16, 3, stride=2 if large else 1, padding=1),
             nn.ReLU(),
@@ -153,35 +155,35 @@ class Classifier(nn.Module):
 
     def features(self, small: Tensor) -> Tensor:
         """Return the features (n, 64), to which no activation has been applied yet."""
-        found: Tensor = self.last(self.body(small.float() / 127.5 - 1))
-        return found
+        features: Tensor = self.last(self.body(small.float() / 127.5 - 1))
+        return features
 
     def forward(self, small: Tensor) -> Tensor:
         logits: Tensor = self.head(silu(self.features(small)))
         return logits
 
 
-def _checked(data: Dataset) -> ImageSpec:
-    if not isinstance(data.spec, ImageSpec):
+def check_labelled_images(data: Dataset) -> None:
+    """Raise `SparringError` unless these are images, or pictures, of at least two classes."""
+    if data.items.ndim != 4 or data.items.dtype != np.uint8:
         raise SparringError("the classifier looks at images; use coordinates for vectors")
     if data.labels is None or len(np.unique(data.labels[data.train])) < 2:
         raise SparringError(
             "the classifier needs images with labels of at least 2 classes; give --data.labels, "
             "or use random-convolutions"
         )
-    return data.spec
 
 
-def _trained(data: Dataset, spec: ImageSpec, updates: int, progress: Progress) -> Classifier:
+def _trained(data: Dataset, updates: int, progress: Progress) -> ClassifierNetwork:
     """Return a classifier of the training images."""
     assert data.labels is not None
-    most = min(MOST_ITEMS, max(MOST_BYTES // data.items[:1].nbytes, BATCH))
-    chosen = spread(data.train, most)
+    limit = min(MAX_ITEMS, max(MAX_BYTES // data.items[:1].nbytes, BATCH))
+    chosen = spread(data.train, limit)
     images, labels = _small(data.items, chosen), torch.from_numpy(data.labels[chosen])
     height, width, channels = data.items.shape[1:]
     with torch.random.fork_rng(devices=[]), _one_thread():
-        network = Classifier((height, width, channels), len(spec.classes))
-        _start(network)
+        network = ClassifierNetwork((height, width, channels), len(data.spec.classes))
+        _init_weights(network)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = AdamW(network.parameters(), LR, weight_decay=WEIGHT_DECAY)
         for update in range(updates):
@@ -200,8 +202,8 @@ def _small(items: Items, chosen: NDArray[np.int64]) -> Tensor:
     return torch.cat([thumbnails(torch.from_numpy(items[part])) for part in parts])
 
 
-def _start(network: nn.Module) -> None:
-    """Start weights at U(±√(6/fan_in)) (He 2015), biases at 0."""
+def _init_weights(network: nn.Module) -> None:
+    """Draw weights at U(±√(6/fan_in)) (He 2015), biases at 0."""
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if parameter.ndim == 1:
@@ -216,7 +218,7 @@ def _set_rate(optimizer: AdamW, share: float) -> None:
         group["lr"] = LR * min(share / WARM_UP, (1 - share) / (1 - WARM_UP))
 
 
-def _accuracy(network: Classifier, data: Dataset) -> float | None:
+def _accuracy(network: ClassifierNetwork, data: Dataset) -> float | None:
     """Return the share of held-out images whose class it tells; None if there are none."""
     assert data.labels is not None
     if not len(data.held_out):
@@ -224,8 +226,8 @@ def _accuracy(network: Classifier, data: Dataset) -> float | None:
     right = 0
     with torch.inference_mode():
         for part in np.array_split(data.held_out, len(data.held_out) // BATCH + 1):
-            told = network(thumbnails(torch.from_numpy(data.items[part]))).argmax(1).numpy()
-            right += int((told == data.labels[part]).sum())
+            predicted = network(thumbnails(torch.from_numpy(data.items[part]))).argmax(1).numpy()
+            right += int((predicted == data.labels[part]).sum())
     return right / len(data.held_out)
 
 

@@ -22,8 +22,10 @@ from sparring.features.extractor import (
 )
 from sparring.features.pixels import at_once, check_images, thumbnails
 
-MOST = 64  # components
-NEGLIGIBLE = 1e-10  # of the largest component's variance
+MAX_COMPONENTS = 64
+MIN_VARIANCE = 1e-10  # of the largest component's
+COORDINATES, PIXEL_PCA = "coordinates", "pixel-pca"
+OF_COORDINATES = "standardised coordinates of vectors; of more than 64, their components"
 
 Matrix = NDArray[np.float64]
 
@@ -50,7 +52,7 @@ def pixel_pca(train: Items) -> Extractor:
             lambda pixels: (_rows(pixels) - mean) @ axes, items, axes.shape[1], at_once(items)
         )
 
-    return Extractor("pixel-pca", digest, axes.shape[1], run)
+    return Extractor(PIXEL_PCA, digest, axes.shape[1], run)
 
 
 def coordinates(train: Items) -> Extractor:
@@ -67,7 +69,7 @@ def coordinates(train: Items) -> Extractor:
     centre, scale = train.mean(0, dtype=np.float64), train.std(0, dtype=np.float64)
     scale[scale == 0] = 1
     mean, axes = torch.zeros(train.shape[1]), torch.eye(train.shape[1])
-    if train.shape[1] > MOST:
+    if train.shape[1] > MAX_COMPONENTS:
         mean, axes = principal_axes((train - centre) / scale)
 
     def compute(points: Tensor) -> Tensor:
@@ -83,7 +85,7 @@ def coordinates(train: Items) -> Extractor:
         return in_batches(compute, items, axes.shape[1])
 
     digest = digest_of_arrays("coordinates 1", {"train": train})
-    return Extractor("coordinates", digest, axes.shape[1], run)
+    return Extractor(COORDINATES, digest, axes.shape[1], run)
 
 
 def principal_axes(rows: Matrix) -> tuple[Tensor, Tensor]:
@@ -99,11 +101,11 @@ def principal_axes(rows: Matrix) -> tuple[Tensor, Tensor]:
     wide = rows.shape[1] > len(rows)
     products = centred @ centred.T if wide else centred.T @ centred
     size = len(products)
-    variances, vectors = eigh(products, subset_by_index=(max(size - MOST, 0), size - 1))
+    variances, vectors = eigh(products, subset_by_index=(max(size - MAX_COMPONENTS, 0), size - 1))
     if variances[-1] <= 0:
         raise SparringError(f"all {len(rows)} training items are the same; nothing to look at")
-    kept = variances > NEGLIGIBLE * variances[-1]
-    axes = (centred.T @ vectors if wide else vectors)[:, kept][:, ::-1]
+    varying = variances > MIN_VARIANCE * variances[-1]
+    axes = (centred.T @ vectors if wide else vectors)[:, varying][:, ::-1]
     axes = axes / np.linalg.norm(axes, axis=0)
     largest = np.abs(axes).argmax(0)
     axes = axes * np.sign(axes[largest, np.arange(axes.shape[1])])

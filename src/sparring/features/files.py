@@ -50,7 +50,7 @@ def from_file(path: Path) -> Extractor:
             return known_architecture(path)
         case ".pth":
             return inception.standard_inception(path)
-    raise SparringError(f"'{path}' is no extractor; expected one of {', '.join(SUFFIXES)}")
+    raise SparringError(f"'{path}' is not an extractor; expected one of {', '.join(SUFFIXES)}")
 
 
 def known_architecture(path: Path) -> Extractor:
@@ -65,7 +65,7 @@ def known_architecture(path: Path) -> Extractor:
     if "_conv_stem.weight" in tensors:
         return efficientnet.extractor_of(tensors, str(path), path.name)
     if classifier.METADATA in metadata:
-        return classifier.judge_of(tensors, metadata, str(path), path.name).extractor
+        return classifier.classifier_from_tensors(tensors, metadata, str(path), path.name).extractor
     raise SparringError(
         f"'{path}' is of no architecture known here ({inception.NAME}, {efficientnet.NAME}, "
         "our classifier); give the network as .onnx"
@@ -126,18 +126,18 @@ class _Model:
         """Run the model on a full batch of images from 0 to 1."""
         if self.dtype == torch.uint8:
             images = (255 * images).round().clamp(0, 255)
-        given = {self.input: images.to(self.dtype).contiguous().numpy()}
+        inputs = {self.input: images.to(self.dtype).contiguous().numpy()}
         try:
-            (found, *_) = self.session.run(None, given)
+            (features, *_) = self.session.run(None, inputs)
         except Exception as error:  # onnxruntime's own errors have no common base
             raise SparringError(f"'{self.path}' fails on images: {_first_line(error)}") from None
-        shape: tuple[int, ...] = getattr(found, "shape", ())
+        shape: tuple[int, ...] = getattr(features, "shape", ())
         if len(shape) < 2 or shape[0] != len(images) or prod(shape[2:]) != 1:
             raise SparringError(
                 f"'{self.path}' puts out shape {tuple(shape)} for images of shape "
                 f"{tuple(images.shape)}; expected features, (n, width)"
             )
-        return torch.from_numpy(found.reshape(len(images), -1)).float()
+        return torch.from_numpy(features.reshape(len(images), -1)).float()
 
 
 def _session(content: bytes, path: Path) -> Any:
@@ -153,12 +153,12 @@ def _session(content: bytes, path: Path) -> Any:
     try:
         return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
     except Exception as error:
-        raise SparringError(f"'{path}' is no ONNX model: {_first_line(error)}") from None
+        raise SparringError(f"'{path}' is not an ONNX model: {_first_line(error)}") from None
 
 
 def _model(session: Any, path: Path) -> _Model:
     inputs = session.get_inputs()
-    shapes = ", ".join(f"{one.type} of shape {one.shape}" for one in inputs)
+    shapes = ", ".join(f"{model_input.type} of shape {model_input.shape}" for model_input in inputs)
     if len(inputs) == 1 and inputs[0].type in TYPES and len(inputs[0].shape) == 4:
         sizes = [size if isinstance(size, int) else None for size in inputs[0].shape]
         batch, channels, height, width = sizes

@@ -30,7 +30,7 @@ from sparring.features.weights import (
     folded,
     read_pickled,
 )
-from sparring.runs import write_bytes
+from sparring.runs.folder import write_bytes
 
 NAME = "inception-fid"
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"  # of the .pth

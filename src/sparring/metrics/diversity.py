@@ -20,8 +20,8 @@ from sparring.metrics.arrays import Features, as_features
 from sparring.metrics.estimate import LEVEL, Estimate
 from sparring.metrics.normal import quantile
 
-LEAST = 16
-PARTNERS = 512  # of each sample, for the variance's second-order part
+MIN_SAMPLES = 16
+MAX_PARTNERS = 512  # of each sample, for the variance's second-order part
 ROUNDING = 1e-20  # relative, of squares
 SPLITS = 5  # into quarters, for the extrapolation
 
@@ -42,10 +42,11 @@ def vendi(
         seed: of the halves, for order 1.
 
     Raises:
-        SparringError: no features; fewer than 16 samples; a sample of zeros; another order; for
-            order 1, a score that is more than half the number of samples; a level that is none.
+        SparringError: an array that is not features; fewer than 16 samples; a sample of zeros;
+            another order; for order 1, a score that is more than half the number of samples; a
+            level that is not between 0 and 1.
     """
-    samples = as_features("x", x, LEAST)
+    samples = as_features("x", x, MIN_SAMPLES)
     lengths = np.linalg.norm(samples, axis=1, keepdims=True)
     if not lengths.all():
         zeros = int((lengths == 0).sum())
@@ -71,10 +72,10 @@ def _second_order(u: Features, level: float) -> Estimate:
     if mean <= 0:
         raise SparringError("all samples are orthogonal to each other; the score is beyond n")
     spread = _mean_fourth_power(u) - mean**2
-    least = 2 * spread / (n * (n - 1))  # ζ₁ = 0, as for isotropic samples
+    minimum = 2 * spread / (n * (n - 1))  # ζ₁ = 0, as for isotropic samples
     jackknife = 4 * (n - 1) / (n - 2) ** 2 * float(rows.var())
-    variance = (max(pairs_variance(rows, spread), least, 0.0) + jackknife) / 2
-    quantile(level)  # refuses what is no level
+    variance = (max(pairs_variance(rows, spread), minimum, 0.0) + jackknife) / 2
+    quantile(level)  # refuses other levels
     reach = float(t.ppf((1 + level) / 2, _freedom(rows))) * sqrt(variance) / mean**2
     value, method = 1 / mean, "Vendi score, q = 2, U-statistic"
     return Estimate(value, max(1.0, value - reach), value + reach, n, method, level)
@@ -109,9 +110,9 @@ def _squared_sums(u: Features) -> Features:
 
 def _mean_fourth_power(u: Features) -> float:
     """Return the mean of k⁴ over pairs of a sample and another, of up to 512 evenly spread."""
-    some = u[:: -(-len(u) // PARTNERS)]
-    total = float(((u @ some.T) ** 4).sum()) - len(some)  # each of them met itself, with k = 1
-    return max(total, 0.0) / (len(some) * (len(u) - 1))
+    partners = u[:: -(-len(u) // MAX_PARTNERS)]
+    total = float(((u @ partners.T) ** 4).sum()) - len(partners)  # each met itself, with k = 1
+    return max(total, 0.0) / (len(partners) * (len(u) - 1))
 
 
 def _first_order(u: Features, level: float, seed: int) -> Estimate:
@@ -122,15 +123,15 @@ def _first_order(u: Features, level: float, seed: int) -> Estimate:
     """
     n = len(u)
     whole, halves, quarters = _score(u), *_scores_of_parts(u, seed)
-    once, before = 2 * whole[0] - halves[0], 2 * halves[0] - quarters[0]
-    value = float(4 * once - before) / 3
+    from_n, from_half = 2 * whole[0] - halves[0], 2 * halves[0] - quarters[0]
+    value = float(4 * from_n - from_half) / 3
     if value > n / 2:
         raise SparringError(
             f"order 1 of {n} samples comes to {value:.3g}; expected at least twice as many "
             "samples: use order 2"
         )
     deviation = max(2 * whole[1] - halves[1], whole[1])
-    reach = quantile(level) * float(deviation) / sqrt(n) + abs(value - float(once))
+    reach = quantile(level) * float(deviation) / sqrt(n) + abs(value - float(from_n))
     method = "Vendi score, q = 1; warning: biased at every n, extrapolated from halves and quarters"
     return Estimate(value, max(1.0, value - reach), value + reach, n, method, level)
 
@@ -152,8 +153,8 @@ def _score(u: Features) -> Features:
     A sample's influence on the entropy is −uᵀ ln(Σ) u less its mean, Σ = UᵀU/n.
     """
     values, vectors = np.linalg.eigh(u.T @ u / len(u))
-    kept = values > np.finfo(np.float64).eps * len(values)
-    logs = np.log(values[kept])
-    score = np.exp(-(values[kept] * logs).sum())
-    influences = -np.square(u @ vectors[:, kept]) @ logs
+    positive = values > np.finfo(np.float64).eps * len(values)
+    logs = np.log(values[positive])
+    score = np.exp(-(values[positive] * logs).sum())
+    influences = -np.square(u @ vectors[:, positive]) @ logs
     return np.array([score, score * influences.std(ddof=1)])

@@ -1,9 +1,10 @@
-"""What every metric returns: a value with an interval, and how it was made."""
+"""What every metric returns: a value with an interval, how it was made, and all of it as text."""
 
 from dataclasses import dataclass
 
 LEVEL = 0.95
-SMALLEST_P = 1e-6
+MIN_P = 1e-6
+CARD_DIGITS = 3  # of numbers in tables; elsewhere there is room for one more
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,18 @@ class Estimate:
     p_value: float | None = None
 
     def __str__(self) -> str:
-        tested = "" if self.p_value is None else f", {told_p(self.p_value)}"
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]{tested}"
+        return format_estimate(self)
 
 
-def told_p(p: float) -> str:
-    """Write a p-value; beyond `SMALLEST_P` no approximation holds."""
-    return f"p = {p:.2g}" if p >= SMALLEST_P else f"p < {SMALLEST_P:g}"
+def format_estimate(estimate: Estimate, digits: int = 4) -> str:
+    """Return value, interval and p-value as text: `0.52 [0.48, 0.56], p = 0.04`."""
+    value, low, high = (
+        f"{number:.{digits}g}" for number in (estimate.value, estimate.low, estimate.high)
+    )
+    test = "" if estimate.p_value is None else f", {format_p_value(estimate.p_value)}"
+    return f"{value} [{low}, {high}]{test}"
+
+
+def format_p_value(p: float) -> str:
+    """Return a p-value as text; below `MIN_P` no approximation holds."""
+    return f"p = {p:.2g}" if p >= MIN_P else f"p < {MIN_P:g}"

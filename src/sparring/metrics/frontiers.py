@@ -28,13 +28,13 @@ from sparring.metrics.normal import squared_distance_estimate
 
 SCALE = 5.0
 WEIGHTS = np.linspace(1e-6, 1 - 1e-6, 25)  # those of the paper's code
-IN_BUCKET = 40  # counted samples of the smaller side for each bucket, on average
-FEWEST = 5  # buckets: of two, the score is too coarse to be corrected
-LEAST = 200
-LARGEST = 1 - 1e-9  # below 1, whose artanh is infinite
-KEPT_VARIANCE = 0.9
+MEAN_IN_BUCKET = 40  # counted samples of the smaller side for each bucket, on average
+MIN_BUCKETS = 5  # buckets: of two, the score is too coarse to be corrected
+MIN_SAMPLES = 200
+MAX_GAP = 1 - 1e-9  # below 1, whose artanh is infinite
+RETAINED_VARIANCE = 0.9
 PERMUTATIONS = 999
-ROUNDING = 1e-12  # must not tell equal values apart
+ROUNDING = 1e-12  # differences of equal values stay below it
 
 Counts = NDArray[np.int64]  # (K,)
 
@@ -66,21 +66,21 @@ def mauve(
         seed: of the halves, the clusters and the permutations.
 
     Raises:
-        SparringError: no features of one width; fewer than 200 samples on a side; fewer than two
-            buckets, or more than there are different samples to make them of; no permutation; a
-            level that is none.
+        SparringError: arrays that are not features of the same width; fewer than 200 samples on a
+            side; fewer than two buckets, or more than there are different samples to make them of;
+            no permutation; a level that is not between 0 and 1.
     """
-    x, y = as_pair(real, fake, LEAST)
+    x, y = as_pair(real, fake, MIN_SAMPLES)
     if permutations < 1:
         raise SparringError(f"permutations is {permutations}; expected at least 1")
-    least = min(len(x), len(y))
-    count = max(FEWEST, least // 2 // IN_BUCKET) if buckets is None else buckets
-    made = quantiser(x, y, count, seed)
-    reals, fakes = made.histogram(made.x), made.histogram(made.y)
-    settings = (least, f"MAUVE, {count} buckets, {reals.sum()} + {fakes.sum()} counted", level)
+    smaller = min(len(x), len(y))
+    count = max(MIN_BUCKETS, smaller // 2 // MEAN_IN_BUCKET) if buckets is None else buckets
+    quantised = quantiser(x, y, count, seed)
+    reals, fakes = quantised.histogram(quantised.x), quantised.histogram(quantised.y)
+    settings = (smaller, f"MAUVE, {count} buckets, {reals.sum()} + {fakes.sum()} counted", level)
     gap, under_null = _gap_of_counts(reals, fakes, *settings), np.empty(permutations)
-    for turn in range(permutations):
-        under_null[turn] = jackknifed_gap(*_permuted(reals, fakes, seed, turn))[0]
+    for repeat in range(permutations):
+        under_null[repeat] = jackknifed_gap(*_permuted(reals, fakes, seed, repeat))[0]
     at_least = 1 + int((under_null >= gap.value - ROUNDING).sum())
     return {
         "mauve": replace(_as_score(gap), p_value=at_least / (1 + permutations)),
@@ -94,22 +94,22 @@ def _gap_of_counts(reals: Counts, fakes: Counts, n: int, method: str, level: flo
     artanh stretches that end, and leaves the other as it is.
     """
     gap, variance = jackknifed_gap(reals, fakes)
-    inner = min(gap, LARGEST)
+    inner = min(gap, MAX_GAP)
     stretched = variance / (1 - inner**2) ** 2
-    found = squared_distance_estimate(atanh(inner), stretched, n, f"{method}; jackknife", level)
-    found = replace(found, value=gap, low=tanh(found.low), high=tanh(found.high))
+    estimate = squared_distance_estimate(atanh(inner), stretched, n, f"{method}; jackknife", level)
+    estimate = replace(estimate, value=gap, low=tanh(estimate.low), high=tanh(estimate.high))
     if variance:
-        return found
+        return estimate
     # no bucket is shared, whichever sample is left out; half a sample more in each would differ
     half_more = [(counts + 0.5) / (counts + 0.5).sum() for counts in (reals, fakes)]
-    return replace(found, low=sqrt(1 - score(*half_more)), high=gap)
+    return replace(estimate, low=sqrt(1 - score(*half_more)), high=gap)
 
 
-def _permuted(reals: Counts, fakes: Counts, seed: int, turn: int) -> tuple[Counts, Counts]:
+def _permuted(reals: Counts, fakes: Counts, seed: int, repeat: int) -> tuple[Counts, Counts]:
     """Call as many of all that were counted real as there are reals, at random."""
     pool = np.repeat(np.arange(len(reals)), reals + fakes)
-    some = pool[permutation(seed, f"mauve, permutation {turn}", len(pool))[: reals.sum()]]
-    called_real = np.bincount(some, minlength=len(reals))
+    chosen = pool[permutation(seed, f"mauve, permutation {repeat}", len(pool))[: reals.sum()]]
+    called_real = np.bincount(chosen, minlength=len(reals))
     return called_real, reals + fakes - called_real
 
 
@@ -143,15 +143,15 @@ def quantiser(x: Features, y: Features, buckets: int, seed: int) -> Quantiser:
     """
     x = _directions("real", x)[permutation(seed, "mauve, real", len(x))]
     y = _directions("fake", y)[permutation(seed, "mauve, fake", len(y))]
-    seen = np.concatenate([x[: len(x) // 2], y[: len(y) // 2]])
-    different = len(np.unique(seen, axis=0))
+    fitted = np.concatenate([x[: len(x) // 2], y[: len(y) // 2]])
+    different = len(np.unique(fitted, axis=0))
     if not 2 <= buckets <= different:
         raise SparringError(
             f"buckets is {buckets}; expected 2 to {different}, as many as there are different "
             "samples to make them of"
         )
-    components = PCA(KEPT_VARIANCE, svd_solver="covariance_eigh").fit(seen)
-    clusters = KMeans(buckets, n_init=1, random_state=seed).fit(components.transform(seen))
+    components = PCA(RETAINED_VARIANCE, svd_solver="covariance_eigh").fit(fitted)
+    clusters = KMeans(buckets, n_init=1, random_state=seed).fit(components.transform(fitted))
 
     def histogram(samples: Features) -> Counts:
         directions = samples / np.linalg.norm(samples, axis=1, keepdims=True)
@@ -187,11 +187,11 @@ def jackknifed_gap(reals: Counts, fakes: Counts) -> tuple[float, float]:
     p, q = reals / n, fakes / m
     whole = float(_gap(_terms(p, q).sum(-1)))
     bias = variance = 0.0
-    for counts, kept, fewer in (
+    for counts, unchanged, fewer in (
         (reals, _terms(reals / (n - 1), q), _terms(_one_less(reals), q)),
         (fakes, _terms(p, fakes / (m - 1)), _terms(p, _one_less(fakes))),
     ):
-        without = _gap(kept.sum(-1, keepdims=True) - kept + fewer)  # (K,)
+        without = _gap(unchanged.sum(-1, keepdims=True) - unchanged + fewer)  # (K,)
         share = counts / counts.sum()
         mean = float(share @ without)
         others = int(counts.sum()) - 1

@@ -38,7 +38,7 @@ from sparring.metrics.moments import (
 )
 from sparring.metrics.normal import normal_estimate, squared_distance_estimate, two_sided_p
 
-LEAST_RATIO = 2  # samples per feature
+MIN_SAMPLES_PER_FEATURE = 2
 SINGULAR = 1e-10  # share of a feature's variance that the features before it leave unexplained
 NEGLIGIBLE = 1e-12  # of the largest eigenvalue
 
@@ -80,7 +80,7 @@ def frechet_streamed(
 
     Args:
         real: batches of shape (any number, d) that can be read twice: a list, or an object
-            whose `__iter__` starts anew and gives the same.
+            whose `__iter__` starts again and gives the same.
         fake: batches, as `real`.
         corrected: as for `frechet`; so are `level` and `seed`.
 
@@ -129,8 +129,8 @@ def frechet_difference(
         variance += _variance(of_fake[0]) * _fitted(fakes)
     value = values[0] - values[1]
     n = min(len(x), len(a), len(b))
-    found = normal_estimate(value, variance, n, "difference of Fréchet distances, paired", level)
-    return replace(found, p_value=two_sided_p(value, variance))
+    estimate = normal_estimate(value, variance, n, "difference of Fréchet distances, paired", level)
+    return replace(estimate, p_value=two_sided_p(value, variance))
 
 
 def frechet_distance(real: Moments, fake: Moments) -> float:
@@ -202,8 +202,8 @@ def couple(real: Moments, fake: Moments) -> Coupling:
     _refuse_widths(real, fake)
     squares, v, s1_v = _spectrum(real.covariance, fake.covariance)
     gains = np.sqrt(squares.clip(0))
-    alive = gains > NEGLIGIBLE * gains.max(initial=0)
-    gains, v, s1_v = gains[alive], v[:, alive], s1_v[:, alive]
+    nonzero = gains > NEGLIGIBLE * gains.max(initial=0)
+    gains, v, s1_v = gains[nonzero], v[:, nonzero], s1_v[:, nonzero]
     return Coupling(
         _distance(real, fake, gains),
         real.mean - fake.mean,
@@ -286,7 +286,7 @@ def _sample(name: str, source: Batches, seed: int) -> _Sample:
     if iter(source) is source:
         raise SparringError(
             f"{name} can be read only once, and two passes are needed; give a list of batches, "
-            "or an object whose __iter__ starts anew"
+            "or an object whose __iter__ starts again"
         )
     halves: list[Moments | None] = [None, None]
     for block, half in _halved(name, source, seed):
@@ -296,10 +296,10 @@ def _sample(name: str, source: Batches, seed: int) -> _Sample:
     first, second = halves
     n = sum(part.n for part in halves if part)
     width = first.width if first else second.width if second else 0
-    if first is None or second is None or n < max(LEAST_RATIO * width, 4):
+    if first is None or second is None or n < max(MIN_SAMPLES_PER_FEATURE * width, 4):
         raise SparringError(
             f"{name} has {n} samples of width {width}; a Fréchet distance needs at least "
-            f"{max(LEAST_RATIO * width, 4)}: use kid, which is unbiased at any size"
+            f"{max(MIN_SAMPLES_PER_FEATURE * width, 4)}: use kid, which is unbiased at any size"
         )
     return _Sample(name, source, seed, (merge(first, second), first, second))
 
@@ -320,19 +320,19 @@ def _pairing(x: _Sample, y: _Sample, corrected: bool) -> Pairing:
 
 def _read_again(sample: _Sample, side: int, pairings: Sequence[Pairing]) -> list[Moments]:
     """Return, for the whole and its halves, moments of each pairing's influence and curvature."""
-    found: list[Moments | None] = [None] * len(pairings[0])
+    tallies: list[Moments | None] = [None] * len(pairings[0])
     for block, half in _halved(sample.name, sample.source, sample.seed):
-        for which in range(len(found)):
+        for which in range(len(tallies)):
             rows = block if which == 0 else block[half == which - 1]
             if len(rows):
                 each = [pairing[which].influence(side, rows) for pairing in pairings]
-                found[which] = merge(found[which], moments_of_block(np.concatenate(each, 1)))
-    counts = [tally.n if tally else 0 for tally in found]
-    if counts != [one.n for one in sample.sets[: len(found)]]:
+                tallies[which] = merge(tallies[which], moments_of_block(np.concatenate(each, 1)))
+    counts = [tally.n if tally else 0 for tally in tallies]
+    if counts != [part.n for part in sample.sets[: len(tallies)]]:
         raise SparringError(
             f"{sample.name} gave {sample.whole.n} samples, and {counts[0]} when read again"
         )
-    return [tally for tally in found if tally]
+    return [tally for tally in tallies if tally]
 
 
 def _extrapolated(

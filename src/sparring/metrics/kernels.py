@@ -26,10 +26,10 @@ from sparring.metrics.arrays import Features, as_pair, as_pair_in_its_precision
 from sparring.metrics.estimate import LEVEL, Estimate
 from sparring.metrics.normal import normal_estimate, squared_distance_estimate, two_sided_p
 
-BLOCK = 1024  # samples on a side of a block
-MEDIAN_SAMPLES = 1000  # of both sets together, from which the bandwidth is taken
-LEAST = 4  # samples on a side; with fewer, their spread says nothing
-SINGLE_LIMIT = 1e4  # the cube of products of larger features may leave float32
+BLOCK = 1_024  # samples on a side of a block
+MAX_MEDIAN_SAMPLES = 1_000  # of both sets together, from which the bandwidth is taken
+MIN_SAMPLES = 4  # on a side; with fewer, their spread says nothing
+MAX_SINGLE = 1e4  # the cube of products of larger features may leave float32
 
 Floats = NDArray[np.floating]
 Kernel = Callable[[Floats, Floats], Floats]  # (a, d), (b, d) -> (a, b)
@@ -79,8 +79,8 @@ def squared_distances(x: Floats, y: Floats) -> Floats:
 def median_distance(x: Features, y: Features, seed: int = 0) -> float:
     """Return the median distance in a random part of both sets together, blind to the labels."""
     pool = np.concatenate([x, y])
-    if len(pool) > MEDIAN_SAMPLES:
-        pool = pool[np.random.default_rng(seed).permutation(len(pool))[:MEDIAN_SAMPLES]]
+    if len(pool) > MAX_MEDIAN_SAMPLES:
+        pool = pool[np.random.default_rng(seed).permutation(len(pool))[:MAX_MEDIAN_SAMPLES]]
     above = np.triu_indices(len(pool), 1)
     return float(np.sqrt(np.median(squared_distances(pool, pool)[above])))
 
@@ -119,7 +119,7 @@ def mmd(
     Raises:
         SparringError: other shapes, NaN, fewer than four samples on a side.
     """
-    x, y = as_pair(real, fake, LEAST)
+    x, y = as_pair(real, fake, MIN_SAMPLES)
     return from_all_pairs(x, y, kernel or at_median(x, y), "MMD², all pairs", level)
 
 
@@ -159,14 +159,14 @@ def kid_difference(
         + _variance(within_b.first - to_b.second)
     )
     n = min(len(x), len(a), len(b))
-    found = normal_estimate(value, variance, n, "difference of KIDs, paired, all pairs", level)
-    return replace(found, p_value=two_sided_p(value, variance))
+    estimate = normal_estimate(value, variance, n, "difference of KIDs, paired, all pairs", level)
+    return replace(estimate, p_value=two_sided_p(value, variance))
 
 
 def mmd_unbiased(x: Floats, y: Floats, kernel: Kernel) -> float:
     """Return the U-statistic of MMD² (Gretton 2012, eq. 3); two samples a side are enough."""
-    own = [kernel(s, s) for s in (x, y)]
-    means = [(k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in own]
+    own_pairs = [kernel(s, s) for s in (x, y)]
+    means = [(k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in own_pairs]
     return float(sum(means) - 2 * kernel(x, y).mean())
 
 
@@ -233,6 +233,6 @@ def _variance(effects: Features) -> float:
 def _in_their_precision(
     real: ArrayLike | Tensor, fake: ArrayLike | Tensor
 ) -> tuple[Floats, Floats]:
-    x, y = as_pair_in_its_precision(real, fake, LEAST)
-    moderate = all(s.min() > -SINGLE_LIMIT and s.max() < SINGLE_LIMIT for s in (x, y))
+    x, y = as_pair_in_its_precision(real, fake, MIN_SAMPLES)
+    moderate = all(s.min() > -MAX_SINGLE and s.max() < MAX_SINGLE for s in (x, y))
     return (x, y) if moderate else (x.astype(np.float64), y.astype(np.float64))

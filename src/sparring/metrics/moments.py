@@ -16,7 +16,7 @@ from torch import Tensor
 from sparring.errors import SparringError
 from sparring.metrics.arrays import Features, as_features
 
-BLOCK = 2048  # samples that are centred and squared together
+BLOCK = 2_048  # samples that are centred and squared together
 
 Batches = Iterable[ArrayLike | Tensor]  # each (any number, d)
 
@@ -61,12 +61,12 @@ def moments_of_batches(name: str, batches: Batches) -> Moments:
     Raises:
         SparringError: a batch has another shape or width, holds NaN, or there is no batch.
     """
-    found: Moments | None = None
+    total: Moments | None = None
     for block in blocks(name, batches):
-        found = merge(found, moments_of_block(block))
-    if found is None:
+        total = merge(total, moments_of_block(block))
+    if total is None:
         raise SparringError(f"{name} has no samples")
-    return found
+    return total
 
 
 def moments_of_block(block: Features) -> Moments:
@@ -99,20 +99,20 @@ def blocks(name: str, batches: Batches) -> Iterator[Features]:
     Raises:
         SparringError: a batch has another shape or width, or holds NaN.
     """
-    waiting: list[Features] = []
+    pending: list[Features] = []
     for batch in batches:
-        waiting.append(as_features(name, batch, least=0))
-        if waiting[0].shape[1] != waiting[-1].shape[1]:
+        pending.append(as_features(name, batch, minimum=0))
+        if pending[0].shape[1] != pending[-1].shape[1]:
             raise SparringError(
-                f"{name} has batches of width {waiting[0].shape[1]} and {waiting[-1].shape[1]}"
+                f"{name} has batches of width {pending[0].shape[1]} and {pending[-1].shape[1]}"
             )
-        if sum(map(len, waiting)) >= BLOCK:
-            whole = batch_of(waiting)
-            kept = len(whole) - len(whole) % BLOCK
-            yield from np.split(whole[:kept], kept // BLOCK)
-            waiting = [whole[kept:]]
-    if waiting and sum(map(len, waiting)):
-        yield batch_of(waiting)
+        if sum(map(len, pending)) >= BLOCK:
+            whole = batch_of(pending)
+            full = len(whole) - len(whole) % BLOCK
+            yield from np.split(whole[:full], full // BLOCK)
+            pending = [whole[full:]]
+    if pending and sum(map(len, pending)):
+        yield batch_of(pending)
 
 
 def batch_of(parts: list[Features]) -> Features:

@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest, t
+from scipy.stats import t
 from torch import Tensor
 
 from sparring.draws import permutation
@@ -34,6 +34,7 @@ from sparring.errors import SparringError
 from sparring.metrics.arrays import Features, as_features, as_pair
 from sparring.metrics.estimate import LEVEL, Estimate
 from sparring.metrics.normal import quantile
+from sparring.metrics.proportions import exact_share
 
 Indices = NDArray[np.int64]
 Singles = NDArray[np.float32]
@@ -42,7 +43,7 @@ Words = NDArray[np.uint64]  # 64 bits: the whole sample and 63 halves
 BLOCK = 400_000  # numbers in a block of distances or of differences: it should stay in the cache
 SPARE = 8  # candidates beyond the k nearest: rounding then seldom calls for a second look
 WORD = 64
-HALVES = f"{WORD - 1} half-samples without replacement"
+RESAMPLING = f"{WORD - 1} half-samples without replacement"
 
 
 class Neighbours(NamedTuple):
@@ -56,7 +57,7 @@ def nearest(queries: ArrayLike | Tensor, reference: ArrayLike | Tensor, k: int =
     """Return the k nearest of `reference` to each of `queries`, exact to float64.
 
     Raises:
-        SparringError: no features of one width; k < 1 or k > len(reference).
+        SparringError: arrays that are not features of the same width; k < 1 or k > len(reference).
     """
     a, b = as_features("queries", queries, 1), as_features("reference", reference, 1)
     if a.shape[1] != b.shape[1]:
@@ -72,7 +73,7 @@ def nearest_others(x: ArrayLike | Tensor, k: int = 1) -> Neighbours:
     """Return the k nearest to each sample among the other samples, exact to float64.
 
     Raises:
-        SparringError: no features; k < 1 or k ≥ len(x).
+        SparringError: an array that is not features; k < 1 or k ≥ len(x).
     """
     a = as_features("x", x)
     _check_k(k, len(a) - 1, f"x has {len(a)} samples, itself included")
@@ -101,10 +102,10 @@ def prdc(
         seed: of the half-samples.
 
     Raises:
-        SparringError: no features of one width; k < 1; fewer than 2(k + 1) samples on a side; a
-            level that is none.
+        SparringError: arrays that are not features of the same width; k < 1; fewer than 2(k + 1)
+            samples on a side; a level that is not between 0 and 1.
     """
-    quantile(level)  # refuses what is no level
+    quantile(level)  # refuses other levels
     x, y = as_pair(real, fake)
     for name, side in (("real", x), ("fake", y)):
         _check_k(
@@ -115,7 +116,7 @@ def prdc(
     reals = _balls(x, _members(seed, "real", len(x)), k)
     fakes = _balls(y, _members(seed, "fake", len(y)), k)
     hits = _visits(_distances(x, y), reals, fakes)
-    settings = _Settings(min(len(x), len(y)), f"k = {k}, {HALVES}", level)
+    settings = _Settings(min(len(x), len(y)), f"k = {k}, {RESAMPLING}", level)
     precision = _share(hits.precise, fakes.members, settings)
     density = _interval(hits.around / _counts(fakes.members) / k, settings)
     if not density.value:  # as if whatever there may be inside were inside of k balls
@@ -150,30 +151,32 @@ def prdc_baseline(
         k, level, seed: as in `prdc`.
 
     Raises:
-        SparringError: no features; k < 1; fewer than 2(k + 2) reals, or fakes; a level that
-            is none.
+        SparringError: an array that is not features; k < 1; fewer than 2(k + 2) reals, or fakes; a
+            level that is not between 0 and 1.
     """
     quantile(level)
     x = as_features("real", real)
     x = x / _unit(x)
     for name, count in (("real", len(x)), ("fake", fakes)):
         _check_k(k, count // 2 - 2, f"half of the {count} samples of {name} need {k + 1} others")
-    some = x[permutation(seed, "as many reals as fakes", len(x))[: fakes + 1]]
+    subset = x[permutation(seed, "as many reals as fakes", len(x))[: fakes + 1]]
     precision, density = _left_out(x, k, level, seed)
     i = np.arange(1, k + 1)
     coverage = 1 - float(np.prod((len(x) - i) / (len(x) + fakes - i)))
-    least = min(len(x), fakes)
+    smaller = min(len(x), fakes)
     return {
         "precision": precision,
-        "recall": _left_out(some, k, level, seed)[0],
+        "recall": _left_out(subset, k, level, seed)[0],
         "density": density,
-        "coverage": Estimate(coverage, coverage, coverage, least, f"p = q, k = {k}; exact", level),
+        "coverage": Estimate(
+            coverage, coverage, coverage, smaller, f"p = q, k = {k}; exact", level
+        ),
     }
 
 
-def _check_k(k: int, most: int, because: str) -> None:
-    if not 1 <= k <= most:
-        raise SparringError(f"k is {k}; expected 1 to {most}, as {because}")
+def _check_k(k: int, maximum: int, because: str) -> None:
+    if not 1 <= k <= maximum:
+        raise SparringError(f"k is {k}; expected 1 to {maximum}, as {because}")
 
 
 def _left_out(x: Features, k: int, level: float, seed: int) -> tuple[Estimate, Estimate]:
@@ -191,7 +194,7 @@ def _left_out(x: Features, k: int, level: float, seed: int) -> tuple[Estimate, E
         around += _counts(inside)
     density = around / _counts(balls.members) / k
     settings = _Settings(
-        len(x), f"p = q, each of {len(x)} reals left out, k = {k}, {HALVES}", level
+        len(x), f"p = q, each of {len(x)} reals left out, k = {k}, {RESAMPLING}", level
     )
     return _share(hit, balls.members, settings), _interval(density, settings)
 
@@ -332,11 +335,11 @@ class _Balls:
 
     def rough_ranks(self, owners: Indices, pairs: _Pairs) -> Indices:
         """Return the same for pairs; 0 stands for all ranks below k, which are inside alike."""
-        least, most = pairs.rough - pairs.slack, pairs.rough + pairs.slack
+        low, high = pairs.rough - pairs.slack, pairs.rough + pairs.slack
         ranks = np.zeros(len(owners), np.int64)
-        edge = np.flatnonzero(most >= self.squared[owners, self.k - 1])
-        ranks[edge] = self.ranks(owners[edge], least[edge])
-        unsure = edge[ranks[edge] != self.ranks(owners[edge], most[edge])]
+        edge = np.flatnonzero(high >= self.squared[owners, self.k - 1])
+        ranks[edge] = self.ranks(owners[edge], low[edge])
+        unsure = edge[ranks[edge] != self.ranks(owners[edge], high[edge])]
         ranks[unsure] = self.ranks(owners[unsure], pairs.exact(unsure))
         return ranks
 
@@ -419,10 +422,11 @@ def _share(hits: Words, members: Words, settings: _Settings) -> Estimate:
     At 0 and 1, where halves agree, that alone makes the interval (Clopper & Pearson 1934).
     """
     shares = _counts(hits) / _counts(members)
-    found = _interval(shares, settings)
-    sure = binomtest(round(shares[0] * len(members)), len(members)).proportion_ci(settings.level)
-    low, high = min(found.low, float(sure.low)), max(found.high, float(sure.high))
-    return replace(found, low=low, high=min(high, 1.0))
+    estimate = _interval(shares, settings)
+    hit = round(shares[0] * len(members))
+    fixed = exact_share(hit, len(members), settings.method, settings.level)
+    low, high = min(estimate.low, fixed.low), max(estimate.high, fixed.high)
+    return replace(estimate, low=low, high=min(high, 1.0))
 
 
 def _interval(values: Features, settings: _Settings) -> Estimate:

@@ -17,7 +17,7 @@ from torch import Tensor
 from sparring.errors import SparringError
 from sparring.metrics.arrays import Features, as_pair
 from sparring.metrics.estimate import LEVEL, Estimate
-from sparring.metrics.kernels import LEAST, Kernel, at_median, block_pairs, from_all_pairs
+from sparring.metrics.kernels import MIN_SAMPLES, Kernel, at_median, block_pairs, from_all_pairs
 
 PERMUTATIONS = 999
 ROUNDING = 1e-12  # relative; what differs less is a tie, and ties count against a difference
@@ -48,15 +48,15 @@ def two_sample_test(
     Raises:
         SparringError: other shapes, NaN, fewer than four samples on a side, no permutation.
     """
-    x, y = as_pair(real, fake, LEAST)
+    x, y = as_pair(real, fake, MIN_SAMPLES)
     if permutations < 1:
         raise SparringError(f"permutations is {permutations}; expected at least 1")
     kernel = kernel or at_median(x, y)
     called_real = _relabelled(len(x), len(y), permutations, np.random.default_rng(seed))
     observed, *others = relabelled_mmd(np.concatenate([x, y]), called_real, kernel)
-    as_large = np.sum(others >= observed - ROUNDING * np.abs(others).max())
-    found = from_all_pairs(x, y, kernel, f"MMD², {permutations} permutations", level)
-    return replace(found, p_value=(1 + int(as_large)) / (1 + permutations))
+    at_least = np.sum(others >= observed - ROUNDING * np.abs(others).max())
+    estimate = from_all_pairs(x, y, kernel, f"MMD², {permutations} permutations", level)
+    return replace(estimate, p_value=(1 + int(at_least)) / (1 + permutations))
 
 
 def relabelled_mmd(pool: Features, called_real: Features, kernel: Kernel) -> Features:
@@ -75,10 +75,8 @@ def relabelled_mmd(pool: Features, called_real: Features, kernel: Kernel) -> Fea
     m = len(pool) - n
     across = sums @ called_real - within_real
     within_fake = sums.sum() - 2 * across - within_real
-    found: Features = (
-        within_real / (n * (n - 1)) + within_fake / (m * (m - 1)) - 2 * across / (n * m)
-    )
-    return found
+    mmd: Features = within_real / (n * (n - 1)) + within_fake / (m * (m - 1)) - 2 * across / (n * m)
+    return mmd
 
 
 def _relabelled(n: int, m: int, permutations: int, rng: np.random.Generator) -> Features:

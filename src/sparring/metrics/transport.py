@@ -26,12 +26,12 @@ from torch import Tensor
 from sparring.errors import SparringError
 from sparring.metrics.arrays import Features, as_pair
 from sparring.metrics.estimate import LEVEL, Estimate
-from sparring.metrics.kernels import LEAST, Floats, from_all_pairs, squared_distances
+from sparring.metrics.kernels import MIN_SAMPLES, Floats, from_all_pairs, squared_distances
 from sparring.metrics.moments import half_of_each
 from sparring.metrics.normal import squared_distance_estimate
 
 DIRECTIONS = 256
-TOGETHER = 64  # directions that are sorted at the same time
+BLOCK = 64  # directions whose projections are sorted together
 
 
 def energy(real: ArrayLike | Tensor, fake: ArrayLike | Tensor, *, level: float = LEVEL) -> Estimate:
@@ -45,7 +45,7 @@ def energy(real: ArrayLike | Tensor, fake: ArrayLike | Tensor, *, level: float =
     Raises:
         SparringError: other shapes, NaN, fewer than four samples on a side.
     """
-    x, y = as_pair(real, fake, LEAST)
+    x, y = as_pair(real, fake, MIN_SAMPLES)
     return from_all_pairs(x, y, negative_distance, "energy distance, all pairs", level)
 
 
@@ -75,7 +75,7 @@ def sliced_wasserstein(
     Raises:
         SparringError: other shapes, NaN, fewer than four samples on a side, no direction.
     """
-    x, y = as_pair(real, fake, LEAST)
+    x, y = as_pair(real, fake, MIN_SAMPLES)
     if directions < 1:
         raise SparringError(f"directions is {directions}; expected at least 1")
     rng = np.random.default_rng(seed)
@@ -105,8 +105,8 @@ def sliced(x: Features, y: Features, along: Features) -> Sliced:
     """Return the mean over directions, shape (k, d), of W₂² between two samples, and potentials."""
     value, real, fake = 0.0, np.zeros(len(x)), np.zeros(len(y))
     levels = _common_levels(len(x), len(y))
-    for start in range(0, len(along), TOGETHER):
-        theta = along[start : start + TOGETHER].T
+    for start in range(0, len(along), BLOCK):
+        theta = along[start : start + BLOCK].T
         (a, order_a), (b, order_b) = _sorted(x @ theta), _sorted(y @ theta)
         value += float(levels.weights @ np.square(a[levels.real] - b[levels.fake]).sum(1))
         np.add.at(real, order_a, _potentials(a, b))

@@ -1,61 +1,17 @@
 """Parts that several networks share: sizes, conditioning, the output range, layers by name."""
 
-from math import ceil
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from sparring.errors import SparringError
-from sparring.spec import ImageSpec, Spec
+from sparring.spec import Spec
 
 Activation = Literal["relu", "leaky_relu", "silu"]
 Norm = Literal["batch", "none"]
 
 LEAK = 0.2
 LABEL_STD = 0.3  # beside a latent of 1: a louder label drowns the variety within its class
-
-
-def default_depth(spec: ImageSpec) -> int:
-    """Return how often the shorter side can be halved before it falls below 4 pixels."""
-    depth = 0
-    while min(spec.height, spec.width) / 2 ** (depth + 1) >= 4:
-        depth += 1
-    return max(depth, 1)
-
-
-def first_map(spec: ImageSpec, depth: int) -> tuple[int, int]:
-    """Return the size of the map that `depth` doublings make an image of, and some overhang.
-
-    Raises:
-        SparringError: the first doublings alone would cover the image.
-    """
-    if 2 ** (depth - 1) >= max(spec.height, spec.width):
-        raise SparringError(
-            f"{depth} doublings overshoot an image of {spec.height}x{spec.width}; "
-            "use a lower --generator.depth"
-        )
-    return ceil(spec.height / 2**depth), ceil(spec.width / 2**depth)
-
-
-def cropped(maps: Tensor, height: int, width: int) -> Tensor:
-    """Return the middle of maps, without what overhangs."""
-    top, left = (maps.shape[2] - height) // 2, (maps.shape[3] - width) // 2
-    return maps[:, :, top : top + height, left : left + width]
-
-
-def last_map(spec: ImageSpec, depth: int) -> tuple[int, int]:
-    """Return the size of what `depth` halvings leave of an image.
-
-    Raises:
-        SparringError: they leave nothing.
-    """
-    if min(spec.height, spec.width) < 2**depth:
-        raise SparringError(
-            f"an image of {spec.height}x{spec.width} cannot be halved {depth} times; "
-            "use a lower --discriminator.depth, or --discriminator.network mlp"
-        )
-    return spec.height // 2**depth, spec.width // 2**depth
 
 
 def activation(name: Activation) -> nn.Module:
@@ -70,26 +26,21 @@ def activation(name: Activation) -> nn.Module:
 
 
 def output_range(spec: Spec) -> nn.Module:
-    """Return the map from ℝ into the spec's range of values."""
-    if not isinstance(spec, ImageSpec):
-        return nn.Identity()
-    return nn.Sigmoid() if spec.value_range == "0..1" else nn.Tanh()
+    """Return the map from ℝ into the spec's `value_range`; of a spec without one, the identity."""
+    match getattr(spec, "value_range", None):
+        case "0..1":
+            return nn.Sigmoid()
+        case "-1..1":
+            return nn.Tanh()
+        case _:
+            return nn.Identity()
 
 
 def glorot(network: nn.Module) -> None:
-    """Start all weights at U(±√(6/(fan_in + fan_out))), biases at 0 (Glorot 2010, eq. 16)."""
+    """Draw all weights from U(±√(6/(fan_in + fan_out))), set biases to 0 (Glorot 2010, eq. 16)."""
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             nn.init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-
-
-def he(network: nn.Module) -> None:
-    """Start convolutions at N(0, 2/((1 + leak²) fan_in)), biases at 0 (He 2015, eq. 15)."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, a=LEAK)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
 

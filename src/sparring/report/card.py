@@ -8,11 +8,28 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from sparring.report import facts as told
-from sparring.report.facts import Facts
+from sparring.report.facts import (
+    Facts,
+    class_counts,
+    data_lines,
+    effort_words,
+    evaluation_basis,
+    evaluation_lines,
+    evaluation_notes,
+    health,
+    origin_lines,
+    plan_lines,
+    read_facts,
+    rows,
+    skipped_files,
+    status_words,
+    table,
+    uses,
+)
 from sparring.report.words import count, counted, encodable, number
-from sparring.runs import RunFolder, write_text
+from sparring.runs.folder import RunFolder, write_text
 
+MAX_CLASSES = 20  # that are named
 UNMEASURED = "- No quality metric was computed: the samples above are all the evidence there is.\n"
 LIMITS = """\
 - A generator may reproduce what it was trained on, or parts of it, most of all when the data are
@@ -23,7 +40,7 @@ LIMITS = """\
 
 def write_card(folder: RunFolder) -> Path:
     """Write `README.md` from whatever the run folder holds so far; return its path."""
-    write_text(folder.card, encodable(render(told.read_facts(folder))))
+    write_text(folder.card, encodable(render(read_facts(folder))))
     return folder.card
 
 
@@ -35,9 +52,9 @@ def render(facts: Facts) -> str:
         _section("Data", _data(facts)),
         _section("Training", _training(facts)),
         _section("How to use it", _use(facts)),
-        _section("How good it is", _judged(facts)),
+        _section("How good it is", _evaluation(facts)),
         _section("Limits", ("" if facts.evaluation else UNMEASURED) + _unwell(facts) + LIMITS),
-        _section("Versions", _table(told.origin_lines(facts))),
+        _section("Versions", _table(origin_lines(facts))),
     )
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -67,12 +84,12 @@ def _table(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _about(facts: Facts) -> str:
-    name = told.table(facts.run.get("data")).get("name")
+    name = table(facts.run.get("data")).get("name")
     like = f" like those in **{escaped(str(name))}**" if name else ""
     return (
-        f"A generative adversarial network that makes {facts.thing}s{like}, trained with "
+        f"A generative adversarial network that makes {facts.noun}s{like}, trained with "
         "`sparring`. "
-        f"{escaped(told.status_words(facts))} {escaped(told.effort_words(facts))}"
+        f"{escaped(status_words(facts))} {escaped(effort_words(facts))}"
     )
 
 
@@ -80,56 +97,57 @@ def _picture(facts: Facts) -> str:
     if not facts.sample:
         return ""
     images, picture = facts.sample
-    caption = f"Samples after {counted(images, facts.thing)}"
+    caption = f"Samples after {counted(images, facts.noun)}"
     return f"![{caption}](samples/{picture.path.name})\n\n*{caption}, not selected by hand.*"
 
 
 def _data(facts: Facts) -> str:
-    parts = [_table(told.data_lines(facts)), _classes(facts)]
-    if skipped := told.skipped_files(facts):
+    parts = [_table(data_lines(facts)), _classes(facts)]
+    if skipped := skipped_files(facts):
         parts.append(f"{counted(len(skipped), 'file')} skipped; `data.json` says which and why.")
-    notes = told.rows(facts.data.get("notes"))
+    notes = rows(facts.data.get("notes"))
     parts.append("\n".join(f"- {escaped(str(note))}" for note in notes))
     return "\n\n".join(part for part in parts if part)
 
 
 def _classes(facts: Facts) -> str:
-    classes = told.class_counts(facts)
-    named = [f"{escaped(name)} ({count(n)})" for name, n in classes[:20]]
-    more = f" and {count(len(classes) - 20)} more" if len(classes) > 20 else ""
+    classes = class_counts(facts)
+    named = [f"{escaped(name)} ({count(n)})" for name, n in classes[:MAX_CLASSES]]
+    more = f" and {count(len(classes) - MAX_CLASSES)} more" if len(classes) > MAX_CLASSES else ""
     return f"Classes: {', '.join(named)}{more}." if named else ""
 
 
 def _training(facts: Facts) -> str:
-    parts = [_table(told.plan_lines(facts))]
+    parts = [_table(plan_lines(facts))]
     if facts.recipe_text:
         seed = number(facts.run.get("seed"))
-        known = f" with seed {seed:.0f}" if seed is not None else ""
-        parts.append(f"The whole recipe is in [recipe.toml](recipe.toml){known}.")
+        with_seed = f" with seed {seed:.0f}" if seed is not None else ""
+        parts.append(f"The whole recipe is in [recipe.toml](recipe.toml){with_seed}.")
     return "\n\n".join(part for part in parts if part)
 
 
-def _judged(facts: Facts) -> str:
+def _evaluation(facts: Facts) -> str:
     lines = [
-        f"| {escaped(name)} | {escaped(found)} | {escaped(truth)} | {escaped(words)} |"
-        for name, found, truth, words in told.judged_lines(facts)
+        f"| {escaped(name)} | {escaped(estimate)} | {escaped(real)} | {escaped(words)} |"
+        for name, estimate, real, words in evaluation_lines(facts)
     ]
     if not lines:
         return ""
     head = ["| | samples | real against real | |", "|---|---|---|---|"]
-    notes = [f"- {escaped(note)}" for note in told.judged_notes(facts)]
-    table = "\n".join([escaped(told.judged_by(facts)), "", *head, *lines])
+    notes = [f"- {escaped(note)}" for note in evaluation_notes(facts)]
+    table = "\n".join([escaped(evaluation_basis(facts)), "", *head, *lines])
     return "\n\n".join([table, *(["\n".join(notes)] if notes else [])])
 
 
 def _unwell(facts: Facts) -> str:
-    shown = told.health(facts)
-    found = shown.findings if shown else []
+    diagnosis = health(facts)
+    findings = diagnosis.findings if diagnosis else []
     return "".join(
-        f"- Training ended with {escaped(one.name)}: {escaped(one.words)}.\n" for one in found
+        f"- Training ended with {escaped(finding.name)}: {escaped(finding.words)}.\n"
+        for finding in findings
     )
 
 
 def _use(facts: Facts) -> str:
-    blocks = (f"{use.purpose}:\n\n{code(use.text, use.language)}" for use in told.uses(facts))
+    blocks = (f"{use.purpose}:\n\n{code(use.text, use.language)}" for use in uses(facts))
     return "\n\n".join(blocks)

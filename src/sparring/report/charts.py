@@ -18,7 +18,7 @@ from sparring.report.words import number, short, spaced
 
 WIDTH, HEIGHT = 360.0, 230.0  # of the picture, in its own units; it scales with the page
 BUCKETS = 120  # neighbouring points are drawn together when there are more
-LARGEST, SMALLEST = 1e300, 1e-300  # beyond, differences and ratios of floats fail
+MAX_SIZE, MIN_SIZE = 1e300, 1e-300  # beyond, differences and ratios of floats fail
 ROW, LETTER = 15.0, 6.2  # height of a line of text, mean width of a letter
 BOTTOM = HEIGHT - 32  # of the plot
 COLOURS = ("#0072b2", "#d55e00", "#00795a", "#a8478a", "#5f6368", "#8a6d00")
@@ -136,9 +136,9 @@ def _strokes(series: Series) -> list[tuple[int, float, float]]:
 
 def _drawable(value: float | None) -> float | None:
     finite = number(value)
-    if finite is None or abs(finite) > LARGEST:
+    if finite is None or abs(finite) > MAX_SIZE:
         return None
-    return finite if abs(finite) > SMALLEST else 0.0
+    return finite if abs(finite) > MIN_SIZE else 0.0
 
 
 def _bucket(stroke: int, points: list[tuple[int, float, float]]) -> Bucket:
@@ -151,8 +151,8 @@ def _bucket(stroke: int, points: list[tuple[int, float, float]]) -> Bucket:
 
 def axis_over(values: Iterable[float], start: float, end: float, margin: float = 0.0) -> Axis:
     """Return an axis that holds the values, also where they are all the same."""
-    found = list(values)
-    low, high = min(found), max(found)
+    numbers = list(values)
+    low, high = min(numbers), max(numbers)
     if low == high == 0:
         return Axis(0.0, 1.0, start, end)  # mostly of shares: nothing lies below
     if high - low <= 1e-9 * max(abs(low), abs(high)):
@@ -164,8 +164,8 @@ def axis_over(values: Iterable[float], start: float, end: float, margin: float =
 
 def log_axis_over(values: Iterable[float], start: float, end: float) -> Axis:
     """Return a logarithmic axis that holds these positive values."""
-    found = list(values)
-    return Axis(min(found) / 1.3, max(found) * 1.3, start, end, log=True)
+    numbers = list(values)
+    return Axis(min(numbers) / 1.3, max(numbers) * 1.3, start, end, log=True)
 
 
 def _y_axis(
@@ -194,10 +194,10 @@ def powers_of_ten(low: float, high: float, target: int = 6) -> list[float]:
 
 def describe(series: Sequence[Series]) -> str:
     """Tell the curves in words, for those who cannot see them."""
-    return " ".join(_told(line.name, _strokes(line)) for line in series)
+    return " ".join(_in_words(line.name, _strokes(line)) for line in series)
 
 
-def _told(name: str, points: list[tuple[int, float, float]]) -> str:
+def _in_words(name: str, points: list[tuple[int, float, float]]) -> str:
     if not points:
         return f"{name}: no values."
     values = [y for _, _, y in points]

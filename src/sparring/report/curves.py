@@ -13,7 +13,7 @@ from math import log
 
 from sparring.report.charts import BUCKETS, Reference, Series, line_chart
 from sparring.report.words import number
-from sparring.runs import Json
+from sparring.runs.folder import Json
 
 Column = list[float | None]
 DISCRIMINATOR, GENERATOR, REAL, FAKE, OTHER = range(5)  # styles in `charts`
@@ -68,12 +68,12 @@ def _measured(tick: Json) -> dict[str, float | None]:
     return {key: number(value) for key, value in (named | own).items()}
 
 
-def draw_curves(ticks: Ticks, objective: str, thing: str) -> list[Curve]:
-    """Chart everything that was measured, the best known first; `thing` is what is counted."""
-    known = known_groups(objective, thing)
-    seen = {key for group in known for key, _, _ in group.keys}
-    groups = [*known, *other_groups([key for key in ticks.columns if key not in seen])]
-    drawn = (_draw(group, ticks, f"{thing}s seen") for group in groups)
+def draw_curves(ticks: Ticks, objective: str, noun: str) -> list[Curve]:
+    """Chart everything that was measured, the best known first; `noun` is what is counted."""
+    familiar = known_groups(objective, noun)
+    keys = {key for group in familiar for key, _, _ in group.keys}
+    groups = [*familiar, *other_groups([key for key in ticks.columns if key not in keys])]
+    drawn = (_draw(group, ticks, f"{noun}s seen") for group in groups)
     return [curve for curve in drawn if curve]
 
 
@@ -96,16 +96,16 @@ def _draw(group: Group, ticks: Ticks, x_label: str) -> Curve | None:
     return Curve(group.title, svg, group.note)
 
 
-def known_groups(objective: str, thing: str) -> tuple[Group, ...]:
+def known_groups(objective: str, noun: str) -> tuple[Group, ...]:
     """Return the groups whose meaning is known, in reading order."""
     return (
         *_truth(),
-        _losses(objective, thing),
-        _areas(thing),
-        _logits(objective, thing),
+        _losses(objective, noun),
+        _areas(noun),
+        _logits(objective, noun),
         _gradients(),
         _penalty(),
-        *_pace(thing),
+        *_pace(noun),
     )
 
 
@@ -148,8 +148,8 @@ def _truth() -> tuple[Group, ...]:
     )
 
 
-def _losses(objective: str, thing: str) -> Group:
-    note, references = _equilibrium(objective, thing)
+def _losses(objective: str, noun: str) -> Group:
+    note, references = _equilibrium(objective, noun)
     keys = (
         ("discriminator/loss", "discriminator", DISCRIMINATOR),
         ("generator/loss", "generator", GENERATOR),
@@ -157,7 +157,7 @@ def _losses(objective: str, thing: str) -> Group:
     return Group("Losses", "loss", note, keys, references)
 
 
-def _equilibrium(objective: str, thing: str) -> tuple[str, tuple[Reference, ...]]:
+def _equilibrium(objective: str, noun: str) -> tuple[str, tuple[Reference, ...]]:
     """Return what to look for in the losses, and their values at equilibrium."""
     ln2, ln4 = Reference(log(2), "ln 2"), Reference(log(4), "ln 4")
     cross_entropy = (
@@ -172,18 +172,18 @@ def _equilibrium(objective: str, thing: str) -> tuple[str, tuple[Reference, ...]
         case "relativistic":
             note = (
                 "Look for two curves that settle into a band: at the dotted line, ln 2 = 0.693, "
-                f"the discriminator cannot tell a real {thing} from a fake; near 0 it always can."
+                f"the discriminator cannot tell a real {noun} from a fake; near 0 it always can."
             )
             return note, (ln2,)
         case _:
             note = (
                 "Look for two curves that settle into a band and do not run away; a lower loss "
-                f"does not mean better {thing}s, since each player is measured against the other."
+                f"does not mean better {noun}s, since each player is measured against the other."
             )
             return note, ()
 
 
-def _logits(objective: str, thing: str) -> Group:
+def _logits(objective: str, noun: str) -> Group:
     entropy = objective in ("minimax", "non-saturating")
     end = ", and both end at 0 where the discriminator can only guess" if entropy else ""
     note = (
@@ -191,17 +191,17 @@ def _logits(objective: str, thing: str) -> Group:
         f"steady gap; a gap that keeps growing means that it is winning{end}."
     )
     keys = (
-        ("discriminator/real", f"real {thing}s", REAL),
-        ("discriminator/fake", f"generated {thing}s", FAKE),
+        ("discriminator/real", f"real {noun}s", REAL),
+        ("discriminator/fake", f"generated {noun}s", FAKE),
     )
     references = (Reference(0.0, "guess"),) if entropy else ()
     return Group("What the discriminator thinks", "mean logit", note, keys, references)
 
 
-def _areas(thing: str) -> Group:
+def _areas(noun: str) -> Group:
     note = (
-        f"In which share of pairs a real {thing} scores higher than a generated one, and a "
-        f"{thing} of the training data higher than one held out. Near 0.5 the discriminator "
+        f"In which share of pairs a real {noun} scores higher than a generated one, and a "
+        f"{noun} of the training data higher than one held out. Near 0.5 the discriminator "
         "cannot tell; at 1 it always can. Look for a second curve that stays low: what climbs "
         "towards 1 is memory."
     )
@@ -233,7 +233,7 @@ def _penalty() -> Group:
     return Group("Penalty", "penalty", note, keys, log=True)
 
 
-def _pace(thing: str) -> tuple[Group, Group]:
+def _pace(noun: str) -> tuple[Group, Group]:
     rate = (
         "The size of each step: look for the smooth course that the plan set; a sudden drop is a "
         "rollback that went on with smaller steps."
@@ -248,9 +248,9 @@ def _pace(thing: str) -> tuple[Group, Group]:
         ),
         Group(
             "Speed",
-            f"{thing}s per second",
+            f"{noun}s per second",
             speed,
-            (("images_per_second", f"{thing}s per second", OTHER),),
+            (("images_per_second", f"{noun}s per second", OTHER),),
         ),
     )
 

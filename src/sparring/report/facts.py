@@ -7,33 +7,28 @@ Not inside: wording of either (`page`, `card`), measurements over time (`curves`
 import json
 import shlex
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from sparring.data.output import Media
 from sparring.errors import SparringError
-from sparring.metrics.estimate import told_p
-from sparring.report.pictures import Picture, numbered_pictures, read_picture, read_sounds
+from sparring.kinds import KINDS, kind_named, kind_of, read_spec
+from sparring.kinds.kind import Kind
+from sparring.metrics.estimate import CARD_DIGITS, Estimate, format_estimate
+from sparring.report.media import (
+    Picture,
+    Players,
+    Texts,
+    numbered_files,
+    read_picture,
+    read_players,
+    read_texts,
+)
 from sparring.report.words import count, counted, duration, moment, number
-from sparring.report.writings import Writings, read_writings
-from sparring.runs import Json, RunFolder, read_json
+from sparring.runs.folder import Json, RunFolder, read_json
 
 Pairs = list[tuple[str, str]]
-THINGS = {"image": "image", "vector": "point", "table": "row", "audio": "sound", "text": "text"}
-JUDGED = (
-    ("columns", "Each column: held-out rows, and generated ones."),
-    ("associations", "How strongly each two columns hang together; blue is too little."),
-    ("properties", "How bright, loud and long: held-out sounds, and generated ones."),
-    ("curve", "Quality against diversity at several temperatures, with 95 % intervals."),
-    ("typical", "The most typical samples: nearest to held-out data, as these lie to each other."),
-    ("untypical", "The least typical samples: farthest from all held-out data."),
-    (
-        "nearest",
-        "Above, the samples nearest to any training item; below, those items. Twins mean copying.",
-    ),
-    ("missed", "Real data that no sample comes near: what the generator makes too seldom."),
-    ("feature", "The feature in which samples and real data differ most."),
-)
 ENDINGS = {
     "finished": "Finished",
     "interrupted": "Interrupted",
@@ -50,13 +45,6 @@ class Use(NamedTuple):
     text: str
 
 
-class Players(NamedTuple):
-    """Some sounds of one sort, each as a `data:` address."""
-
-    caption: str
-    sources: tuple[str, ...]
-
-
 @dataclass(frozen=True)
 class Facts:
     """A run as its files tell it; `problems` names the files that could not be read."""
@@ -68,12 +56,12 @@ class Facts:
     recipe_text: str
     events: tuple[Json, ...]
     evaluation: Json
-    judged: tuple[tuple[Picture, str], ...]  # pictures of the evaluation, and their captions
+    figures: tuple[tuple[Picture, str], ...]  # of the evaluation, and their captions
     real: Picture | None
     progress: Picture | None
     sample: tuple[int, Picture] | None  # images seen, and the newest picture that is whole
     players: tuple[Players, ...]  # sounds to listen to
-    writings: Writings  # texts to read
+    texts: Texts  # to read
     problems: tuple[str, ...]
 
     @property
@@ -88,9 +76,10 @@ class Facts:
         return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
 
     @property
-    def thing(self) -> str:
+    def noun(self) -> str:
         """What people call one item of the data."""
-        return THINGS.get(str(self.data.get("kind")), "sample")
+        kind = kind_in(self.data)
+        return kind.noun if kind else "sample"
 
     @property
     def status(self) -> str:
@@ -104,15 +93,15 @@ class Facts:
         return "" if self.recipe.get("label_smoothing") else str(self.recipe.get("objective", ""))
 
     @property
-    def images(self) -> float | None:
-        """Images seen so far."""
+    def samples_seen(self) -> float | None:
+        """Samples seen so far."""
         return self._latest("images")
 
     @property
     def seconds(self) -> float | None:
         """Seconds of training so far."""
-        told = number(self.run.get("seconds"))
-        return self._latest("seconds") if told is None or self.status == "running" else told
+        total = number(self.run.get("seconds"))
+        return self._latest("seconds") if total is None or self.status == "running" else total
 
     def _latest(self, key: str) -> float | None:
         events = (e for e in reversed(self.events) if e["event"] != "rollback")
@@ -124,21 +113,43 @@ def read_facts(folder: RunFolder) -> Facts:
     problems: list[str] = []
     text = _recipe_text(folder, problems)
     pictures = {name: _picture(folder, name, problems) for name in ("real.png", "progress.png")}
+    run, data = (_object(folder, name, problems) for name in ("run.json", "data.json"))
+    media = _media(kind_in(data))
     return Facts(
         folder=folder,
-        run=_object(folder, "run.json", problems),
-        data=_object(folder, "data.json", problems),
+        run=run,
+        data=data,
         recipe=_recipe(text, problems),
         recipe_text=text,
         events=_events(folder, problems),
         evaluation=_object(folder, "evaluation.json", problems),
-        judged=_judged(folder, problems),
+        figures=_figures(folder, media.figures, problems),
         real=pictures["real.png"],
         progress=pictures["progress.png"],
         sample=_newest_sample(folder, problems),
-        players=_players(folder),
-        writings=read_writings(folder.samples),
+        players=read_players(folder.samples, media.players),
+        texts=read_texts(folder.samples, media.texts),
         problems=tuple(problems),
+    )
+
+
+def kind_in(data: Json) -> Kind[Any] | None:
+    """Return the kind that `data.json` names, if it names one."""
+    try:
+        return kind_named(str(data.get("kind")))
+    except SparringError:
+        return None
+
+
+def _media(kind: Kind[Any] | None) -> Media:
+    """Return what there is to be shown of a kind; of all, where it cannot be told."""
+    if kind:
+        return kind.output.MEDIA
+    every = [kind.output.MEDIA for kind in KINDS]
+    return Media(
+        figures={name: media.figures[name] for media in every for name in media.figures},
+        texts={name: media.texts[name] for media in every for name in media.texts},
+        players={name: media.players[name] for media in every for name in media.players},
     )
 
 
@@ -187,22 +198,15 @@ def _picture(folder: RunFolder, name: str, problems: list[str]) -> Picture | Non
     return picture
 
 
-def _judged(folder: RunFolder, problems: list[str]) -> tuple[tuple[Picture, str], ...]:
-    found = ((_picture(folder, f"evaluation-{name}.png", problems), text) for name, text in JUDGED)
-    return tuple((picture, text) for picture, text in found if picture)
-
-
-def _players(folder: RunFolder) -> tuple[Players, ...]:
-    """Return the sounds that lie beside the pictures, up to a few megabytes."""
-    found = []
-    for prefix, caption in (("fake", "Generated"), ("real", "Real")):
-        sounds = read_sounds(folder.samples, prefix)
-        found += [Players(caption, sounds)] if sounds else []
-    return tuple(found)
+def _figures(
+    folder: RunFolder, captions: Mapping[str, str], problems: list[str]
+) -> tuple[tuple[Picture, str], ...]:
+    pictures = ((_picture(folder, name, problems), captions[name]) for name in captions)
+    return tuple((picture, caption) for picture, caption in pictures if picture)
 
 
 def _newest_sample(folder: RunFolder, problems: list[str]) -> tuple[int, Picture] | None:
-    for images, path in reversed(numbered_pictures(folder.samples)):
+    for images, path in reversed(numbered_files(folder.samples, "png")):
         if picture := _picture(folder, path.name, problems):
             return images, picture
     return None
@@ -233,8 +237,8 @@ def effort_words(facts: Facts) -> str:
     parts = []
     if facts.seconds is not None:
         parts.append(f"Trained for {duration(facts.seconds)}{_where(facts)}")
-    if facts.images is not None:
-        parts.append(f"{counted(facts.images, facts.thing)} seen{_passes(facts)}")
+    if facts.samples_seen is not None:
+        parts.append(f"{counted(facts.samples_seen, facts.noun)} seen{_passes(facts)}")
     return ("; ".join(parts) or "Nothing has been trained yet") + "."
 
 
@@ -246,11 +250,11 @@ def _where(facts: Facts) -> str:
 
 def _passes(facts: Facts) -> str:
     train = number(facts.data.get("train"))
-    if not train or train < 1 or not facts.images:
+    if not train or train < 1 or not facts.samples_seen:
         return ""
-    passes = facts.images / train
+    passes = facts.samples_seen / train
     number_of = count(passes) if passes >= 10 else f"{passes:.1f}"
-    return f", about {number_of} passes over the training {facts.thing}s"
+    return f", about {number_of} passes over the training {facts.noun}s"
 
 
 def plan_lines(facts: Facts) -> Pairs:
@@ -268,8 +272,8 @@ def skipped_files(facts: Facts) -> Pairs:
 def class_counts(facts: Facts) -> list[tuple[str, int]]:
     """Return the classes, the largest first."""
     counts = ((str(k), number(v)) for k, v in table(facts.data.get("classes")).items())
-    known = [(name, round(n)) for name, n in counts if n is not None and n >= 0]
-    return sorted(known, key=lambda item: -item[1])
+    numbers = [(name, round(n)) for name, n in counts if n is not None and n >= 0]
+    return sorted(numbers, key=lambda item: -item[1])
 
 
 def data_lines(facts: Facts) -> Pairs:
@@ -285,29 +289,22 @@ def _data_lines(facts: Facts) -> Iterator[tuple[str, str]]:
     if source and source != name:
         yield "Source", str(source)
     for label, key in (
-        (f"{facts.thing.capitalize()}s", "count"),
+        (f"{facts.noun.capitalize()}s", "count"),
         ("Trained on", "train"),
         ("Held out", "held_out"),
     ):
         if (n := number(data.get(key))) is not None:
             yield label, count(n)
-    spec = table(data.get("spec"))
-    if "height" in spec and "width" in spec:
-        channels = {1: "grey", 2: "grey + alpha", 3: "colour", 4: "colour + alpha"}
-        depth = number(spec.get("channels")) or 0
-        kind = channels.get(round(depth), f"{spec.get('channels')} channels")
-        yield "Shape", f"{spec['height']} × {spec['width']} pixels, {kind}"
-    if framing := table(spec.get("framing")):
-        seconds = (number(framing.get("samples")) or 0) / (number(framing.get("rate")) or 1)
-        yield "Shape", f"{seconds:.3g} s at {count(number(framing.get('rate')) or 0)} Hz"
-    elif symbols := rows(spec.get("symbols")):
-        units = str(spec.get("units"))
-        yield "Shape", f"{count((number(spec.get('length')) or 1) - 1)} {units} at most"
-        yield "Vocabulary", f"{count(len(symbols) - 1)} different {units}"
-    elif mean := rows(spec.get("mean")):
-        yield "Shape", counted(len(mean), "coordinate")
-    if spec.get("density"):
-        yield "Known density", str(spec["density"])
+    yield from _spec_lines(facts)
+
+
+def _spec_lines(facts: Facts) -> Sequence[tuple[str, str]]:
+    """Return what one item is; nothing where that cannot be told."""
+    try:
+        spec = read_spec(facts.data)
+        return kind_of(spec).codec.facts(spec)
+    except (SparringError, ArithmeticError):  # a length of no sense has no number of seconds
+        return ()
 
 
 def origin_lines(facts: Facts) -> Pairs:
@@ -326,20 +323,20 @@ def origin_lines(facts: Facts) -> Pairs:
     return [(label, str(value)) for label, value in lines if value not in (None, "")]
 
 
-class Judged(NamedTuple):
+class EvaluationLine(NamedTuple):
     """A line of the evaluation, as text."""
 
     name: str
-    found: str
-    truth: str
+    estimate: str
+    real_vs_real: str
     words: str
 
 
-def judged_lines(facts: Facts) -> list[Judged]:
+def evaluation_lines(facts: Facts) -> list[EvaluationLine]:
     """Return what was measured of the samples, beside the same for real data."""
     entries = (table(entry) for entry in rows(facts.evaluation.get("lines")))
     return [
-        Judged(
+        EvaluationLine(
             str(entry.get("name", "?")),
             _interval(table(entry.get("estimate"))),
             _interval(table(entry.get("at_truth"))),
@@ -374,15 +371,15 @@ def health(facts: Facts) -> Health | None:
         return None
     since: dict[str, float | None] = {}
     for event in events:
-        now = [_name(entry) for entry in _found(event)]
+        now = [_name(entry) for entry in _findings(event)]
         since = {name: since.get(name, number(event.get("images"))) for name in now}
-    ever = dict.fromkeys(_name(entry) for event in events for entry in _found(event))
-    findings = [_finding(entry, since[_name(entry)]) for entry in _found(events[-1])]
+    ever = dict.fromkeys(_name(entry) for event in events for entry in _findings(event))
+    findings = [_finding(entry, since[_name(entry)]) for entry in _findings(events[-1])]
     return Health(findings, [name for name in ever if name not in since])
 
 
-def _found(event: Json) -> list[Json]:
-    return [entry for one in rows(event.get("findings")) if (entry := table(one))]
+def _findings(event: Json) -> list[Json]:
+    return [entry for value in rows(event.get("findings")) if (entry := table(value))]
 
 
 def _finding(entry: Json, since: float | None) -> Finding:
@@ -394,7 +391,7 @@ def _name(entry: Json) -> str:
     return str(entry.get("name", "?"))
 
 
-def judged_by(facts: Facts) -> str:
+def evaluation_basis(facts: Facts) -> str:
     """Say what the evaluation compared, and by which features."""
     about = facts.evaluation
     fake, real = number(about.get("fake")), number(about.get("real"))
@@ -403,31 +400,31 @@ def judged_by(facts: Facts) -> str:
     part = {"held_out": "held-out ", "train": "training "}.get(str(about.get("part")), "")
     return (
         f"{counted(fake, 'sample')} of checkpoint {about.get('checkpoint')} against "
-        f"{count(real)} {part}{facts.thing}s of {about.get('data')}, by the features "
+        f"{count(real)} {part}{facts.noun}s of {about.get('data')}, by the features "
         f"{about.get('extractor')} ({about.get('digest')}, {about.get('width')} wide); "
         "intervals of 95 %."
     )
 
 
-def judged_notes(facts: Facts) -> list[str]:
+def evaluation_notes(facts: Facts) -> list[str]:
     """Return what should be known beside the lines of the evaluation."""
     return [str(note) for note in rows(facts.evaluation.get("notes"))]
 
 
 def _interval(estimate: Json) -> str:
-    value, low, high = (number(estimate.get(key)) for key in ("value", "low", "high"))
+    value, low, high, p_value = (
+        number(estimate.get(key)) for key in ("value", "low", "high", "p_value")
+    )
     if value is None or low is None or high is None:
         return ""
-    p = number(estimate.get("p_value"))
-    tested = "" if p is None else f", {told_p(p)}"
-    return f"{value:.3g} [{low:.3g}, {high:.3g}]{tested}"
+    return format_estimate(Estimate(value, low, high, 0, "", p_value=p_value), CARD_DIGITS)
 
 
 def uses(facts: Facts) -> list[Use]:
     """Return how to go on with a run."""
     run = shlex.quote(facts.address)
     address = json.dumps(facts.address, ensure_ascii=False)
-    snippet = f"import sparring\n\n{facts.thing}s = sparring.load({address}).sample(64)"
+    snippet = f"import sparring\n\n{facts.noun}s = sparring.load({address}).sample(64)"
     return [
         Use("Draw 64 new samples", "sh", f"sparring sample {run} -n 64"),
         Use("Train on from the last checkpoint", "sh", f"sparring resume {run}"),

@@ -11,20 +11,35 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from sparring.report import facts as told
 from sparring.report.curves import draw_curves, read_ticks
-from sparring.report.facts import Facts
+from sparring.report.facts import (
+    Facts,
+    class_counts,
+    data_lines,
+    effort_words,
+    evaluation_basis,
+    evaluation_lines,
+    evaluation_notes,
+    health,
+    origin_lines,
+    plan_lines,
+    read_facts,
+    rows,
+    skipped_files,
+    status_words,
+    uses,
+)
 from sparring.report.words import count, counted, encodable, moment, number, short
-from sparring.runs import Json, RunFolder, write_text
+from sparring.runs.folder import Json, RunFolder, write_text
 
-MOST_SKIPPED = 100
-MOST_CLASSES = 40
+MAX_SKIPPED = 100
+MAX_CLASSES = 40
 UNEVENTFUL = ("started", "tick", "observed", "diagnosis", "checkpoint", "samples", "finished")
 
 
 def write_report(folder: RunFolder) -> Path:
     """Write `report.html` from whatever the run folder holds so far; return its path."""
-    write_text(folder.report, encodable(render(told.read_facts(folder))))
+    write_text(folder.report, encodable(render(read_facts(folder))))
     return folder.report
 
 
@@ -41,51 +56,51 @@ def render(facts: Facts) -> str:
 def context(facts: Facts) -> dict[str, Any]:
     """Return all that the template shows."""
     ticks = read_ticks(facts.events)
-    curves = draw_curves(ticks, facts.textbook_objective, facts.thing)
+    curves = draw_curves(ticks, facts.textbook_objective, facts.noun)
     return {
         "facts": facts,
-        "status": told.status_words(facts),
-        "effort": told.effort_words(facts),
+        "status": status_words(facts),
+        "effort": effort_words(facts),
         "curves": [(curve.title, Markup(curve.svg), curve.note) for curve in curves],
         "crowded": ticks.crowded,
         "events": [
-            _event(event, facts.thing) for event in facts.events if event["event"] not in UNEVENTFUL
+            _event(event, facts.noun) for event in facts.events if event["event"] not in UNEVENTFUL
         ],
-        "health": told.health(facts),
-        "judged": told.judged_lines(facts),
-        "judged_by": told.judged_by(facts),
-        "judged_notes": told.judged_notes(facts),
-        "plan": told.plan_lines(facts),
-        "origin": told.origin_lines(facts),
-        "use": told.uses(facts),
+        "health": health(facts),
+        "evaluation": evaluation_lines(facts),
+        "evaluation_basis": evaluation_basis(facts),
+        "evaluation_notes": evaluation_notes(facts),
+        "plan": plan_lines(facts),
+        "origin": origin_lines(facts),
+        "use": uses(facts),
         "written": moment(time.time()),
         **_data(facts),
     }
 
 
 def _data(facts: Facts) -> dict[str, Any]:
-    classes, skipped = told.class_counts(facts), told.skipped_files(facts)
+    classes, skipped = class_counts(facts), skipped_files(facts)
     largest = max((n for _, n in classes), default=0) or 1
     return {
-        "data": told.data_lines(facts),
-        "notes": [str(note) for note in told.rows(facts.data.get("notes"))],
-        "classes": [(name, n, f"{100 * n / largest:.1f}%") for name, n in classes[:MOST_CLASSES]],
-        "more_classes": len(classes[MOST_CLASSES:]),
-        "skipped": skipped[:MOST_SKIPPED],
+        "data": data_lines(facts),
+        "notes": [str(note) for note in rows(facts.data.get("notes"))],
+        "classes": [(name, n, f"{100 * n / largest:.1f}%") for name, n in classes[:MAX_CLASSES]],
+        "more_classes": len(classes[MAX_CLASSES:]),
+        "skipped": skipped[:MAX_SKIPPED],
         "skipped_count": len(skipped),
-        "more_skipped": len(skipped[MOST_SKIPPED:]),
+        "more_skipped": len(skipped[MAX_SKIPPED:]),
     }
 
 
-def _event(event: Json, thing: str) -> tuple[str, str, str, str]:
+def _event(event: Json, noun: str) -> tuple[str, str, str, str]:
     """Return a row of the table: how much was seen, time, what happened, why and how."""
     images = number(event.get("images"))
     seen = "" if images is None else count(images)
-    return seen, moment(event.get("time")), _happening(str(event["event"])), _details(event, thing)
+    return seen, moment(event.get("time")), _happening(str(event["event"])), _details(event, noun)
 
 
-def _happening(kind: str) -> str:
-    match kind:
+def _happening(event: str) -> str:
+    match event:
         case "rollback":
             return "Went back to an earlier state"
         case "resumed":
@@ -93,19 +108,19 @@ def _happening(kind: str) -> str:
         case "unwritten":
             return "Could not write a file"
         case "failed" | "interrupted":
-            return kind.capitalize()
+            return event.capitalize()
         case _:
-            return kind.replace("_", " ")
+            return event.replace("_", " ")
 
 
-def _details(event: Json, thing: str) -> str:
+def _details(event: Json, noun: str) -> str:
     attempt, factor = number(event.get("attempt")), number(event.get("learning_rate_factor"))
     failed_at = number(event.get("failed_at"))
     parts = [
         str(event["what"]) if event.get("what") else "",
         str(event["reason"]) if event.get("reason") else "",
         str(event["origin"]) if event.get("origin") else "",
-        f"at {counted(failed_at, thing)}" if failed_at is not None else "",
+        f"at {counted(failed_at, noun)}" if failed_at is not None else "",
         f"attempt {count(attempt)}" if attempt is not None else "",
         f"learning rate × {short(factor)}" if factor is not None else "",
     ]

@@ -50,9 +50,9 @@ def count(value: float) -> str:
     return f"{round(value):,}"
 
 
-def counted(value: float, thing: str) -> str:
+def counted(value: float, noun: str) -> str:
     """Return a count with its noun, in the plural unless there is one: `4,500 images`."""
-    return f"{count(value)} {thing}" + ("" if round(value) == 1 else "s")
+    return f"{count(value)} {noun}" + ("" if round(value) == 1 else "s")
 
 
 def duration(seconds: float) -> str:

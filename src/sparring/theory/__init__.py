@@ -1,1 +1,1 @@
-"""What the theory of GANs says, as pure functions; `sparring.statements` checks it."""
+"""What the theory of GANs says, as pure functions; `sparring.theory.statements` checks it."""

@@ -15,7 +15,6 @@ and the step sizes h at which training converges are, from trace and determinant
 * alternating: h < (√(γ² + 4c²) − γ)/c²; without a penalty it circles while h < 2/c.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import Literal
@@ -33,11 +32,10 @@ from sparring.penalties import PenaltyFn, scored
 
 Order = Literal["alternating", "simultaneous"]
 Matrix = NDArray[np.float64]  # (2, 2)
-Field = Callable[[Tensor], Tensor]  # (2,) -> (2,)
 
 NODES = 24  # of Gauss–Hermite quadrature, for instance noise
-NEAR = 1e-9  # a radius this close to 1 is taken for 1
-DRIFT = 0.05  # of a path's size from one quarter to the next, below which it stays
+TOLERANCE = 1e-9  # a radius this close to 1 counts as 1
+MIN_DRIFT = 0.05  # of a path's size from one quarter to the next; below that it stays
 
 
 @dataclass(frozen=True)
@@ -56,35 +54,36 @@ class DiracGAN:
     def field(self, state: Tensor) -> Tensor:
         """Return v(θ, ψ), both of shape (2,), float64; differentiable where the state is."""
         with torch.enable_grad():
-            at = state if state.requires_grad else state.clone().requires_grad_()
-            v = self._gradients(at)
+            point = state if state.requires_grad else state.clone().requires_grad_()
+            v = self._gradients(point)
             if self.consensus:
-                (pull,) = torch.autograd.grad(v.square().sum() / 2, at, create_graph=True)
-                v = v - self.consensus * pull
+                (gradient,) = torch.autograd.grad(v.square().sum() / 2, point, create_graph=True)
+                v = v - self.consensus * gradient
         return v
 
     def jacobian(self) -> Matrix:
         """Return J at (0, 0).
 
         Raises:
-            SparringError: the field has no derivative there, as with ‖∇D‖ = 1 wanted at ψ = 0.
+            SparringError: the field has no derivative there, as with a penalty that asks for
+                ‖∇D‖ = 1 at ψ = 0.
         """
         origin = torch.zeros(2, dtype=torch.float64)
-        found: Tensor = torch.autograd.functional.jacobian(self.field, origin)  # type: ignore[no-untyped-call]
-        if not bool(found.isfinite().all()):
+        jacobian: Tensor = torch.autograd.functional.jacobian(self.field, origin)  # type: ignore[no-untyped-call]
+        if not bool(jacobian.isfinite().all()):
             raise SparringError(
                 "the gradient field has no derivative at the equilibrium: the gradient penalty "
                 "wants a slope of 1 where the equilibrium has 0; there are no eigenvalues"
             )
-        return found.numpy()
+        return jacobian.numpy()
 
-    def _gradients(self, at: Tensor) -> Tensor:
-        theta, psi = at
+    def _gradients(self, point: Tensor) -> Tensor:
+        theta, psi = point
         real, fake, weights = self._points(theta)
         l_d = self._discriminator_loss(real, fake, psi, weights)
         l_g = weights @ self.objective.generator((real * psi)[:, 0], (fake * psi)[:, 0])
-        d_psi = torch.autograd.grad(l_d, at, create_graph=True)[0][1]
-        d_theta = torch.autograd.grad(l_g, at, create_graph=True)[0][0]
+        d_psi = torch.autograd.grad(l_d, point, create_graph=True)[0][1]
+        d_theta = torch.autograd.grad(l_g, point, create_graph=True)[0][0]
         return -torch.stack([d_theta, d_psi])
 
     def _points(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -94,7 +93,7 @@ class DiracGAN:
             return zeros, zeros + theta, zeros[:, 0] + 0.5
         z, w = np.polynomial.hermite_e.hermegauss(NODES)
         w = w / w.sum()
-        z_real, z_fake = (torch.from_numpy(one.reshape(-1, 1)) for one in np.meshgrid(z, z))
+        z_real, z_fake = (torch.from_numpy(noise.reshape(-1, 1)) for noise in np.meshgrid(z, z))
         weights = torch.from_numpy(np.outer(w, w).ravel())
         return self.noise * z_real, theta + self.noise * z_fake, weights
 
@@ -127,8 +126,8 @@ class Antithetic(Draw):
 
 def eigenvalues(matrix: Matrix) -> NDArray[np.complex128]:
     """Return both eigenvalues, that with the larger imaginary part first."""
-    found = np.linalg.eigvals(matrix).astype(np.complex128)
-    return found[np.argsort(-found.imag, kind="stable")]
+    values = np.linalg.eigvals(matrix).astype(np.complex128)
+    return values[np.argsort(-values.imag, kind="stable")]
 
 
 def round_matrix(jacobian: Matrix, order: Order, h: float) -> Matrix:
@@ -138,8 +137,8 @@ def round_matrix(jacobian: Matrix, order: Order, h: float) -> Matrix:
     discriminator, generator = np.eye(2), np.eye(2)
     discriminator[1] += h * jacobian[1]
     generator[0] += h * jacobian[0]
-    found: Matrix = generator @ discriminator
-    return found
+    update: Matrix = generator @ discriminator
+    return update
 
 
 def spectral_radius(matrix: Matrix) -> float:
@@ -154,12 +153,12 @@ def verdict(update: Matrix) -> str:
         update: from `round_matrix`.
     """
     radius = spectral_radius(update)
-    if radius < 1 - NEAR:
+    if radius < 1 - TOLERANCE:
         return "converges"
-    if radius > 1 + NEAR:
+    if radius > 1 + TOLERANCE:
         return "diverges"
-    turns = bool((np.abs(np.linalg.eigvals(update).imag) > NEAR).all())
-    return "circles" if turns else "undecided"  # as in least squares: no linear pull at all
+    rotates = bool((np.abs(np.linalg.eigvals(update).imag) > TOLERANCE).all())
+    return "circles" if rotates else "undecided"  # as in least squares: no linear pull at all
 
 
 def verdict_of_path(path: NDArray[np.float64]) -> str:
@@ -169,9 +168,9 @@ def verdict_of_path(path: NDArray[np.float64]) -> str:
     """
     size = np.hypot(*path.T)
     third, last = (float(part.max()) for part in np.array_split(size, 4)[2:])
-    if not np.isfinite(size).all() or last > (1 + DRIFT) * third:
+    if not np.isfinite(size).all() or last > (1 + MIN_DRIFT) * third:
         return "diverges"
-    return "converges" if last < (1 - DRIFT) * third or last < NEAR else "circles"
+    return "converges" if last < (1 - MIN_DRIFT) * third or last < TOLERANCE else "circles"
 
 
 def largest_step(jacobian: Matrix, order: Order) -> float:
@@ -194,7 +193,7 @@ def largest_circling_step(jacobian: Matrix, order: Order) -> float:
     Its determinant is 1 at every h, so it neither converges nor diverges while |trace| ≤ 2.
     """
     (a, b), (c, d) = jacobian
-    if order == "simultaneous" or abs(a) + abs(d) > NEAR or b * c >= 0:
+    if order == "simultaneous" or abs(a) + abs(d) > TOLERANCE or b * c >= 0:
         return 0.0
     return float(2 / np.sqrt(-b * c))
 
@@ -219,11 +218,11 @@ def _first_zero(conditions: list[Polynomial]) -> float:
     """Return where the first of some polynomials, positive just above 0, stops being so."""
     ends = []
     for condition in conditions:
-        coefficients = np.where(np.abs(condition.coef) < NEAR, 0, condition.coef)
+        coefficients = np.where(np.abs(condition.coef) < TOLERANCE, 0, condition.coef)
         lowest = np.flatnonzero(coefficients)
         if not lowest.size or coefficients[lowest[0]] < 0:
             return 0.0
         roots = Polynomial(coefficients[lowest[0] :]).roots()
-        real = roots[(np.abs(roots.imag) < NEAR) & (roots.real > 0)].real
+        real = roots[(np.abs(roots.imag) < TOLERANCE) & (roots.real > 0)].real
         ends.append(float(real.min()) if real.size else inf)
     return min(ends)

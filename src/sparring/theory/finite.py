@@ -31,7 +31,7 @@ def discriminator_loss(objective: Objective, v: Tensor, p: Tensor, q: Tensor) ->
     Logits may be infinite where only one of p and q has mass.
 
     Raises:
-        SparringError: p or q is no distribution, or not on as many points as v.
+        SparringError: p or q is not a distribution, or not on as many points as v.
     """
     return _expected(objective.discriminator, v, v, p, q)
 
@@ -60,28 +60,15 @@ def fake_logit_gradient(objective: Objective, v: Tensor, p: Tensor, q: Tensor) -
     return gradient
 
 
-def fake_probability_gradient(objective: Objective, v: Tensor, p: Tensor) -> Tensor:
-    """Return ∂E L_G/∂q for a frozen discriminator, of shape (n,), less its mean.
-
-    A generator that can move probability anywhere follows this; a constant would do nothing, for
-    q sums to one.
-    """
-    p = as_distribution("p", p, v)
-    real, count = p > 0, len(v)
-    r = v[real].double()[:, None].expand(-1, count)
-    loss = p[real] @ objective.generator(r, v.double().expand(len(r), -1))
-    return loss - loss.mean()
-
-
 def divergence(kind: Divergence, p: Tensor, q: Tensor) -> Tensor:
     """Return D_f(p‖q) = Σ q f(p/q), and f(u)/u at infinity, the end of dom f*, where q = 0.
 
     Raises:
-        SparringError: p or q is no distribution, or they are on different spaces.
+        SparringError: p or q is not a distribution, or they are on different spaces.
     """
     p, q = as_distribution("p", p), as_distribution("q", q, p)
-    seen, missed = q > 0, (q == 0) & (p > 0)
-    inside = q[seen] * kind.f(p[seen] / q[seen])
+    covered, missed = q > 0, (q == 0) & (p > 0)
+    inside = q[covered] * kind.f(p[covered] / q[covered])
     return inside.sum() + (p[missed] * kind.domain[1]).sum()
 
 
@@ -93,8 +80,8 @@ def jensen_shannon(p: Tensor, q: Tensor) -> Tensor:
 def triangular(p: Tensor, q: Tensor) -> Tensor:
     """Return Σ (p − q)²/(p + q), between 0 and 2 (Vincze 1981; Le Cam 1986)."""
     p, q = as_distribution("p", p), as_distribution("q", q, p)
-    seen = p + q > 0
-    return ((p - q)[seen].square() / (p + q)[seen]).sum()
+    support = p + q > 0
+    return ((p - q)[support].square() / (p + q)[support]).sum()
 
 
 def accuracy(v: Tensor, p: Tensor, q: Tensor) -> Tensor:
@@ -118,18 +105,18 @@ def reject(log_ratio: Tensor, q: Tensor) -> Accepted:
     """Accept a fake with probability (p/q) / max(p/q); return what is left (Azadi 2019).
 
     Args:
-        log_ratio: ln(p/q) as a discriminator tells it, (n,), bounded above where q has mass.
+        log_ratio: ln(p/q) as a discriminator estimates it, (n,), bounded above where q has mass.
         q: what the generator makes, (n,).
 
     Raises:
-        SparringError: q is no distribution, or the ratio is unbounded.
+        SparringError: q is not a distribution, or the ratio is unbounded.
     """
     q = as_distribution("q", q, log_ratio)
     top = log_ratio[q > 0].max()
     if not top.isfinite():
         raise SparringError(f"the largest ln(p/q) is {float(top)}; expected a bounded ratio")
-    kept = q * torch.where(q > 0, (log_ratio.double() - top).exp(), 0)
-    return Accepted(kept / kept.sum(), float(kept.sum()))
+    accepted = q * torch.where(q > 0, (log_ratio.double() - top).exp(), 0)
+    return Accepted(accepted / accepted.sum(), float(accepted.sum()))
 
 
 def as_distribution(name: str, p: Tensor, like: Tensor | None = None) -> Tensor:
@@ -146,10 +133,10 @@ def as_distribution(name: str, p: Tensor, like: Tensor | None = None) -> Tensor:
     if p.ndim != 1 or (like is not None and p.shape != like.shape):
         expected = "(n,)" if like is None else str(tuple(like.shape))
         raise SparringError(f"{name} has shape {tuple(p.shape)}; expected {expected}")
-    total, least = float(p.detach().double().sum()), float(p.detach().min())
-    if not (abs(total - 1) <= SUM_TOLERANCE and least >= 0):
+    total, minimum = float(p.detach().double().sum()), float(p.detach().min())
+    if not (abs(total - 1) <= SUM_TOLERANCE and minimum >= 0):
         raise SparringError(
-            f"{name} sums to {total:.10g}, its least is {least:.3g}; "
+            f"{name} sums to {total:.10g}, its minimum is {minimum:.3g}; "
             "expected probabilities: divide by the sum"
         )
     return p.double()

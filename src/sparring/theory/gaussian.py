@@ -45,7 +45,7 @@ class Gaussian:
             raise SparringError("mean and covariance are not both float64; expected `.double()`")
         symmetric = torch.equal(self.covariance, self.covariance.T)
         if not symmetric or float(torch.linalg.eigvalsh(self.covariance)[0]) <= 0:
-            raise SparringError("the covariance is not symmetric and positive definite; mend it")
+            raise SparringError("the covariance is not symmetric and positive definite; correct it")
 
     @property
     def dimensions(self) -> int:
@@ -93,8 +93,8 @@ def pearson(p: Gaussian, q: Gaussian) -> float:
     precision = 2 * torch.linalg.inv(p.covariance) - torch.linalg.inv(q.covariance)
     if float(torch.linalg.eigvalsh(precision)[0]) <= 0:
         return inf
-    pulled = torch.linalg.solve(q.covariance, shift)
-    exponent = (pulled @ torch.linalg.solve(precision, pulled) + pulled @ shift) / 2
+    weighted = torch.linalg.solve(q.covariance, shift)
+    exponent = (weighted @ torch.linalg.solve(precision, weighted) + weighted @ shift) / 2
     volumes = torch.logdet(q.covariance) / 2 - torch.logdet(p.covariance)
     return float((exponent + volumes - torch.logdet(precision) / 2).expm1())
 
@@ -147,8 +147,8 @@ def w1(p: Gaussian, q: Gaussian) -> float:
         return float(shift.norm())
     if p.dimensions > 1:
         raise SparringError("w1 of unequal covariances is known on the line only; use w2_squared")
-    one, other = _sigmas("w1", p, q)
-    return _mean_norm(shift, abs(one - other))
+    p_sigma, q_sigma = _sigmas("w1", p, q)
+    return _mean_norm(shift, abs(p_sigma - q_sigma))
 
 
 def w2_squared(p: Gaussian, q: Gaussian) -> float:
@@ -164,8 +164,8 @@ def sliced_w2_squared(p: Gaussian, q: Gaussian) -> float:
     Raises:
         SparringError: a covariance is not σ²I.
     """
-    one, other = _sigmas("sliced_w2_squared", p, q)
-    return float(_shift(p, q).square().mean()) + (one - other) ** 2
+    p_sigma, q_sigma = _sigmas("sliced_w2_squared", p, q)
+    return float(_shift(p, q).square().mean()) + (p_sigma - q_sigma) ** 2
 
 
 def energy_distance(p: Gaussian, q: Gaussian) -> float:
@@ -174,10 +174,10 @@ def energy_distance(p: Gaussian, q: Gaussian) -> float:
     Raises:
         SparringError: a covariance is not σ²I.
     """
-    (one, other), shift = _sigmas("energy_distance", p, q), _shift(p, q)
-    still = torch.zeros_like(shift)
-    within = _mean_norm(still, sqrt(2) * one) + _mean_norm(still, sqrt(2) * other)
-    return 2 * _mean_norm(shift, sqrt(one**2 + other**2)) - within
+    (p_sigma, q_sigma), shift = _sigmas("energy_distance", p, q), _shift(p, q)
+    zero = torch.zeros_like(shift)
+    within = _mean_norm(zero, sqrt(2) * p_sigma) + _mean_norm(zero, sqrt(2) * q_sigma)
+    return 2 * _mean_norm(shift, sqrt(p_sigma**2 + q_sigma**2)) - within
 
 
 def mmd_squared_rbf(p: Gaussian, q: Gaussian, bandwidth: float) -> float:
@@ -262,11 +262,11 @@ def _separation(p: Gaussian, q: Gaussian) -> float:
     return sqrt(float(shift @ torch.linalg.solve(p.covariance, shift)))
 
 
-def _sigmas(what: str, p: Gaussian, q: Gaussian) -> tuple[float, float]:
-    one, other = p.sigma, q.sigma
-    if one is None or other is None:
-        raise SparringError(f"{what} needs covariances σ²I; expected `isotropic` Gaussians")
-    return one, other
+def _sigmas(distance: str, p: Gaussian, q: Gaussian) -> tuple[float, float]:
+    p_sigma, q_sigma = p.sigma, q.sigma
+    if p_sigma is None or q_sigma is None:
+        raise SparringError(f"{distance} needs covariances σ²I; expected `isotropic` Gaussians")
+    return p_sigma, q_sigma
 
 
 def _identity(d: int) -> Tensor:

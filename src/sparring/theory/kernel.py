@@ -45,7 +45,7 @@ def mmd_squared(x: Tensor, p: Tensor, q: Tensor, kernel: Kernel) -> float:
     Gretton 2012, lemma 6. Distributions on different points are given on the union of both.
 
     Raises:
-        SparringError: p or q is no distribution on the points.
+        SparringError: p or q is not a distribution on the points.
     """
     x, gap = _on_points(x, p, q)
     return float(gap @ kernel(x, x).double() @ gap)
@@ -55,7 +55,7 @@ def energy_distance(x: Tensor, p: Tensor, q: Tensor) -> float:
     """Return 2 E‖x − y‖ − E‖x − x′‖ − E‖y − y′‖ (Székely 2013); scipy returns its root.
 
     Raises:
-        SparringError: p or q is no distribution on the points.
+        SparringError: p or q is not a distribution on the points.
     """
     x, gap = _on_points(x, p, q)
     return float(-gap @ distances(x, x) @ gap)
@@ -63,8 +63,8 @@ def energy_distance(x: Tensor, p: Tensor, q: Tensor) -> float:
 
 def distances(x: Tensor, y: Tensor) -> Tensor:
     """Return ‖x − y‖ between points (n, d) and (m, d), as (n, m), from their differences."""
-    found: Tensor = torch.linalg.vector_norm(x[:, None].double() - y.double(), dim=2)
-    return found
+    norms: Tensor = torch.linalg.vector_norm(x[:, None].double() - y.double(), dim=2)
+    return norms
 
 
 def as_points(x: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from sparring.theory.finite import as_distribution
 
 Move = Callable[[Tensor], Tensor]  # one point to another
 
-SINGULAR = 1e-12
+MIN_SINGULAR_VALUE = 1e-12  # below it the operator counts as singular
 
 
 def operator(points: Tensor, moves: Sequence[Move], probability: float) -> Tensor:
@@ -51,7 +51,7 @@ def operator(points: Tensor, moves: Sequence[Move], probability: float) -> Tenso
 
 def singular(operator: Tensor) -> bool:
     """Return whether T leaks: two distributions that differ may look the same through it."""
-    return float(torch.linalg.svdvals(operator)[-1]) < SINGULAR
+    return float(torch.linalg.svdvals(operator)[-1]) < MIN_SINGULAR_VALUE
 
 
 def recover(operator: Tensor, observed: Tensor) -> Tensor:
@@ -63,8 +63,8 @@ def recover(operator: Tensor, observed: Tensor) -> Tensor:
     observed = as_distribution("observed", observed, operator[0])
     if singular(operator):
         raise SparringError("the operator is singular: the augmentation leaks; apply it less often")
-    found: Tensor = torch.linalg.solve(operator, observed)
-    return found
+    distribution: Tensor = torch.linalg.solve(operator, observed)
+    return distribution
 
 
 def _index(points: Tensor, point: Tensor) -> int:

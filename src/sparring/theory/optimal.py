@@ -49,7 +49,7 @@ def loss_at_best(optimum: Optimum, p: Tensor, q: Tensor) -> Tensor:
     """Return E L_D at v* from the objective's own loss; `Optimum.loss` says what it must be.
 
     Raises:
-        SparringError: p or q is no distribution, or they are on different spaces.
+        SparringError: p or q is not a distribution, or they are on different spaces.
     """
     return finite.discriminator_loss(optimum.objective, best_logits(optimum, p, q), p, q)
 
@@ -58,13 +58,13 @@ def steepest(objective: Objective, v: Tensor, p: Tensor, q: Tensor) -> float:
     """Return the largest |∂E L_D/∂v|/(p + q): 0 at the best logits of a smooth game.
 
     Raises:
-        SparringError: p or q is no distribution, or not on as many points as v.
+        SparringError: p or q is not a distribution, or not on as many points as v.
     """
     gradient = finite.logit_gradient(objective, v, p, q)
     return float((gradient / (p + q))[p + q > 0].abs().max())
 
 
-def _same(rho: Tensor) -> Tensor:
+def _identity(rho: Tensor) -> Tensor:
     return rho
 
 
@@ -100,10 +100,10 @@ def smoothed(target: float) -> Optimum:
     """
     if not 0 < target <= 1:
         raise SparringError(f"the label of reals is {target}; expected above 0 and at most 1")
-    weight, wrong = target / 2, -inf if target == 1 else log1p(-target)
+    weight, log_rest = target / 2, -inf if target == 1 else log1p(-target)
 
     def logit(rho: Tensor) -> Tensor:
-        return log(target) - torch.logaddexp(-rho, torch.full_like(rho, wrong))
+        return log(target) - torch.logaddexp(-rho, torch.full_like(rho, log_rest))
 
     def loss(p: Tensor, q: Tensor) -> Tensor:
         middle, fake = (p + q) / 2, ((1 - target) * p + q) / (2 - target)
@@ -113,8 +113,8 @@ def smoothed(target: float) -> Optimum:
             coin - real_part - (1 - weight) * finite.divergence(divergences.kl, fake, middle)
         )
 
-    sides = Objective(cross_entropy(target), objectives.non_saturating.generator)
-    return Optimum(sides, logit, loss)
+    game = Objective(cross_entropy(target), objectives.non_saturating.generator)
+    return Optimum(game, logit, loss)
 
 
 def least_squares(a: float, b: float, c: float) -> Optimum:
@@ -139,9 +139,9 @@ def least_squares(a: float, b: float, c: float) -> Optimum:
 # A row for each objective of `objectives` but the Wasserstein one. v* = ρ is Goodfellow's
 # proposition 1 (2014), D* = p/(p + q).
 OPTIMA: Mapping[str, Optimum] = {
-    "minimax": Optimum(objectives.minimax, _same, _cross_entropy_loss),
-    "non_saturating": Optimum(objectives.non_saturating, _same, _cross_entropy_loss),
-    "mean_squared": Optimum(objectives.mean_squared, _same, _cross_entropy_loss),
+    "minimax": Optimum(objectives.minimax, _identity, _cross_entropy_loss),
+    "non_saturating": Optimum(objectives.non_saturating, _identity, _cross_entropy_loss),
+    "mean_squared": Optimum(objectives.mean_squared, _identity, _cross_entropy_loss),
     "least_squares": Optimum(
         objectives.least_squares,
         torch.sigmoid,
@@ -154,7 +154,7 @@ OPTIMA: Mapping[str, Optimum] = {
         lambda p, q: 2 * (1 - finite.divergence(divergences.total_variation, p, q)),
     ),
     # Bradley & Terry 1952: up to one constant for all points.
-    "relativistic": Optimum(objectives.relativistic, _same, _relativistic_loss),
+    "relativistic": Optimum(objectives.relativistic, _identity, _relativistic_loss),
     # ½ tanh v reaches ±½ at infinity only.
     "total_variation": of_f_gan(
         objectives.total_variation,
@@ -162,12 +162,12 @@ OPTIMA: Mapping[str, Optimum] = {
         lambda rho: torch.where(rho == 0, 0, rho.sign() * inf),
     ),
     "kl": of_f_gan(objectives.kl, divergences.kl, lambda rho: 1 + rho),
-    "reverse_kl": of_f_gan(objectives.reverse_kl, divergences.reverse_kl, _same),
+    "reverse_kl": of_f_gan(objectives.reverse_kl, divergences.reverse_kl, _identity),
     "pearson": of_f_gan(objectives.pearson, divergences.pearson, lambda rho: 2 * rho.expm1()),
     "neyman": of_f_gan(objectives.neyman, divergences.neyman, lambda rho: 2 * rho),
     "squared_hellinger": of_f_gan(
         objectives.squared_hellinger, divergences.squared_hellinger, lambda rho: rho / 2
     ),
-    "jensen_shannon": of_f_gan(objectives.jensen_shannon, divergences.jensen_shannon, _same),
-    "gan": of_f_gan(objectives.gan, divergences.gan, _same),
+    "jensen_shannon": of_f_gan(objectives.jensen_shannon, divergences.jensen_shannon, _identity),
+    "gan": of_f_gan(objectives.gan, divergences.gan, _identity),
 }

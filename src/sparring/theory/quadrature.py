@@ -28,10 +28,10 @@ Function = Callable[[Tensor], Tensor]
 
 ORDER = 24  # nodes of a panel
 REACH = 12.0  # of a normal density, in sigmas: 1e-32 of its mass lies beyond
-LEAST = 1e-300  # probability of a node whose density is positive but beneath float64
-NEGLIGIBLE = 1e-9
-ROUNDING = 1e-13
-HALVINGS = 80
+MIN_PROBABILITY = 1e-300  # of a node whose density is positive but beneath float64
+NEGLIGIBLE = 1e-9  # probability of an end node, and a term of an integral there
+ROUNDING = 1e-13  # a difference below it has no sign
+HALVINGS = 80  # of an interval, to invert a function
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ def on_grid(p: Line, q: Line) -> Grid:
 
     def probabilities(line: Line) -> Tensor:
         log_density = line.log_density(x)
-        return torch.where(log_density == -inf, 0, (weight * log_density.exp()).clamp_min(LEAST))
+        return torch.where(
+            log_density == -inf, 0, (weight * log_density.exp()).clamp_min(MIN_PROBABILITY)
+        )
 
     return Grid(x, probabilities(p), probabilities(q))
 
@@ -140,18 +142,18 @@ def nodes(p: Line, q: Line, difference: Function | None = None) -> tuple[Tensor,
 
 
 def crossings(difference: Function, x: Tensor) -> list[float]:
-    """Return where a function changes sign between rising nodes; rounding is no sign."""
+    """Return where a function changes sign between rising nodes; rounding errors have no sign."""
     values = difference(x)
     values = torch.where(values.abs() > ROUNDING, values, 0)
-    found = []
+    zeros = []
     for i in torch.nonzero(values[:-1] * values[1:] < 0).flatten():
         low, high = float(x[i]), float(x[i + 1])
-        found.append(float(brentq(lambda t: float(difference(_scalar(t))), low, high, xtol=1e-15)))
-    return found
+        zeros.append(float(brentq(lambda t: float(difference(_scalar(t))), low, high, xtol=1e-15)))
+    return zeros
 
 
 def inverse(rising: Function, values: Tensor, interval: tuple[float, float]) -> Tensor:
-    """Return where a rising function takes the given values, by halving the interval."""
+    """Return where a rising function takes these values, by halving the interval."""
     low, high = (torch.full_like(values, end) for end in interval)
     for _ in range(HALVINGS):
         middle = (low + high) / 2

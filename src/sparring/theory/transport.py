@@ -51,22 +51,22 @@ def primal(cost: Tensor, p: Tensor, q: Tensor) -> Plan:
     """Return min Σ c π over plans π ≥ 0 with marginals p and q (Villani 2009, chapter 4).
 
     Raises:
-        SparringError: p or q is no distribution on the rows or columns of the cost.
+        SparringError: p or q is not a distribution on the rows or columns of the cost.
     """
     p, q = _marginals(cost, p, q)
-    found = _solve(cost.flatten(), equal=_marginal_sums(*cost.shape), to=torch.cat([p, q]))
-    return Plan(found.value, found.at.reshape(cost.shape))
+    solution = _solve(cost.flatten(), equal=_marginal_sums(*cost.shape), to=torch.cat([p, q]))
+    return Plan(solution.value, solution.at.reshape(cost.shape))
 
 
 def dual(cost: Tensor, p: Tensor, q: Tensor) -> Prices:
     """Return max E_p φ + E_q ψ over prices with φᵢ + ψⱼ ≤ cᵢⱼ (Villani 2009, theorem 5.10).
 
     Raises:
-        SparringError: p or q is no distribution on the rows or columns of the cost.
+        SparringError: p or q is not a distribution on the rows or columns of the cost.
     """
     p, q = _marginals(cost, p, q)
-    found = _solve(-torch.cat([p, q]), below=_marginal_sums(*cost.shape).T, by=cost.flatten())
-    return Prices(-found.value, found.at[: len(p)], found.at[len(p) :])
+    solution = _solve(-torch.cat([p, q]), below=_marginal_sums(*cost.shape).T, by=cost.flatten())
+    return Prices(-solution.value, solution.at[: len(p)], solution.at[len(p) :])
 
 
 def lipschitz_dual(distance: Tensor, p: Tensor, q: Tensor) -> Critic:
@@ -80,7 +80,7 @@ def lipschitz_dual(distance: Tensor, p: Tensor, q: Tensor) -> Critic:
         q: probabilities of the fakes, (n,).
 
     Raises:
-        SparringError: p or q is no distribution on this space.
+        SparringError: p or q is not a distribution on this space.
     """
     p, q = _marginals(distance, p, q)
     n = len(p)
@@ -88,15 +88,15 @@ def lipschitz_dual(distance: Tensor, p: Tensor, q: Tensor) -> Critic:
     pair = np.arange(len(i))
     rows = csr_matrix((np.ones(len(i)), (pair, i)), (len(i), n))
     rows = rows - csr_matrix((np.ones(len(i)), (pair, j)), (len(i), n))
-    found = _solve(q - p, below=rows, by=distance[i, j])
-    return Critic(-found.value, found.at - found.at[0])
+    solution = _solve(q - p, below=rows, by=distance[i, j])
+    return Critic(-solution.value, solution.at - solution.at[0])
 
 
 def w1_on_line(x: Tensor, p: Tensor, q: Tensor) -> float:
     """Return ∫|F − G| over points (n,) on the line (Vallender 1974).
 
     Raises:
-        SparringError: p or q is no distribution on the points.
+        SparringError: p or q is not a distribution on the points.
     """
     p, q = as_distribution("p", p, x), as_distribution("q", q, x)
     x, order = x.double().sort()
@@ -108,7 +108,7 @@ def w2_squared_on_line(x: Tensor, p: Tensor, q: Tensor) -> float:
     """Return ∫₀¹ (F⁻¹ − G⁻¹)² over points (n,) on the line: the rising plan is the best.
 
     Raises:
-        SparringError: p or q is no distribution on the points.
+        SparringError: p or q is not a distribution on the points.
     """
     p, q = as_distribution("p", p, x), as_distribution("q", q, x)
     x, order = x.double().sort()
@@ -131,7 +131,7 @@ def sliced_w2_squared(x: Tensor, p: Tensor, q: Tensor, directions: Tensor) -> fl
         directions: unit vectors, (k, d), for example `circle(k)`.
 
     Raises:
-        SparringError: p or q is no distribution on the points.
+        SparringError: p or q is not a distribution on the points.
     """
     projected = as_points(x) @ directions.double().T
     return float(np.mean([w2_squared_on_line(column, p, q) for column in projected.T]))
@@ -156,7 +156,7 @@ def _solve(
     by: Tensor | None = None,
 ) -> _Solution:
     """Minimise; variables are positive where equalities bind them, and free otherwise."""
-    found = linprog(
+    result = linprog(
         objective.double().numpy(),
         A_eq=equal,
         b_eq=_plain(to),
@@ -169,11 +169,11 @@ def _solve(
             "dual_feasibility_tolerance": TOLERANCE,
         },
     )
-    if not found.success:
+    if not result.success:
         raise SparringError(
-            f"no optimal transport was found ({found.message}); is a cost infinite?"
+            f"no optimal transport was found ({result.message}); is a cost infinite?"
         )
-    return _Solution(float(found.fun), torch.from_numpy(found.x))
+    return _Solution(float(result.fun), torch.from_numpy(result.x))
 
 
 def _plain(values: Tensor | None) -> NDArray[np.float64] | None:

@@ -19,7 +19,7 @@ from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
 
 from sparring.errors import SparringError
-from sparring.runs import flush_to_disk
+from sparring.runs.folder import flush_to_disk
 from sparring.training.state import (
     Counters,
     State,
@@ -31,8 +31,8 @@ from sparring.training.state import (
 )
 
 FORMAT = 1
-ASIDE = "~"
-NAME = re.compile(rf"([0-9]+)({ASIDE}?)")
+REPLACED = "~"  # ends the name of a checkpoint whose successor is being renamed
+NAME = re.compile(rf"([0-9]+)({REPLACED}?)")
 MANIFEST = "manifest.json"
 FILES = ("model.safetensors", "train.safetensors", "state.json")
 
@@ -47,16 +47,16 @@ def save(state: State, folder: Path, keep: int = 3, spare: str = "") -> Path:
     Whatever lies beyond it is dropped too: a damaged one, or one from before a rewind. The older
     one called `spare` stays.
     """
-    target = folder / f"{state.images:09d}"
+    target = folder / f"{state.samples_seen:09d}"
     temporary = folder / f".{target.name}.{os.getpid()}"
     _remove_leftovers(folder)
     temporary.mkdir(parents=True)
     try:
         _fill(temporary, state)
         if target.exists():  # kept under a name that still counts until the new one is there
-            aside = target.with_name(target.name + ASIDE)
-            shutil.rmtree(aside, ignore_errors=True)
-            target.rename(aside)
+            replaced = target.with_name(target.name + REPLACED)
+            shutil.rmtree(replaced, ignore_errors=True)
+            target.rename(replaced)
         temporary.rename(target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -68,8 +68,8 @@ def save(state: State, folder: Path, keep: int = 3, spare: str = "") -> Path:
     old = [path for path in stored[: max(now + 1 - keep, 0)] if path.name != spare]
     for other in old + stored[now + 1 :]:
         shutil.rmtree(other)
-    for aside in folder.glob(f"*{ASIDE}"):
-        shutil.rmtree(aside)
+    for replaced in folder.glob(f"*{REPLACED}"):
+        shutil.rmtree(replaced)
     return target
 
 
@@ -116,12 +116,12 @@ def named(folder: Path, name: str, warn: Callable[[str], None] = lambda message:
     if name == "best":
         return latest_intact(folder, warn)
     kept = ", ".join(path.name for path in _stored(folder)) or "none"
-    raise SparringError(f"no checkpoint '{name}'; kept are: {kept}; or write best, latest")
+    raise SparringError(f"no checkpoint '{name}'; expected best, latest or one of {kept}")
 
 
-def kept(folder: Path) -> list[Path]:
+def paths(folder: Path) -> list[Path]:
     """Return the checkpoints kept, oldest first, without looking into them."""
-    return [path for path in _stored(folder) if not path.name.endswith(ASIDE)]
+    return [path for path in _stored(folder) if not path.name.endswith(REPLACED)]
 
 
 def mark_best(folder: Path, name: str) -> None:
@@ -146,11 +146,11 @@ def verify(path: Path) -> None:
     try:
         manifest = json.loads((path / MANIFEST).read_bytes())
         stated = {name: manifest["files"][name] for name in FILES}
-        known = manifest["format"] == FORMAT
+        is_known = manifest["format"] == FORMAT
         entries = {name: (entry["bytes"], entry["sha256"]) for name, entry in stated.items()}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise Damaged(f"checkpoint '{path}' has no readable manifest") from None
-    if not known:
+    if not is_known:
         raise SparringError(
             f"checkpoint '{path}' has format {manifest['format']}, expected {FORMAT}; "
             "it was written by another version of sparring"
@@ -176,10 +176,8 @@ def _fill(folder: Path, state: State) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    path.write_bytes(content)
+    flush_to_disk(path)
 
 
 def _marked(folder: Path) -> str:
@@ -196,9 +194,9 @@ def _point(pointer: Path, name: str) -> None:
 
 
 def _stored(folder: Path) -> list[Path]:
-    """Return the checkpoints, oldest first; of two with as many images, the one aside is older."""
-    paths = folder.iterdir() if folder.is_dir() else ()
-    found = {p: m for p in paths if (m := NAME.fullmatch(p.name)) and p.is_dir()}
+    """Return all checkpoints, oldest first; of two with as many images, first the replaced."""
+    entries = folder.iterdir() if folder.is_dir() else ()
+    found = {p: m for p in entries if (m := NAME.fullmatch(p.name)) and p.is_dir()}
     return sorted(found, key=lambda path: (int(found[path][1]), not found[path][2]))
 
 
@@ -235,8 +233,8 @@ def _read_counters(path: Path) -> Counters:
         raise SparringError(f"'{path / FILES[2]}' is not a state: {error!r}") from None
 
 
-def _within(least: float, stored: float) -> float:
-    """Return a number from `least` to 1 as it is."""
-    if not least <= float(stored) <= 1:
-        raise ValueError(f"{stored} is not from {least} to 1")
+def _within(minimum: float, stored: float) -> float:
+    """Return a number from `minimum` to 1 as it is."""
+    if not minimum <= float(stored) <= 1:
+        raise ValueError(f"{stored} is not from {minimum} to 1")
     return float(stored)

@@ -1,6 +1,7 @@
-"""The loop around the step: when to look, when to stop, and what to do when a step blows up.
+"""The loop around the step: ticks, when to stop, and what to do when a step blows up.
 
-Time is counted in images seen. The loop writes nothing: callbacks do.
+Time is counted in samples seen (`images` in files and recipes, whatever the data are). The loop
+writes nothing: callbacks do.
 """
 
 import time
@@ -22,13 +23,23 @@ Batches = Callable[[int, int], Batch]  # (start, count) -> those items of the en
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training stands and what was measured since the last look."""
+    """Where training stands and what was measured since the last tick."""
 
     step: int
-    images: int
+    samples_seen: int
     seconds: float  # of training since the loop began
-    images_per_second: float
+    samples_per_second: float
     metrics: dict[str, float]  # means
+
+    @property
+    def images(self) -> int:
+        """Samples seen, by the name of version 0.1."""
+        return self.samples_seen
+
+    @property
+    def images_per_second(self) -> float:
+        """Samples per second, by the name of version 0.1."""
+        return self.samples_per_second
 
 
 @dataclass(frozen=True)
@@ -77,31 +88,31 @@ def train(
     """
     count = batch * game.discriminator_moves
     meter, good = Meter(state), take_snapshot(state)
-    called = [state.images] * len(callbacks)
-    while state.images < until_images and not stop(state):
-        before, given = state.images, batches(state.images, count)
+    last_called = [state.samples_seen] * len(callbacks)
+    while state.samples_seen < until_images and not stop(state):
+        before, real = state.samples_seen, batches(state.samples_seen, count)
         try:
-            meter.add(train_step(state, game, given))
-            if _crosses(before, state.images, tick_images * snapshot_ticks):
+            meter.add(train_step(state, game, real))
+            if _crosses(before, state.samples_seen, tick_images * snapshot_ticks):
                 good = _finite_snapshot(state)
         except NonFinite as failure:
-            began = origin(state, given, meter.last())
+            first = origin(state, real, meter.last())
             rate = state.generator_optimizer.param_groups[0]["lr"]
-            failed = Rollback(0, before, str(failure), 0, began, rate)
+            failed = Rollback(0, before, str(failure), 0, first, rate)
             _recover(state, good, failed, on_rollback)
             meter.drop(state)
             continue
-        if _crosses(before, state.images, tick_images):
+        if _crosses(before, state.samples_seen, tick_images):
             progress = meter.read(state)
             for i, callback in enumerate(callbacks):
-                if _crosses(before, state.images, tick_images * callback.every_ticks):
+                if _crosses(before, state.samples_seen, tick_images * callback.every_ticks):
                     callback.act(state, progress)
-                    called[i] = state.images
+                    last_called[i] = state.samples_seen
     progress = meter.read(state)
-    for callback, images in zip(callbacks, called, strict=True):
-        if images < state.images:
+    for callback, images in zip(callbacks, last_called, strict=True):
+        if images < state.samples_seen:
             callback.act(state, progress)
-    return state.images >= until_images
+    return state.samples_seen >= until_images
 
 
 def _crosses(before: int, after: int, every: int) -> bool:
@@ -116,19 +127,19 @@ def _finite_snapshot(state: State) -> Snapshot:
 
 
 def _recover(
-    state: State, good: Snapshot, failed: Rollback, tell: Callable[[Rollback], None]
+    state: State, good: Snapshot, failed: Rollback, on_rollback: Callable[[Rollback], None]
 ) -> None:
     """Go back to the last good state, with half the learning rate and other random numbers."""
     attempt = state.attempt + 1
     if attempt > MAX_ATTEMPTS:
         raise Diverged(
-            f"training diverged at {failed.failed_at:,} images: {failed.reason} ({failed.origin}), "
-            f"and {MAX_ATTEMPTS} retries at halved learning rates did not help; try a lower "
-            "--optimizer.lr or a larger --penalties.r1.weight, and look for extreme values in the "
-            "data"
+            f"training diverged at {failed.failed_at:,} samples: {failed.reason} "
+            f"({failed.origin}), and {MAX_ATTEMPTS} retries at halved learning rates did not help; "
+            "try a lower --optimizer.lr or a larger --penalties.r1.weight, and look for extreme "
+            "values in the data"
         )
     restore(state, good.model, good.train, good.counts | {"attempt": attempt})
-    tell(replace(failed, images=state.images, attempt=attempt))
+    on_rollback(replace(failed, images=state.samples_seen, attempt=attempt))
 
 
 class Meter:
@@ -136,7 +147,7 @@ class Meter:
 
     def __init__(self, state: State) -> None:
         self.began = time.monotonic()
-        self.latest = Progress(state.step, state.images, 0.0, 0.0, {})
+        self.latest = Progress(state.step, state.samples_seen, 0.0, 0.0, {})
         self._begin_anew(self.began, state)
 
     def drop(self, state: State) -> None:
@@ -144,7 +155,7 @@ class Meter:
         self._begin_anew(time.monotonic(), state)
 
     def _begin_anew(self, now: float, state: State) -> None:
-        self.since = now, state.images
+        self.since = now, state.samples_seen
         self.sums: dict[str, Tensor] = {}
         self.newest: dict[str, Tensor] = {}
         self.steps = 0
@@ -163,10 +174,10 @@ class Meter:
     def read(self, state: State) -> Progress:
         """Return the means since the last reading and begin anew; the last ones if none came."""
         now, (then, images) = time.monotonic(), self.since
-        speed, metrics = self.latest.images_per_second, self.latest.metrics
+        speed, metrics = self.latest.samples_per_second, self.latest.metrics
         if self.steps:
-            speed = (state.images - images) / max(now - then, 1e-9)
+            speed = (state.samples_seen - images) / max(now - then, 1e-9)
             metrics = {name: float(value) / self.steps for name, value in self.sums.items()}
-        self.latest = Progress(state.step, state.images, now - self.began, speed, metrics)
+        self.latest = Progress(state.step, state.samples_seen, now - self.began, speed, metrics)
         self._begin_anew(now, state)
         return self.latest

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from sparring.training.state import State
 from sparring.training.step import Batch
 
-LARGE = 1e3  # of a logit or a norm; those of healthy runs stay below a hundred
-TOLD = ("discriminator/real", "discriminator/fake", "gradient_norm")  # parts of names
+MAX_HEALTHY = 1e3  # of a logit or a norm; those of healthy runs stay below a hundred
+REPORTED = ("discriminator/real", "discriminator/fake", "gradient_norm")  # parts of names
 
 
 def origin(state: State, batch: Batch, before: Mapping[str, float]) -> str:
@@ -20,14 +20,14 @@ def origin(state: State, batch: Batch, before: Mapping[str, float]) -> str:
 
     Args:
         state: as the refused step left it.
-        batch: what the step was given.
+        batch: that the step played on.
         before: the scalars of the last good step.
     """
-    first = next(_not_finite(state, batch), "what overflowed is no parameter, gradient or real")
+    first = next(_not_finite(state, batch), "what overflowed is not a parameter, gradient or real")
     large = [
         f"{name.replace('/', ' ').replace('_', ' ')} {value:.2g}"
         for name, value in before.items()
-        if any(part in name for part in TOLD) and abs(value) > LARGE
+        if any(part in name for part in REPORTED) and abs(value) > MAX_HEALTHY
     ]
     return f"{first}; the step before had {', '.join(large)}" if large else first
 

@@ -41,14 +41,19 @@ class State:
     discriminator_optimizer: Optimizer
     seed: int
     step: int = 0  # generator updates
-    images: int = 0  # reals shown to the discriminator
+    samples_seen: int = 0  # reals shown to the discriminator
     attempt: int = 0  # recoveries from a non-finite step; each halves the learning rate
     augment_probability: float = 0.0  # where it is adaptive
     augment_sign: float = 0.0  # of the reals' logits since it last moved; adds up to a mean
 
+    @property
+    def images(self) -> int:
+        """Samples seen, by the name of version 0.1."""
+        return self.samples_seen
+
     def draw(self, offset: int = 0) -> Draw:
         """Return the randomness of the samples that come after those seen and `offset` more."""
-        return Draw(self.seed, self.images + offset, self.attempt)
+        return Draw(self.seed, self.samples_seen + offset, self.attempt)
 
 
 def new_state(
@@ -81,7 +86,7 @@ def counters(state: State) -> Counters:
     return {
         "seed": state.seed,
         "step": state.step,
-        "images": state.images,
+        "images": state.samples_seen,
         "attempt": state.attempt,
         "augment_probability": state.augment_probability,
         "augment_sign": state.augment_sign,
@@ -110,7 +115,7 @@ def restore(state: State, model: Tensors, train: Tensors, counts: Counters) -> N
     copy_exactly(ema, model, "model")
     copy_exactly(live, train, "training state")
     state.seed, state.step = counts["seed"], counts["step"]
-    state.images, state.attempt = counts["images"], counts["attempt"]
+    state.samples_seen, state.attempt = counts["images"], counts["attempt"]
     state.augment_probability = counts["augment_probability"]
     state.augment_sign = counts["augment_sign"]
 

@@ -1,6 +1,6 @@
 """One training step. Read this file, `objectives.py` and `penalties.py`: there is no more to it.
 
-(`augment.py`, if the discriminator is to see images augmented.)
+(`training/augmentation.py` too, where the discriminator is to see samples augmented.)
 
 The only place where the game's gradients are taken and its optimisers step. Two orders of play:
 
@@ -18,17 +18,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
-from sparring.augment import WINDOW, Adaptive, Augmentation, Change, unchanged
 from sparring.draws import Draw
 from sparring.objectives import Objective
 from sparring.penalties import Penalty, scored
 from sparring.schedules import Schedule, constant, ramped
+from sparring.training.augmentation import WINDOW, Adaptive, Augmentation, Change, unchanged
 from sparring.training.state import State, latent_width
 
 Order = Literal["alternating", "simultaneous"]
 Logs = dict[str, Tensor]
 
-RATIO_LIMIT = 1e12  # beyond it dL_D/df comes close to the smallest float32
+MAX_RATIO = 1e12  # beyond it dL_D/df comes close to the smallest float32
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Game:
     order: Order = "alternating"
     discriminator_moves: int = 1  # for each move of the generator
     augment: Augmentation | None = None  # of all that the discriminator sees
-    view: Change = unchanged  # of the generator's output; reals come as they are seen
+    view: Change = unchanged  # of the generator's output; reals come as discriminators see them
     joint_scoring: bool = False  # reals and fakes as one batch: faster for dense layers
     generator_lr: Schedule = field(default_factory=lambda: constant(1e-3))
     discriminator_lr: Schedule = field(default_factory=lambda: constant(1e-3))
@@ -75,8 +75,8 @@ def train_step(state: State, game: Game, batch: Batch) -> Logs:
             logs = discriminator_step(state, game, part, move)
         logs |= generator_step(state, game, parts[-1])
     state.step += 1
-    state.images += len(batch.x)
-    update_ema(state, len(batch.x), game.ema_halflife(state.images))
+    state.samples_seen += len(batch.x)
+    update_ema(state, len(batch.x), game.ema_halflife(state.samples_seen))
     return logs
 
 
@@ -85,23 +85,23 @@ def discriminator_step(state: State, game: Game, real: Batch, move: int = 0) -> 
     draw = state.draw(offset=move * len(real.x))
     with torch.no_grad():
         fake = generate(state, game, draw, "discriminator/latent", real)
-    turn = judge(state, game, real, fake, draw, move)
-    norm = differentiate(turn.loss + turn.penalty, state.discriminator, "discriminator")
+    d_loss = discriminator_loss(state, game, real, fake, draw, move)
+    norm = differentiate(d_loss.value + d_loss.penalty, state.discriminator, "discriminator")
     state.discriminator_optimizer.step()
-    return turn.logs(norm) | adapt_augmentation(state, game, turn, move)
+    return d_loss.logs(norm) | adapt_augmentation(state, game, d_loss, move)
 
 
 def generator_step(state: State, game: Game, real: Batch) -> Logs:
     """Let the generator answer the discriminator as it now is."""
     draw = state.draw()
     fake = generate(state, game, draw, "generator/latent", real)
-    show = augmentation(state, game, draw, "generator/augment/fake", real)
-    r = f = score(state, game, show(fake), real.label)
+    augment_fake = augmentation(state, game, draw, "generator/augment/fake", real)
+    real_logits = fake_logits = score(state, game, augment_fake(fake), real.label)
     if game.objective.generator_sees_real:
-        show = augmentation(state, game, draw, "generator/augment/real", real)
+        augment_real = augmentation(state, game, draw, "generator/augment/real", real)
         with torch.no_grad():
-            r = score(state, game, show(real.x), real.label)
-    loss = game.objective.generator(r, f).mean()
+            real_logits = score(state, game, augment_real(real.x), real.label)
+    loss = game.objective.generator(real_logits, fake_logits).mean()
     norm = differentiate(loss, state.generator, "generator")
     state.generator_optimizer.step()
     return {"generator/loss": loss.detach(), "generator/gradient_norm": norm}
@@ -115,85 +115,87 @@ def simultaneous_step(state: State, game: Game, real: Batch) -> Logs:
     sample's ratio turns it into dL_G/d fake: a logit depends on nothing but its own sample.
     """
     draw = state.draw()
-    made = generate(state, game, draw, "generator/latent", real)
-    fake = made.detach().requires_grad_()
-    turn = judge(state, game, real, fake, draw)
-    loss = game.objective.generator(turn.r.detach(), turn.f).mean()
-    ratio = _usable_ratio(game.objective, turn)
+    generated = generate(state, game, draw, "generator/latent", real)
+    fake = generated.detach().requires_grad_()
+    d_loss = discriminator_loss(state, game, real, fake, draw)
+    g_loss = game.objective.generator(d_loss.real_logits.detach(), d_loss.fake_logits).mean()
+    ratio = _usable_ratio(game.objective, d_loss)
 
     if ratio is None:
-        (pull,) = torch.autograd.grad(loss, fake, retain_graph=True)
-        norm = differentiate(turn.loss + turn.penalty, state.discriminator, "discriminator")
+        (fake_gradient,) = torch.autograd.grad(g_loss, fake, retain_graph=True)
+        d_norm = differentiate(d_loss.value + d_loss.penalty, state.discriminator, "discriminator")
     else:
-        norm = differentiate(turn.loss, state.discriminator, "discriminator", also=fake)
+        d_norm = differentiate(d_loss.value, state.discriminator, "discriminator", also=fake)
         assert fake.grad is not None
-        pull = ratio.view(-1, *[1] * (fake.ndim - 1)) * fake.grad
-    pulled = (made * pull).sum()  # a scalar whose gradient in the generator is dL_G
-    pulled_norm = differentiate(pulled, state.generator, "generator")
-    refuse_non_finite("generator", loss, pulled_norm)
+        fake_gradient = ratio.view(-1, *[1] * (fake.ndim - 1)) * fake.grad
+    surrogate = (generated * fake_gradient).sum()  # its gradient in the generator is that of L_G
+    g_norm = differentiate(surrogate, state.generator, "generator")
+    refuse_non_finite("generator", g_loss, g_norm)
 
     state.discriminator_optimizer.step()
     state.generator_optimizer.step()
-    own = {"generator/loss": loss.detach(), "generator/gradient_norm": pulled_norm}
-    return turn.logs(norm) | own | adapt_augmentation(state, game, turn)
+    g_logs = {"generator/loss": g_loss.detach(), "generator/gradient_norm": g_norm}
+    return d_loss.logs(d_norm) | g_logs | adapt_augmentation(state, game, d_loss)
 
 
-class Turn(NamedTuple):
-    """The discriminator's judgement of one batch, not yet differentiated."""
+class DiscriminatorLoss(NamedTuple):
+    """The discriminator's loss on one batch and its logits (n,), not yet differentiated."""
 
-    r: Tensor
-    f: Tensor
-    loss: Tensor
+    real_logits: Tensor
+    fake_logits: Tensor
+    value: Tensor
     penalty: Tensor  # has no graph when none is due
 
     def logs(self, gradient_norm: Tensor) -> Logs:
         """Return the discriminator's scalars."""
         return {
-            "discriminator/loss": self.loss.detach(),
+            "discriminator/loss": self.value.detach(),
             "discriminator/penalty": self.penalty.detach(),
-            "discriminator/real": self.r.detach().mean(),
-            "discriminator/fake": self.f.detach().mean(),
+            "discriminator/real": self.real_logits.detach().mean(),
+            "discriminator/fake": self.fake_logits.detach().mean(),
             "discriminator/gradient_norm": gradient_norm,
         }
 
 
-def judge(state: State, game: Game, real: Batch, fake: Tensor, draw: Draw, move: int = 0) -> Turn:
-    """Score reals and fakes and sum up what the discriminator minimises.
+def discriminator_loss(
+    state: State, game: Game, real: Batch, fake: Tensor, draw: Draw, move: int = 0
+) -> DiscriminatorLoss:
+    """Score reals and fakes and return what the discriminator minimises.
 
     Penalties differentiate by the samples themselves, through their augmentation.
     """
-    show_real = augmentation(state, game, draw, "discriminator/augment/real", real)
-    show_fake = augmentation(state, game, draw, "discriminator/augment/fake", real)
+    augment_real = augmentation(state, game, draw, "discriminator/augment/real", real)
+    augment_fake = augmentation(state, game, draw, "discriminator/augment/fake", real)
 
     def score_real(x: Tensor) -> Tensor:
-        return score(state, game, show_real(x), real.label)
+        return score(state, game, augment_real(x), real.label)
 
     def score_fake(x: Tensor) -> Tensor:
-        return score(state, game, show_fake(x), real.label)
+        return score(state, game, augment_fake(x), real.label)
 
     update = _update(state, game, move)
-    due = [(p.fn, w) for p in game.penalties if (w := p.at(update, state.images))]
+    due = [(p.fn, w) for p in game.penalties if (w := p.at(update, state.samples_seen))]
     x = real.x.detach()
     if due:
         x, fake = x.requires_grad_(), fake.requires_grad_()
     if game.joint_scoring and not due:
         label = None if real.label is None else torch.cat([real.label, real.label])
-        both = torch.cat([show_real(x), show_fake(fake)])
-        on_real, on_fake = score(state, game, both, label).chunk(2)
-        loss = game.objective.discriminator(on_real, on_fake).mean()
-        return Turn(on_real, on_fake, loss, loss.new_zeros(()))
-    r, f = scored(x, score_real), scored(fake, score_fake)
-    loss = game.objective.discriminator(r.logits, f.logits).mean()
+        both = torch.cat([augment_real(x), augment_fake(fake)])
+        real_logits, fake_logits = score(state, game, both, label).chunk(2)
+        loss = game.objective.discriminator(real_logits, fake_logits).mean()
+        return DiscriminatorLoss(real_logits, fake_logits, loss, loss.new_zeros(()))
+    scored_real, scored_fake = scored(x, score_real), scored(fake, score_fake)
+    loss = game.objective.discriminator(scored_real.logits, scored_fake.logits).mean()
     penalty = loss.new_zeros(())
     for fn, weight in due:
-        penalty = penalty + weight * fn(r, f, draw).mean()
-    return Turn(r.logits, f.logits, loss, penalty)
+        penalty = penalty + weight * fn(scored_real, scored_fake, draw).mean()
+    return DiscriminatorLoss(scored_real.logits, scored_fake.logits, loss, penalty)
 
 
 def generate(state: State, game: Game, draw: Draw, purpose: str, real: Batch) -> Tensor:
     """Return as many fakes as there are reals, of the same labels, as the discriminator sees them.
 
-    Penalties and the pull on fakes are taken by what is seen: the gradient of a logarithmic
+    Penalties and the gradient of fakes are taken by what is seen: the gradient of a logarithmic
     spectrum by its wave has no bound in silence.
     """
     latent = draw.normal(purpose, (len(real.x), latent_width(state.generator)), like=real.x)
@@ -213,25 +215,25 @@ def augmentation(state: State, game: Game, draw: Draw, purpose: str, real: Batch
     """Return how samples shaped like the reals are changed before the discriminator sees them."""
     if game.augment is None:
         return unchanged
-    p = game.augment.at(state.images, state.augment_probability)
+    p = game.augment.at(state.samples_seen, state.augment_probability)
     return game.augment.bind(draw, purpose, p, real.x)
 
 
-def adapt_augmentation(state: State, game: Game, turn: Turn, move: int = 0) -> Logs:
-    """Log how often images are augmented; every few moves, let the signs of the reals correct it.
+def adapt_augmentation(state: State, game: Game, d_loss: DiscriminatorLoss, move: int = 0) -> Logs:
+    """Log how often samples are augmented; every few moves, let the signs of the reals correct it.
 
     Only what `Adaptive` has found out is kept in the state: a schedule knows its probability.
     """
     if game.augment is None:
         return {}
-    p = game.augment.at(state.images, state.augment_probability)
+    p = game.augment.at(state.samples_seen, state.augment_probability)
     logs = {"augment/probability": torch.tensor(p, dtype=torch.float64)}
     if not isinstance(game.augment.probability, Adaptive):
         return logs
-    sign = turn.r.detach().sign().mean()
+    sign = d_loss.real_logits.detach().sign().mean()
     state.augment_sign += float(sign) / WINDOW
     if (_update(state, game, move) + 1) % WINDOW == 0:
-        images = WINDOW * len(turn.r)
+        images = WINDOW * len(d_loss.real_logits)
         state.augment_probability = game.augment.adapted(p, state.augment_sign, images)
         state.augment_sign = 0.0
     return logs | {"augment/sign": sign}
@@ -266,8 +268,8 @@ def differentiate(
 def refuse_non_finite(player: str, loss: Tensor, gradient_norm: Tensor) -> None:
     """Raise `NonFinite` unless both are finite."""
     if not (loss.isfinite() & gradient_norm.isfinite()):
-        what = "gradient" if loss.isfinite() else "loss"
-        raise NonFinite(f"the {player}'s {what} is not finite")
+        cause = "gradient" if loss.isfinite() else "loss"
+        raise NonFinite(f"the {player}'s {cause} is not finite")
 
 
 def set_learning_rates(state: State, game: Game) -> None:
@@ -278,21 +280,21 @@ def set_learning_rates(state: State, game: Game) -> None:
         (state.discriminator_optimizer, game.discriminator_lr),
     ):
         for group in optimizer.param_groups:
-            group["lr"] = factor * schedule(state.images)
+            group["lr"] = factor * schedule(state.samples_seen)
             if game.beta2 is not None:
-                group["betas"] = group["betas"][0], game.beta2(state.images)
+                group["betas"] = group["betas"][0], game.beta2(state.samples_seen)
 
 
 @torch.no_grad()
 def update_ema(state: State, images: int, halflife: float) -> None:
     """Let the average forget half of itself in `halflife` images (Yazıcı 2019)."""
     weight = 1 - 0.5 ** (images / halflife) if halflife > 0 else 1.0
-    fast = list(state.generator.state_dict().values())
-    slow = list(state.ema.state_dict().values())
-    real = [i for i, tensor in enumerate(fast) if tensor.is_floating_point()]
-    torch._foreach_lerp_([slow[i] for i in real], [fast[i] for i in real], weight)
-    for i in set(range(len(fast))) - set(real):
-        slow[i].copy_(fast[i])
+    live = list(state.generator.state_dict().values())
+    averaged = list(state.ema.state_dict().values())
+    floats = [i for i, tensor in enumerate(live) if tensor.is_floating_point()]
+    torch._foreach_lerp_([averaged[i] for i in floats], [live[i] for i in floats], weight)
+    for i in set(range(len(live))) - set(floats):
+        averaged[i].copy_(live[i])
 
 
 def _parts(batch: Batch, n: int) -> list[Batch]:
@@ -300,8 +302,8 @@ def _parts(batch: Batch, n: int) -> list[Batch]:
     return [Batch(x, label) for x, label in zip(batch.x.chunk(n), labels, strict=True)]
 
 
-def _usable_ratio(objective: Objective, turn: Turn) -> Tensor | None:
-    if objective.ratio is None or turn.penalty.requires_grad:
+def _usable_ratio(objective: Objective, d_loss: DiscriminatorLoss) -> Tensor | None:
+    if objective.ratio is None or d_loss.penalty.requires_grad:
         return None
-    ratio = objective.ratio(turn.r.detach(), turn.f.detach())
-    return ratio if bool((ratio.abs() < RATIO_LIMIT).all()) else None
+    ratio = objective.ratio(d_loss.real_logits.detach(), d_loss.fake_logits.detach())
+    return ratio if bool((ratio.abs() < MAX_RATIO).all()) else None

@@ -1,0 +1,336 @@
+"""What a kind of data is: a value, and the parts that lie in its own folder.
+
+Everything outside that folder knows only this protocol. A part is a module of the folder, imported
+when it is first used, so that `--help`, recipes and presets load no torch. S is the kind's spec.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast
+
+from sparring.data.options import CommonOptions, NoOptions
+from sparring.recipes.sections import DiscriminatorRecipe, GeneratorRecipe, Options, Size
+from sparring.spec import Spec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from sparring.data.dataset import Dataset
+    from sparring.data.output import Media
+    from sparring.data.pack import Progress
+    from sparring.draws import Draw
+    from sparring.features.extractor import Extractor, Extractors
+    from sparring.features.reference import ReferenceSet
+    from sparring.metrics.estimate import Estimate
+    from sparring.metrics.line import CardLine
+    from sparring.objectives import Objective
+    from sparring.runs.folder import RunFolder
+    from sparring.sampling import SampleRequest
+    from sparring.schedules import Schedule
+    from sparring.training.augmentation import Adaptive, Augmentation
+    from sparring.training.state import State
+
+S = TypeVar("S", bound=Spec)
+S_contra = TypeVar("S_contra", bound=Spec, contravariant=True)
+Player = Literal["generator", "discriminator"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network that a recipe may name, for either player or both."""
+
+    name: str
+    depth: "int | Callable[[Any], int]"  # unless one is asked for; a function of the spec
+    players: tuple[Player, ...] = ("generator", "discriminator")
+    joint_scoring: bool = False  # as a discriminator: reals and fakes in one pass, which pays
+
+
+MLP = Architecture("mlp", depth=2, joint_scoring=True)  # of every kind
+
+
+class Presets(Protocol[S_contra]):
+    """presets.py: which networks and rates suit this kind; loads no torch."""
+
+    def preset(self, size: Size, spec: S_contra, items: int) -> Options:
+        """Return the options of the default recipe for so many training items."""
+
+
+class Reader(Protocol):
+    """reader.py: from a source to items with their split."""
+
+    def recognises(self, source: Any, others: frozenset[str] = frozenset()) -> bool:
+        """Tell whether a source is of this kind; `others` are suffixes of the kinds asked later."""
+
+    def open_data(
+        self,
+        source: Any,
+        options: Any,
+        *,
+        cache: Path,
+        progress: "Progress" = ...,
+        sets: Sequence[str] = ...,
+    ) -> "Dataset":
+        """Read a source by the kind's own options; `sets` are the names to hint at."""
+
+    def keep(self, source: Any, folder: Path) -> str:
+        """Return where a resume finds the source again; what has no path is written down."""
+
+
+class Codec(Protocol[S_contra]):
+    """codec.py: from items to what networks see, and back, and to what people want."""
+
+    def encode(self, items: "Tensor", spec: S_contra) -> "Tensor":
+        """Turn items into samples, float32."""
+
+    def decode(self, samples: "Tensor", spec: S_contra) -> "Tensor":
+        """Turn what a generator makes into items."""
+
+    def view(self, samples: "Tensor", spec: S_contra) -> "Tensor":
+        """Return what a discriminator sees of what a generator makes."""
+
+    def to_user_type(self, items: "Tensor", spec: S_contra) -> Any:
+        """Return items as people want them: a tensor, a data frame, a list of texts."""
+
+    def describe(self, spec: S_contra) -> str:
+        """Say in a few words what one item is."""
+
+    def facts(self, spec: S_contra) -> Sequence[tuple[str, str]]:
+        """Return size and meaning, named: for the report and the model card."""
+
+
+class ConditionSampler(Protocol):
+    """What training asks samples by, where that is more than their labels."""
+
+    def __call__(
+        self, index: "NDArray[np.int64]", draw: "Draw"
+    ) -> "tuple[NDArray[np.int64], Tensor]":
+        """Return the items that take the place of these, and what each reveals."""
+
+    def condition(self, samples: "Tensor", revealed: "Tensor") -> "Tensor":
+        """Return the condition that reveals this of encoded items."""
+
+
+class Play(Protocol[S]):
+    """play.py: what the game on this kind of data is made of."""
+
+    def with_representation(
+        self, spec: S, generator: GeneratorRecipe, discriminator: DiscriminatorRecipe
+    ) -> S:
+        """Return the spec as the two networks need it; refuse two that do not go together."""
+
+    def build_generator(self, recipe: GeneratorRecipe, spec: S) -> "nn.Module":
+        """Return a generator of one of the kind's own architectures, with fresh weights."""
+
+    def build_discriminator(self, recipe: DiscriminatorRecipe, spec: S) -> "nn.Module":
+        """Return a discriminator of one of the kind's own architectures, with fresh weights."""
+
+    def build_augmentation(
+        self, kinds: tuple[str, ...], probability: "Schedule | Adaptive", limit: float, spec: S
+    ) -> "Augmentation | None":
+        """Return these changes of samples; None where this spec has none."""
+
+    def condition_sampler(self, data: "Dataset") -> "ConditionSampler | None":
+        """Return what training asks samples by beyond labels; None of most kinds."""
+
+
+class Preparation(Protocol):
+    """preparation.py, where a kind has one: a phase before the game, its time in the budget."""
+
+    def prepare(
+        self, state: "State", data: "Dataset", recipe: GeneratorRecipe, progress: "Progress"
+    ) -> None:
+        """Train the fresh networks of a state before they play."""
+
+
+class Output(Protocol[S_contra]):
+    """output.py: samples as people ask for them, see them and keep them; and data beside them."""
+
+    @property
+    def MEDIA(self) -> "Media":  # noqa: N802
+        """What of a run's folder of samples a report shows beside previews."""
+
+    @property
+    def PREVIEW_ROWS(self) -> int:  # noqa: N802
+        """Rows of samples of a preview's sheet; 1 where it is one picture of all."""
+
+    def sample(
+        self,
+        generator: "nn.Module",
+        spec: S_contra,
+        request: "SampleRequest",
+        *,
+        data: "Callable[[], Dataset] | None",
+        progress: "Progress",
+    ) -> "Tensor":
+        """Return items that satisfy a request; `data` opens what was trained on, if it is there."""
+
+    def write_real(self, folder: Path, data: "Dataset", spec: S_contra, seed: int) -> None:
+        """Write training items, the same for one seed, as `real.png` or the like."""
+
+    def write_fake(
+        self, path: Path, state: "State", data: "Dataset", spec: S_contra, seed: int
+    ) -> Path:
+        """Write what the latents of all previews have become; return the path with its suffix."""
+
+    def write_picture(
+        self, items: "NDArray[Any]", spec: S_contra, path: Path, columns: int | None = None
+    ) -> None:
+        """Write one picture of items, of so many columns if it is a sheet."""
+
+    def save(
+        self, samples: Any, spec: S_contra, path: Path, labels: "Tensor | None", own: Any
+    ) -> None:
+        """Write items, or what people got of them, where the suffix of the path says.
+
+        Without a suffix it is a folder with a picture. `own` is an instance of `Kind.requests`;
+        labels are kept where the format can. Raises SparringError for other suffixes.
+        """
+
+
+@dataclass(frozen=True)
+class QuickFeatures:
+    """What samples are compared by while training, where it must not take long."""
+
+    extractor: str  # its name
+    words: str  # what it looks at, for people
+    item_size: "Callable[[Any], int] | None" = None  # numbers of an item of the spec; None: few
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluatedRun:
+    """What a kind of data measures its own lines of the card on."""
+
+    folder: "RunFolder"
+    generator: "nn.Module"  # averaged, in evaluation mode
+    data: "Dataset"  # that it was trained on
+    train: "ReferenceSet"
+    reference: "ReferenceSet"  # the real data to judge by
+    real_features: "NDArray[np.float32]"  # of the reference set, (n, d)
+    fake_features: "NDArray[np.float32]"  # of samples, (m, d)
+    fake: "NDArray[Any]"  # the first of these samples, as items
+    options: Any  # of the kind's `judging`
+    progress: "Progress"
+    notes: list[str]  # what people should know beside the lines
+
+    def note(self, sentence: str) -> None:
+        """Add what people should know."""
+        self.notes.append(sentence)
+
+    def begin(self, measurement: str) -> None:
+        """Show which measurement comes next."""
+        self.progress(measurement, 0, 1)
+
+
+class Measures(Protocol):
+    """measures.py: what samples are looked at through, and what the card says beside features."""
+
+    @property
+    def EXTRACTORS(self) -> Mapping[str, str]:  # noqa: N802
+        """Names of extractors, each with a description in one line."""
+
+    def default_extractor(self, data: "Dataset") -> str:
+        """Return the name of the best extractor for the data that needs no download."""
+
+    def build_extractor(
+        self, name: str, data: "Dataset", cache: Path, progress: "Progress"
+    ) -> "Extractor":
+        """Return an extractor by its name, fitted to the training part of the data if need be."""
+
+    def with_companions(self, extractor: "Extractor", data: "Dataset", cache: Path) -> "Extractors":
+        """Return the extractor, and what beside it judges copying and recognises classes."""
+
+    def card_lines(self, run: EvaluatedRun) -> "Iterable[CardLine]":
+        """Yield lines of the card, and write their figures; none of many kinds."""
+
+
+class QuickMetrics(Protocol[S_contra]):
+    """quick.py, of a kind without `quick_features`: what is measured of it while training."""
+
+    def quick_metrics(
+        self, state: "State", data: "Dataset", objective: "Objective"
+    ) -> "dict[str, float | Estimate]":
+        """Return what can be told of the generator as it is."""
+
+    def quick_words(
+        self, metrics: "Mapping[str, float | Estimate]", spec: S_contra
+    ) -> Iterable[str]:
+        """Say it in a few words each."""
+
+    def known_modes(self, spec: S_contra) -> int:
+        """Return how many modes the data are known to have; 0 where nobody knows."""
+
+
+@dataclass(frozen=True)
+class Kind(Generic[S]):
+    """A kind of data. `home` is its folder; its parts are the modules of these names there."""
+
+    name: str  # as in data.kind: "image"
+    noun: str  # what people call one item: "image", "row"
+    home: str  # "sparring.kinds.images"
+    spec: type[S]
+    options: type[CommonOptions]  # how it is read: its own fields join the table [data]
+    architectures: tuple[Architecture, ...]
+    sources: str  # what may be trained on, in a line of --help
+    augmentations: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()  # data sets that stand in the place of a path
+    examples: tuple[str, ...] = ()  # commands, for the --help of each
+    suffixes: frozenset[str] = frozenset()  # of files of which a folder or an archive is a set
+    requests: type = NoOptions  # what may be asked of samples: a dataclass, its fields are options
+    judging: type = NoOptions  # what may be asked of an evaluation, likewise
+    printed: bool = False  # whether samples are printed, one a line, where no file is named
+    quick_features: QuickFeatures | None = None  # without, quick.py says what is measured
+    shows_items: bool = True  # whether a single item makes a picture
+    prepares: bool = False  # whether a phase before the game lies in preparation.py
+
+    @property
+    def plural(self) -> str:
+        """What people call several items."""
+        return f"{self.noun}s"
+
+    @cached_property
+    def presets(self) -> Presets[S]:
+        """Options by size."""
+        return cast("Presets[S]", self._part("presets"))
+
+    @cached_property
+    def reader(self) -> Reader:
+        """From sources to items."""
+        return cast(Reader, self._part("reader"))
+
+    @cached_property
+    def codec(self) -> Codec[S]:
+        """Between items and samples."""
+        return cast("Codec[S]", self._part("codec"))
+
+    @cached_property
+    def play(self) -> Play[S]:
+        """Networks and what else the game is made of."""
+        return cast("Play[S]", self._part("play"))
+
+    @cached_property
+    def measures(self) -> Measures:
+        """Extractors of features, and lines of the card."""
+        return cast(Measures, self._part("measures"))
+
+    @cached_property
+    def quick(self) -> QuickMetrics[S] | None:
+        """What is measured while training; None of kinds that are compared by quick features."""
+        return None if self.quick_features else cast("QuickMetrics[S]", self._part("quick"))
+
+    @cached_property
+    def preparation(self) -> Preparation | None:
+        """The phase before the game; None of most kinds."""
+        return cast(Preparation, self._part("preparation")) if self.prepares else None
+
+    @cached_property
+    def output(self) -> Output[S]:
+        """Samples as people ask for them, see them and keep them."""
+        return cast("Output[S]", self._part("output"))
+
+    def _part(self, name: str) -> Any:
+        return import_module(f"{self.home}.{name}")

@@ -1,0 +1,44 @@
+"""Sounds: waves of one rate and length."""
+
+from typing import TYPE_CHECKING
+
+from sparring.kinds.kind import MLP, Architecture, Kind, QuickFeatures
+from sparring.kinds.sounds.options import NAMED_SETS, SUFFIXES, SoundOptions, SoundRequests
+from sparring.kinds.sounds.spec import AudioSpec
+
+SOUNDS = Kind(
+    name="audio",
+    noun="sound",
+    home="sparring.kinds.sounds",
+    spec=AudioSpec,
+    options=SoundOptions,
+    architectures=(
+        MLP,
+        Architecture("frames", depth=2),
+        Architecture("istft", depth=2, players=("generator",)),
+        Architecture("wave", depth=5),
+    ),
+    sources="a folder or zip of WAV, FLAC, OGG, MP3 or AIFF; subfolders are classes",
+    augmentations=("gain", "noise", "polarity", "shift", "speed", "pitch"),
+    named=NAMED_SETS,
+    examples=(
+        "sparring train recordings/ --seconds 1 --rate 22050 --budget 20m",
+        "sparring sample 7 -n 8 --between --out from-one-to-another.wav --bits 24",
+    ),
+    suffixes=SUFFIXES,
+    quick_features=QuickFeatures(
+        "log-mel", "log-mel components", lambda spec: spec.framing.samples
+    ),
+    requests=SoundRequests,
+)
+
+if TYPE_CHECKING:  # the parts, held to the protocol
+    from sparring.kinds.kind import Codec, Measures, Output, Play, Presets, Reader
+    from sparring.kinds.sounds import codec, measures, output, play, presets, reader
+
+    _reader: Reader = reader
+    _codec: Codec[AudioSpec] = codec
+    _presets: Presets[AudioSpec] = presets
+    _play: Play[AudioSpec] = play
+    _measures: Measures = measures
+    _output: Output[AudioSpec] = output

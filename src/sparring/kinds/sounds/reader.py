@@ -1,0 +1,144 @@
+"""Sounds as data: recordings or an array to waves of one rate and length, described by a spec.
+
+Inside: `open_data`, and what is measured of the waves. Not inside: loading files (`files`) and what
+networks see of waves (`codec`).
+
+Items are samples, int16 (n, samples), mono; ±32767 is full scale.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sparring.data import labels, sources, split
+from sparring.data.dataset import Dataset, no_progress, to_dataset
+from sparring.data.folders import MIN_ITEMS, note_skipped
+from sparring.data.pack import CHUNK, LoadedItems, Progress
+from sparring.errors import SparringError
+from sparring.kinds.sounds.codec import FULL_SCALE, framing_of, to_int16, to_wave
+from sparring.kinds.sounds.files import USUAL_SUFFIXES, holds_mostly_sounds, load_recordings
+from sparring.kinds.sounds.named import sound_folder
+from sparring.kinds.sounds.options import NAMED_SETS, SUFFIXES, SoundOptions
+from sparring.kinds.sounds.recording import MIN_RATE_HZ
+from sparring.kinds.sounds.spec import AudioSpec
+from sparring.kinds.sounds.spectrum import fit_spectrum
+
+MIN_PEAK_RATIO = 0.9  # of the lowest to the highest peak of sounds that have one in common
+MAX_MEASURED_WAVES = 2_000  # that the spectrum and the peak are measured on
+ACCEPTED_SOURCES = f"a folder or a .zip of {USUAL_SUFFIXES}"
+
+
+def recognises(source: Any, others: frozenset[str] = frozenset()) -> bool:
+    """Tell whether a source is a named set, a recording, or a folder or archive of mostly these."""
+    if not isinstance(source, str | Path):
+        return False
+    path = Path(source)
+    return (
+        source in NAMED_SETS or path.suffix.lower() in SUFFIXES or holds_mostly_sounds(path, others)
+    )
+
+
+def keep(source: Any, folder: Path) -> str:
+    """Return where a resume finds the source again."""
+    return sources.keep(source, folder, NAMED_SETS)
+
+
+def open_data(
+    source: str | Path | NDArray[np.generic],
+    options: SoundOptions,
+    *,
+    cache: Path,
+    progress: Progress = no_progress,
+    sets: Sequence[str] = NAMED_SETS,
+) -> Dataset:
+    """Read a named set, a folder, an archive or a file of recordings, or an array of waves.
+
+    Data larger than the memory allowed is packed below `cache`, and generated data is stored there.
+    Raises SparringError for what cannot be used as a whole; single files that cannot be read are
+    named in `skipped`.
+    """
+    labels.check_choice(options.labels)
+    _check_rate(options.rate)
+    try:
+        name, loaded = _load(source, options, cache, progress, sets)
+    except OSError as error:
+        raise SparringError(f"cannot read '{source}': {error.strerror or error}") from error
+    hashes = split.digests(loaded.items, progress)
+    divided = split.divide(hashes, options.held_out, None)
+    notes = [
+        *loaded.notes,
+        *divided.notes,
+        *(sources.note_shadowed_path(name) if name in NAMED_SETS and name == source else ()),
+        *split.note_duplicates(hashes, "sounds"),
+        *note_skipped(loaded.skipped),
+    ]
+    return to_dataset(name, _spec(loaded, divided.train), loaded, divided, hashes, notes)
+
+
+def _check_rate(rate: int) -> None:
+    if 0 < rate < MIN_RATE_HZ:
+        raise SparringError(
+            f"a rate of {rate} samples a second; expected {MIN_RATE_HZ} or more, such as 16000"
+        )
+
+
+def _load(
+    source: Any, options: SoundOptions, cache: Path, progress: Progress, sets: Sequence[str]
+) -> tuple[str, LoadedItems]:
+    """Return a short name for the source, and its waves."""
+    if isinstance(source, np.ndarray):
+        return "array", _load_array(source, options)
+    if not isinstance(source, str | Path):
+        raise SparringError(f"sounds are a {type(source).__name__}; expected {ACCEPTED_SOURCES}")
+    if source in NAMED_SETS:
+        path = sound_folder(str(source), cache, progress)
+        choice = "none" if options.labels == "auto" else options.labels  # as of other named sets
+        chosen = replace(options, labels=choice)
+        return str(source), load_recordings(path, chosen, cache, progress)
+    path = Path(source)
+    if not path.exists():
+        raise sources.missing(path, sets, f"sounds may be {ACCEPTED_SOURCES}")
+    return sources.short_name(path, "sounds"), load_recordings(path, options, cache, progress)
+
+
+def _load_array(waves: NDArray[np.generic], options: SoundOptions) -> LoadedItems:
+    """Return an array of waves (n, samples) as it is: float within ±1, or int16."""
+    if waves.ndim != 2 or len(waves) < MIN_ITEMS or not options.rate:
+        raise SparringError(
+            f"an array of shape {waves.shape} at {options.rate} Hz; expected {MIN_ITEMS} or more "
+            "waves, (n, samples), and data.rate, their samples a second"
+        )
+    if waves.dtype == np.int16:
+        return LoadedItems(waves, rate=options.rate)
+    values = waves.astype(np.float32)
+    if not np.isfinite(values).all() or np.abs(values).max() > 1:
+        raise SparringError("the array holds values beyond ±1, or NaN; expected waves within ±1")
+    return LoadedItems(to_int16(values), rate=options.rate)
+
+
+def _spec(loaded: LoadedItems, train: NDArray[np.int64]) -> AudioSpec:
+    """Measure the spectrum of the training part, and the peak of all waves."""
+    framing = framing_of(loaded.rate, loaded.items.shape[1])
+    spec = fit_spectrum(_measured_waves(loaded.items, train), framing)
+    return replace(spec, classes=loaded.classes, peak=_common_peak(loaded.items))
+
+
+def _measured_waves(items: NDArray[np.int16], train: NDArray[np.int64]) -> Iterator[Tensor]:
+    """Yield waves to measure the spectrum on, spread over the training part."""
+    count = min(len(train), MAX_MEASURED_WAVES)
+    spread = train[np.linspace(0, len(train) - 1, count).astype(np.int64)]
+    for start in range(0, count, CHUNK):
+        yield to_wave(torch.from_numpy(items[spread[start : start + CHUNK]]))
+
+
+def _common_peak(items: NDArray[np.int16]) -> float:
+    """Return the peak that nearly all sounds have, 0 if they differ."""
+    spread = items[:: max(1, len(items) // MAX_MEASURED_WAVES)]
+    low, high = np.quantile(np.abs(spread.astype(np.int32)).max(1) / FULL_SCALE, (0.1, 1))
+    return float(high) if low > MIN_PEAK_RATIO * high else 0.0

@@ -1,0 +1,36 @@
+"""Tables: rows of numbers, categories and dates."""
+
+from typing import TYPE_CHECKING
+
+from sparring.kinds.kind import MLP, Architecture, Kind, QuickFeatures
+from sparring.kinds.tables.options import NAMED_SETS, TableOptions, TableRequests
+from sparring.kinds.tables.spec import TableSpec
+
+TABLES = Kind(
+    name="table",
+    noun="row",
+    home="sparring.kinds.tables",
+    spec=TableSpec,
+    options=TableOptions,
+    architectures=(MLP, Architecture("tabular", depth=3, joint_scoring=True)),
+    sources="a .csv, .tsv or .parquet file with a header",
+    named=NAMED_SETS,
+    examples=(
+        "sparring train people.csv --column age=category --budget 1m",
+        "sparring sample 7 -n 1000 --where cut=Fair --where 'price>5000' --out rows.csv",
+    ),
+    quick_features=QuickFeatures("coordinates", "encoded columns"),
+    shows_items=False,
+    requests=TableRequests,
+)
+
+if TYPE_CHECKING:  # the parts, held to the protocol
+    from sparring.kinds.kind import Codec, Measures, Output, Play, Presets, Reader
+    from sparring.kinds.tables import codec, measures, output, play, presets, reader
+
+    _reader: Reader = reader
+    _codec: Codec[TableSpec] = codec
+    _presets: Presets[TableSpec] = presets
+    _play: Play[TableSpec] = play
+    _measures: Measures = measures
+    _output: Output[TableSpec] = output

@@ -1,0 +1,98 @@
+"""What training reveals of rows, so that conditions are learned.
+
+A condition vector reveals some columns of each row, (n, d + c) for c learned columns: the encoded
+values, 0 where hidden, then 1 for each column that is revealed.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sparring.data.dataset import Dataset
+from sparring.draws import Draw
+from sparring.kinds.tables.codec import reveal
+from sparring.kinds.tables.spec import TableSpec
+
+SHARE_OF_NOTHING = 0.3  # of rows reveal nothing
+SHARE_OF_CATEGORY = 0.3  # of rows reveal one category; all others reveal some columns
+
+
+class ConditionSampler:
+    """What each row of a batch reveals, so that conditions of every kind are learned.
+
+    Of ten rows three reveal nothing. Three reveal one category, drawn evenly over the columns and
+    by √count within one, and are themselves drawn again among the rows that have it: a rare
+    category is revealed often enough, and the law of the rest, given it, stays what it is. Four
+    reveal one random column, two, three, … with probability ½, ¼, ⅛, …
+    """
+
+    def __init__(self, data: Dataset) -> None:
+        assert isinstance(data.spec, TableSpec)
+        self.spec = data.spec
+        places = {column.name: place for place, column in enumerate(data.spec.learned)}
+        self.groups = [
+            (
+                places[block.column],
+                _RowsByCategory(data.items[data.train, block.start : block.stop]),
+            )
+            for block in data.spec.blocks
+            if block.kind == "category"
+        ]
+        self.train = data.train
+
+    def __call__(self, index: NDArray[np.int64], draw: Draw) -> tuple[NDArray[np.int64], Tensor]:
+        """Return the rows that take the place of these, and which columns each reveals (n, c)."""
+        n, count = len(index), len(self.spec.learned)
+        u = draw.uniform("table/revealed", (n, 4)).double()
+        order = draw.uniform("table/columns", (n, count)).argsort(1).argsort(1)
+        others = 1 - SHARE_OF_NOTHING - SHARE_OF_CATEGORY
+        several = (u[:, 0] - SHARE_OF_NOTHING - SHARE_OF_CATEGORY) / others
+        revealed = torch.where(several > 0, -several.clamp(min=1e-9).log2().floor(), 0)
+        mask = order < revealed[:, None]
+        by_category = ((u[:, 0] >= SHARE_OF_NOTHING) & (several <= 0)).numpy()
+        chosen = (u[:, 1] * len(self.groups)).long().numpy()
+        rows = index.copy()
+        for number, (place, group) in enumerate(self.groups):
+            redrawn = np.flatnonzero(by_category & (chosen == number))
+            rows[redrawn] = self.train[group.draw(u[redrawn, 2].numpy(), u[redrawn, 3].numpy())]
+            mask[redrawn, place] = True
+        return rows, mask
+
+    def condition(self, samples: Tensor, revealed: Tensor) -> Tensor:
+        """Return the condition (n, d + c) that reveals these columns, (n, c), of rows (n, d)."""
+        return reveal(samples, revealed, self.spec)
+
+
+class _RowsByCategory:
+    """Rows by their category, to be drawn from."""
+
+    def __init__(self, one_hot: NDArray[np.float32]) -> None:
+        category = one_hot.argmax(1)
+        self.sorted = np.argsort(category, kind="stable")
+        self.sizes = np.bincount(category, minlength=one_hot.shape[1])
+        self.starts = np.cumsum(self.sizes) - self.sizes
+        weights = np.sqrt(self.sizes)
+        self.edges = np.cumsum(weights / weights.sum())
+
+    def draw(self, u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return for uniform numbers (n,) a category each, and for others a row of it."""
+        category = np.searchsorted(self.edges, u).clip(max=len(self.edges) - 1)
+        inside = (v * self.sizes[category]).astype(np.int64)
+        rows: NDArray[np.int64] = self.sorted[self.starts[category] + inside]
+        return rows
+
+
+def condition_vector(
+    spec: TableSpec, revealed: Mapping[str, NDArray[np.float32]], rows: int
+) -> Tensor:
+    """Return the condition (rows, d + c) that reveals encoded values (rows, width) by column."""
+    values, mask = torch.zeros(rows, spec.size), torch.zeros(rows, len(spec.learned))
+    places = torch.tensor(spec.owners)
+    for index, column in enumerate(spec.learned):
+        if column.name in revealed:
+            mask[:, index] = 1
+            values[:, places == index] = torch.from_numpy(revealed[column.name])
+    return torch.cat([values, mask], 1)

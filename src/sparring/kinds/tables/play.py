@@ -1,0 +1,39 @@
+"""What the game on rows is made of."""
+
+from torch import nn
+
+from sparring.data.dataset import Dataset
+from sparring.kinds.tables.condition_sampler import ConditionSampler
+from sparring.kinds.tables.networks import TabularDiscriminator, TabularGenerator
+from sparring.kinds.tables.spec import TableSpec
+from sparring.recipes.sections import DiscriminatorRecipe, GeneratorRecipe
+from sparring.schedules import Schedule
+from sparring.training.augmentation import Adaptive
+
+
+def with_representation(
+    spec: TableSpec, generator: GeneratorRecipe, discriminator: DiscriminatorRecipe
+) -> TableSpec:
+    """Return the spec: networks make and see encoded rows."""
+    return spec
+
+
+def build_generator(recipe: GeneratorRecipe, spec: TableSpec) -> nn.Module:
+    """Return a generator of rows with fresh weights."""
+    return TabularGenerator(spec, recipe.latent, recipe.width, recipe.depth)
+
+
+def build_discriminator(recipe: DiscriminatorRecipe, spec: TableSpec) -> nn.Module:
+    """Return a discriminator of rows with fresh weights."""
+    return TabularDiscriminator(spec, recipe.width, recipe.depth)
+
+
+def build_augmentation(
+    kinds: tuple[str, ...], probability: Schedule | Adaptive, limit: float, spec: TableSpec
+) -> None:
+    """Return None: a changed row is another row."""
+
+
+def condition_sampler(data: Dataset) -> ConditionSampler:
+    """Return what training reveals of rows, so that conditions are learned."""
+    return ConditionSampler(data)

@@ -1,0 +1,140 @@
+"""What one row is: its columns, and the numbers and one-hot groups that they become."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+ColumnKind = Literal[
+    "integer",
+    "real",
+    "boolean",
+    "category",
+    "datetime",
+    "identifier",
+    "text",
+    "constant",
+    "empty",
+    "duplicate-of",
+]
+COLUMN_KINDS: tuple[str, ...] = get_args(ColumnKind)
+BlockKind = Literal["number", "category", "missing"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: what it is, and what it takes to encode and decode it; plain values only."""
+
+    name: str
+    kind: ColumnKind
+    dtype: str  # pandas' name of it
+    note: str = ""  # what was decided, in a line
+    missing: bool = False  # whether cells may be missing
+    ranks: tuple[float, ...] = ()  # of the knots, from 0 to 1
+    knots: tuple[float, ...] = ()  # values at these ranks, ascending
+    decimals: int | None = None  # numbers are multiples of 10^-decimals; None: of nothing
+    origin: int = 0  # microseconds since 1970 of the first date
+    step: int = 1  # microseconds; dates are whole steps after the first
+    date_format: str = ""  # of dates kept as text; "date" for objects without a time of day
+    labels: tuple[str, ...] = ()  # the categories with a place of their own
+    counts: tuple[int, ...] = ()  # rows of each of these
+    rest: tuple[str, ...] = ()  # categories that share one place
+    rest_counts: tuple[int, ...] = ()  # rows of each of these
+    label_dtype: str = "text"  # of the labels' own values
+    levels: tuple[str, ...] = ()  # of a pandas categorical, in its order
+    ordered: bool = False
+    prefix: str = ""  # of a regenerated identifier
+    first: int = 1
+    digits: int = 1
+    source: str = ""  # the column that this one repeats
+
+    @property
+    def is_number(self) -> bool:
+        """Tell whether the column is encoded through its quantiles."""
+        return self.kind in ("integer", "real", "datetime")
+
+    @property
+    def resolution(self) -> float:
+        """Distance of two neighbouring values; 0 where there is none."""
+        return 0.0 if self.decimals is None else 10.0**-self.decimals
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns `start` to `start + width - 1` of the array: one number, or one one-hot group.
+
+    The group `missing` is (present, missing); in `category` the last place is missing cells', and
+    the one before the remaining categories', where there are such.
+    """
+
+    column: str
+    kind: BlockKind
+    start: int
+    width: int
+
+    @property
+    def stop(self) -> int:
+        """The first column of the array after it."""
+        return self.start + self.width
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A row of a table; encoded, numbers and one-hot groups beside each other."""
+
+    columns: tuple[Column, ...]
+    classes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Shape of one encoded sample."""
+        return (self.size,)
+
+    @cached_property
+    def size(self) -> int:
+        """Numbers in one sample."""
+        return width(self.columns)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Numbers and one-hot groups in their order."""
+        return blocks(self.columns)
+
+    @property
+    def learned(self) -> tuple[Column, ...]:
+        """The columns that networks see."""
+        return tuple(column for column in self.columns if _parts(column))
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """For each number of a sample, the place of its column among the learned ones."""
+        place = {column.name: index for index, column in enumerate(self.learned)}
+        return tuple(place[block.column] for block in self.blocks for _ in range(block.width))
+
+
+def blocks(columns: Sequence[Column]) -> tuple[Block, ...]:
+    """Say which columns of the array are numbers and which are one-hot groups."""
+    blocks_so_far: list[Block] = []
+    start = 0
+    for column in columns:
+        for block_kind, size in _parts(column):
+            blocks_so_far.append(Block(column.name, block_kind, start, size))
+            start += size
+    return tuple(blocks_so_far)
+
+
+def width(columns: Sequence[Column]) -> int:
+    """Return the number of columns of the array."""
+    return sum(size for column in columns for _, size in _parts(column))
+
+
+def _parts(column: Column) -> list[tuple[BlockKind, int]]:
+    match column.kind:
+        case "integer" | "real" | "datetime":
+            return [("number", 1), ("missing", 2)] if column.missing else [("number", 1)]
+        case "boolean" | "category":
+            return [("category", len(column.labels) + bool(column.rest) + column.missing)]
+        case "constant" if column.missing:
+            return [("missing", 2)]
+        case _:
+            return []

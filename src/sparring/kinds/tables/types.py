@@ -1,0 +1,442 @@
+"""What each column of a table is, decided from its cells unless the user says so, and its codec.
+
+Inside: `infer`. Not: how columns become numbers and back (`columns`).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sparring.errors import SparringError, nearest
+from sparring.kinds.tables.columns import (
+    Frame,
+    Series,
+    instants,
+    label_texts,
+    numbers,
+    pandas,
+    plain_numbers,
+    quantiles,
+)
+from sparring.kinds.tables.files import check_table
+from sparring.kinds.tables.spec import COLUMN_KINDS, Column, ColumnKind, width
+
+MAX_CATEGORIES = 100  # with a place of their own
+MAX_INTEGER_CATEGORIES = 10  # distinct integers, up to which each is a category
+MAX_REST = 10_000  # kept of those that share a place
+MAX_MAGNITUDE = 1e100  # of numbers: differences and slopes must stay finite
+MAX_EXACT_INTEGER = 2**53  # larger integers are not all float64
+DECIMALS = range(-3, 7)  # numbers may be multiples of 1,000 … 0.000001
+MAX_NOTE = 60  # characters of a note that lists categories
+BOOLEAN_LABELS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
+DATE_FORMATS = (
+    *("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"),
+    *("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f", "%Y/%m/%d"),
+    *("%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M:%S"),
+    *("%d/%m/%Y %H:%M:%S", "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y"),
+    *("%d-%b-%Y", "%Y-%m", "%H:%M:%S", "%H:%M"),
+)
+# A number with a currency, a percent sign or separators of thousands.
+DECORATED_NUMBER = r"[$€£]?\s*[+-]?\d{1,3}([.,' ]?\d{3})*([.,]\d+)?\s*[%€$£]?"
+
+
+def infer(
+    frame: Frame,
+    chosen: Mapping[str, str] | None = None,
+    max_categories: int = MAX_CATEGORIES,
+) -> tuple[Column, ...]:
+    """Decide what each column is, unless `chosen` (name to type) says so, and fit its codec.
+
+    Raises:
+        SparringError: a column is of no one type, holds infinities, or is not what was chosen.
+    """
+    check_table(frame, "the table")
+    chosen = chosen or {}
+    _check_chosen(frame, chosen)
+    columns: list[Column] = []
+    contents: dict[str, Column] = {}
+    for name in frame.columns:
+        series = frame[name]
+        earlier = contents.setdefault(_contents(series), Column(name, "empty", ""))
+        columns.append(_column(series, chosen.get(name, ""), earlier.name, max_categories))
+    columns = _without_copies_of_text(columns)
+    if not width(columns):
+        raise SparringError(
+            "no column holds anything to learn: all are constant, identifiers or text; "
+            "choose a type by --column name=category"
+        )
+    return tuple(columns)
+
+
+def _check_chosen(frame: Frame, chosen: Mapping[str, str]) -> None:
+    for name, column_kind in chosen.items():
+        if name not in frame.columns:
+            raise SparringError(f"no column '{name}' in the table{nearest(name, frame.columns)}")
+        if column_kind not in COLUMN_KINDS:
+            raise SparringError(
+                f"column '{name}' cannot be '{column_kind}'{nearest(column_kind, COLUMN_KINDS)}; "
+                f"types are {', '.join(COLUMN_KINDS)}"
+            )
+
+
+def _contents(series: Series) -> str:
+    """Return text that is equal for columns of equal type and cells."""
+    try:
+        hashes = pandas().util.hash_pandas_object(series, index=False).to_numpy()
+    except TypeError:
+        return str(series.name)  # unhashable or mixed cells, told later
+    weights = np.random.default_rng(0).integers(1, 2**63, len(hashes), dtype=np.uint64)
+    return f"{series.dtype!r} {int((hashes * weights).sum())}"
+
+
+def _column(series: Series, chosen: str, earlier: str, max_categories: int) -> Column:
+    column_kind = chosen or _guess(series, earlier, max_categories)
+    name, missing = str(series.name), bool(series.isna().any())
+    column = Column(name, column_kind, str(series.dtype), missing=missing)  # type: ignore[arg-type]
+    if not series.notna().any() and column_kind not in ("empty", "text", "duplicate-of"):
+        raise _refused(column, "it is empty")
+    fitted = _fit(series, column, earlier, max_categories)
+    share = f", {series.isna().mean():.1%} missing" if missing and column_kind != "empty" else ""
+    return replace(fitted, note=fitted.note + share)
+
+
+def _guess(series: Series, earlier: str, max_categories: int) -> ColumnKind:
+    present = series.dropna()
+    types = pandas().api.types
+    if not len(present):
+        return "empty"
+    try:
+        distinct = present.nunique()
+    except TypeError as error:
+        raise _mixed(series, f"cells of type {type(present.iloc[0]).__name__}") from error
+    if earlier != series.name:
+        return "duplicate-of"
+    if distinct == 1:
+        return "constant"
+    if isinstance(series.dtype, pandas().CategoricalDtype):
+        return "category"
+    if types.is_bool_dtype(series.dtype):
+        return "boolean"
+    if types.is_datetime64_any_dtype(series.dtype):
+        return "datetime"
+    if types.is_numeric_dtype(series.dtype) and series.dtype.kind in "iuf":
+        return _guess_number(series, distinct)
+    return _guess_object(series, distinct, max_categories)
+
+
+def _guess_object(series: Series, distinct: int, max_categories: int) -> ColumnKind:
+    match pandas().api.types.infer_dtype(series, skipna=True):
+        case "string" | "empty":
+            return _guess_text(series, distinct, max_categories)
+        case "boolean":
+            return "boolean"
+        case "date" | "datetime" | "datetime64":
+            return "datetime"
+        case "integer" | "floating" | "mixed-integer-float":
+            return _guess_number(series, distinct)
+        case other:
+            raise _mixed(series, f"cells of type {other}")
+
+
+def _guess_number(series: Series, distinct: int) -> ColumnKind:
+    values = plain_numbers(series.dropna())
+    if (infinite := int(np.isinf(values).sum())) > 0:
+        raise SparringError(
+            f"column '{series.name}' holds {infinite} infinite cells; leave them empty, or drop "
+            f"the column by --column {series.name}=text"
+        )
+    if set(np.unique(values[:1000])) <= {0.0, 1.0} and ((values == 0) | (values == 1)).all():
+        return "boolean"
+    if (values != np.floor(values)).any():
+        return "real"
+    unique = distinct == len(series) > 2
+    if unique and values.max() - values.min() == len(values) - 1:
+        return "identifier"
+    if np.abs(values).max() >= MAX_EXACT_INTEGER:
+        return "identifier" if unique else "category"
+    return "category" if distinct <= MAX_INTEGER_CATEGORIES else "integer"
+
+
+def _guess_text(series: Series, distinct: int, max_categories: int) -> ColumnKind:
+    present = series.dropna().astype(object).astype(str)
+    if distinct == 2 and set(present.unique()[:2]) and _truths(present.unique()) in BOOLEAN_LABELS:
+        return "boolean"
+    if _date_format(series):
+        return "datetime"
+    if distinct > 20 or distinct == len(series):
+        _check_numbers_in_text(series, present)
+    wordy = present.str.count(r"\s+").mean() >= 3
+    if distinct == len(series):
+        return "text" if wordy else "identifier"
+    if wordy and 2 * distinct > len(present):
+        return "text"
+    return "text" if distinct > max(0.9 * len(present), max_categories) else "category"
+
+
+def _truths(labels: Any) -> set[str]:
+    return {str(label).lower() for label in labels}
+
+
+def _check_numbers_in_text(series: Series, present: Series) -> None:
+    numeric = pandas().to_numeric(present, errors="coerce").notna()
+    if 0.5 <= numeric.mean() < 1 and len(present) > 20:
+        raise _mixed(series, f"numbers and text ('{present[~numeric].iloc[0]}')")
+    if not numeric.any() and present.str.fullmatch(DECORATED_NUMBER).all():
+        raise SparringError(
+            f"column '{series.name}' writes numbers as '{present.iloc[0]}'; write plain numbers, "
+            f"or choose --column {series.name}=category"
+        )
+
+
+def _mixed(series: Series, what: str) -> SparringError:
+    return SparringError(
+        f"column '{series.name}' holds {what}; make its cells of one kind, or choose "
+        f"--column {series.name}=category (or text, which drops it)"
+    )
+
+
+def _refused(column: Column, reason: str) -> SparringError:
+    return SparringError(
+        f"column '{column.name}' cannot be {column.kind}: {reason}; choose another type"
+    )
+
+
+def _fit(series: Series, column: Column, earlier: str, max_categories: int) -> Column:
+    match column.kind:
+        case "integer" | "real":
+            return _fit_number(series, column)
+        case "datetime":
+            return _fit_dates(series, column)
+        case "boolean" | "category":
+            return _fit_categories(series, column, max_categories)
+        case "identifier":
+            return _fit_identifier(series, column)
+        case "text":
+            return replace(column, note="free text: dropped")
+        case "duplicate-of":
+            if earlier == column.name:
+                raise _refused(column, "no earlier column has the same cells")
+            return replace(column, source=earlier, note=f"repeats '{earlier}': copied")
+        case _:
+            return _fit_alike(series, column)
+
+
+def _fit_number(series: Series, column: Column) -> Column:
+    values = numbers(series, column)
+    values = values[~np.isnan(values)]
+    if column.kind == "integer" and (values != np.floor(values)).any():
+        fractional = values[values != np.floor(values)][0]
+        raise _refused(column, f"it holds {fractional:g}")
+    if (largest := np.abs(values).max()) > MAX_MAGNITUDE:
+        raise _refused(column, f"it holds {largest:g}, more than {MAX_MAGNITUDE:g}")
+    decimals = _decimals(values, series.dtype)
+    resolution = 0.0 if decimals is None else 10.0**-decimals
+    ranks, knots = quantiles(values, resolution)
+    words = f", {decimals} decimal{'s' * (decimals > 1)}" if decimals and decimals > 0 else ""
+    note = f"{column.kind} from {values.min():.10g} to {values.max():.10g}{words}"
+    return replace(column, decimals=decimals, ranks=ranks, knots=knots, note=note)
+
+
+def _decimals(values: Any, dtype: Any) -> int | None:
+    """Return the fewest decimals that write all values exactly, if that is at most six."""
+    if np.abs(values).max() >= 1e15:
+        return 0 if (values == np.floor(values)).all() else None
+    own = values.astype(np.float32) if str(dtype).lower() == "float32" else values
+    for decimals in DECIMALS:
+        if all((np.round(part, decimals) == part).all() for part in (own[:100], own)):
+            return decimals
+    return None
+
+
+def _fit_dates(series: Series, column: Column) -> Column:
+    date_format, uncertainty = "", ""
+    if series.dtype.kind != "M":
+        date_format = _date_format(series)
+        if not date_format:
+            raise _refused(column, f"'{series.dropna().iloc[0]}' is not a date of a known form")
+        uncertainty = _date_uncertainty(series, date_format)
+        date_format = "" if date_format == "moment" else date_format
+    moments, absent = instants(series, date_format)
+    present = moments[~absent]
+    origin = int(present.min())
+    step = max(int(np.gcd.reduce(present - origin)), 1)
+    ranks, knots = quantiles((present - origin) / step, 1.0)
+    first, last = (np.array(t, "datetime64[us]").item() for t in (origin, int(present.max())))
+    return replace(
+        column,
+        decimals=0,
+        origin=origin,
+        step=step,
+        ranks=ranks,
+        knots=knots,
+        date_format=date_format,
+        note=f"datetime from {first} to {last}{uncertainty}",
+    )
+
+
+def _date_format(series: Series) -> str:
+    """Return the form of dates in text; `date` or `moment` of date objects; "" if of neither."""
+    match pandas().api.types.infer_dtype(series, skipna=True):
+        case "date":
+            return "date"
+        case "datetime" | "datetime64":
+            return "moment"
+        case "string":
+            present = series.dropna()
+        case _:
+            return ""
+    if not present.str.contains(r"^\s*\w+[-/.: ]", regex=True).iloc[0]:
+        return ""
+    fitting = (f for f in DATE_FORMATS if _reads(present[:100], f) and _reads(present, f))
+    return next(fitting, "")
+
+
+def _reads(present: Series, date_format: str) -> bool:
+    moments = pandas().to_datetime(present, format=date_format, errors="coerce")
+    return bool(moments.notna().all())
+
+
+def _date_uncertainty(series: Series, date_format: str) -> str:
+    """Say what is uncertain about a form of dates."""
+    if "%" not in date_format:
+        return ""
+    present = series.dropna()
+    swapped = date_format.replace("%m/%d", "%d/%m")
+    if swapped != date_format and _reads(present, swapped):
+        return f", read as {date_format}: days and months cannot be told apart"
+    sample = present[:1000]
+    written = pandas().to_datetime(sample, format=date_format).dt.strftime(date_format)
+    same = (written.astype(object) == sample.astype(object)).all()
+    return f", as {date_format}" + ("" if same else ", written with leading zeros")
+
+
+def _fit_categories(series: Series, column: Column, max_categories: int) -> Column:
+    cells = _labels_of(series).dtype
+    if cells.kind not in "biufMO" and not pandas().api.types.is_string_dtype(cells):
+        raise _refused(column, f"cells are {cells}; turn them into numbers or text")
+    counts = _counts(series)
+    if column.kind == "boolean" and len(counts) > 2:
+        raise _refused(column, f"it holds {len(counts):,} different values")
+    column = _with_labels(series, column, list(counts))
+    by_count = sorted(counts, key=lambda label: -counts[label])
+    frequent = set(by_count if len(counts) <= max_categories + 1 else by_count[:max_categories])
+    rest = [label for label in by_count if label not in frequent][:MAX_REST]
+    labels = tuple(label for label in column.labels if label in frequent)
+    column = replace(
+        column,
+        labels=labels,
+        counts=tuple(counts[label] for label in labels),
+        rest=tuple(rest),
+        rest_counts=tuple(counts[label] for label in rest),
+    )
+    turned = column.label_dtype == "text" and not _is_text(series)
+    note = _note_categories(column, counts, frequent) + ", cells turned into text" * turned
+    return replace(column, note=note)
+
+
+def _note_categories(column: Column, counts: Mapping[str, int], frequent: set[str]) -> str:
+    """Say which categories have a place of their own, out of all with their rows."""
+    note = f"{column.kind} of {len(column.labels):,}: {', '.join(column.labels)}"
+    if column.rest:
+        share = 1 - sum(counts[label] for label in frequent) / sum(counts.values())
+        places = f"{len(frequent):,} of {len(counts):,} kept"
+        return f"category: {places}, the other {share:.1%} of rows as one"
+    return note if len(note) <= MAX_NOTE else f"{column.kind} of {len(column.labels):,}"
+
+
+def _is_text(series: Series) -> bool:
+    return bool(pandas().api.types.infer_dtype(_labels_of(series), skipna=True) == "string")
+
+
+def _labels_of(series: Series) -> Any:
+    """Return the categories of a categorical column, else the column itself."""
+    categorical = isinstance(series.dtype, pandas().CategoricalDtype)
+    return series.dtype.categories if categorical else series
+
+
+def _counts(series: Series) -> dict[str, int]:
+    """Return the rows of each label, labels in ascending order where they have one."""
+    codes, unique = pandas().factorize(series)
+    counts = np.bincount(codes[codes >= 0], minlength=len(unique)).tolist()
+    try:
+        order = np.argsort(np.array(unique, dtype=object), kind="stable")
+    except TypeError:
+        order = np.argsort(np.array(label_texts(unique)))
+    texts = label_texts(unique)
+    counted: dict[str, int] = {}
+    for index in order:
+        counted[texts[index]] = counted.get(texts[index], 0) + counts[index]
+    return counted
+
+
+def _with_labels(series: Series, column: Column, labels: list[str]) -> Column:
+    """Return the column with all labels, in the order of its levels if it has such."""
+    if not isinstance(series.dtype, pandas().CategoricalDtype):
+        return replace(column, labels=tuple(labels), label_dtype=_label_dtype(series))
+    levels = tuple(label_texts(series.dtype.categories))
+    return replace(
+        column,
+        levels=levels,
+        ordered=bool(series.dtype.ordered),
+        labels=tuple(level for level in levels if level in labels),
+        label_dtype=_label_dtype(series.dtype.categories),
+    )
+
+
+def _label_dtype(values: Any) -> str:
+    if str(values.dtype) != "object":
+        return str(values.dtype)
+    match pandas().api.types.infer_dtype(values, skipna=True):
+        case "boolean":
+            return "bool"
+        case "integer":
+            return "int64"
+        case "floating":
+            return "float64"
+        case _:
+            return "text"
+
+
+def _fit_identifier(series: Series, column: Column) -> Column:
+    if column.missing or not series.is_unique:
+        raise _refused(column, "cells are missing" if column.missing else "values repeat")
+    if series.dtype.kind in "iuf":
+        first = int(series.min())
+        return replace(
+            column, first=first, label_dtype="int64", note=f"identifier: numbered from {first}"
+        )
+    texts = series.astype(object).map(str)
+    parts = texts.str.extract(r"^(.*?)(\d+)$", flags=re.DOTALL)
+    prefixes = parts[0].unique()
+    if len(prefixes) == 1 and isinstance(prefixes[0], str):
+        digits = int(parts[1].str.len().min())
+        column = replace(
+            column, prefix=prefixes[0], digits=digits, first=int(min(map(int, parts[1])))
+        )
+    else:
+        column = replace(column, prefix=f"{column.name}-")
+    example = f"{column.prefix}{column.first:0{column.digits}d}"
+    return replace(column, note=f"identifier: numbered from {example}")
+
+
+def _fit_alike(series: Series, column: Column) -> Column:
+    """Fit a constant or an empty column."""
+    counts = _counts(series)
+    if len(counts) != (column.kind == "constant"):
+        raise _refused(column, f"it holds {len(counts):,} different values")
+    column = _with_labels(series, column, list(counts))
+    note = f"constant: {next(iter(counts))}" if counts else "empty: stays so"
+    return replace(column, note=note)
+
+
+def _without_copies_of_text(columns: list[Column]) -> list[Column]:
+    dropped = {column.name for column in columns if column.kind == "text"}
+    return [
+        replace(column, kind="text", note=f"repeats '{column.source}': dropped too")
+        if column.source in dropped
+        else column
+        for column in columns
+    ]

@@ -1,0 +1,1 @@
+"""Recipes: every decision of a run, as plain values."""

@@ -1,0 +1,281 @@
+"""The run folder: numbered, never overwritten, written atomically, read by every command.
+
+Inside: where each file lies, how a folder is claimed and found again, and the event log.
+Not inside: checkpoints (`training.checkpoint`) and what the files mean to a reader (`report`).
+"""
+
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from sparring.errors import SparringError
+
+Json = dict[str, Any]
+FORMAT = 1
+# Of what the files mean and not how they are laid out: how data are read, split and described, what
+# networks are built of a recipe. A change that would give a run other data or numbers is a new
+# number here, and a run keeps the rules it was made under. Runs of 0.1 record none: theirs are 1.
+RULES = 1
+RUN_KEYS = {
+    "status": str,
+    "reason": str,
+    "data": dict,
+    "versions": dict,
+    "images_per_second": int | float,
+}
+
+
+class RunFolder:
+    """Paths and small files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe = path / "recipe.toml"
+        self.run = path / "run.json"
+        self.data = path / "data.json"
+        self.events = path / "events.jsonl"
+        self.samples = path / "samples"
+        self.checkpoints = path / "checkpoints"
+        self.report = path / "report.html"
+        self.card = path / "README.md"
+
+    @property
+    def name(self) -> str:
+        """The folder's own name, such as `0007-cats-small`."""
+        return self.path.name
+
+    def read_run(self) -> Json:
+        """Return `run.json`, refused unless it has what other commands rely on."""
+        about = read_json(self.run)
+        for key, kind in RUN_KEYS.items():
+            if not isinstance(about.get(key), kind):
+                raise SparringError(f"'{self.run}' is damaged: it has no proper '{key}'")
+        _supported_rules(about, self)
+        return about
+
+    @property
+    def rules(self) -> int:
+        """The number of the rules that the run was made under, by which its readers are chosen."""
+        return _supported_rules(read_json(self.run), self)
+
+    def update_run(self, **changes: Any) -> None:
+        """Rewrite `run.json` with these keys changed."""
+        write_json(self.run, (read_json(self.run) if self.run.exists() else {}) | changes)
+
+    def read_events(self) -> Iterator[Json]:
+        """Yield the events that stand; a partial last line and superseded events are left out.
+
+        A `resumed` event discards what had been logged past the images it resumed from.
+        """
+        events: list[Json] = []
+        for event in _lines(self.events):
+            if event["event"] == "resumed" and isinstance(event.get("images"), int):
+                events = [e for e in events if e.get("images", 0) <= event["images"]]
+            events.append(event)
+        yield from events
+
+
+class EventLog:
+    """Appends events, one JSON line each; a full disk silences the log, never the training."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.failure: OSError | None = None
+        try:
+            self._end_last_line()
+        except OSError as error:
+            self.failure = error
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        """Append one event with the time of day."""
+        if self.failure:
+            return
+        line = json.dumps(_plain({"event": event, "time": round(time.time(), 3), **fields}))
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            self.failure = error
+
+    def _end_last_line(self) -> None:
+        """End a line that a killed writer left open, so that the next event has its own."""
+        if self.path.exists() and not (text := self.path.read_bytes()).endswith(b"\n") and text:
+            with self.path.open("ab") as file:
+                file.write(b"\n")
+
+
+def claim(root: Path, name: str) -> RunFolder:
+    """Create the next numbered folder `NNNN-name` below `root`; safe against other writers."""
+    root.mkdir(parents=True, exist_ok=True)
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:100].strip("-") or "run"
+    while True:
+        number = 1 + max(_numbered(root, reserved=True), default=0)
+        reservation = root / f".{number:04d}"  # two runs of other names never share a number
+        try:
+            reservation.mkdir()
+        except FileExistsError:
+            continue
+        try:
+            if number in _numbered(root):
+                continue  # a rival came between looking and reserving
+            folder = RunFolder(root / f"{number:04d}-{slug}")
+            folder.path.mkdir()
+        finally:
+            reservation.rmdir()
+        folder.samples.mkdir()
+        folder.checkpoints.mkdir()
+        return folder
+
+
+def find(run: str | Path, root: Path) -> RunFolder:
+    """Return the run that a folder, a number or `latest` names."""
+    if (folder := _folder_at(run)) is not None:
+        return folder
+    numbered = _numbered(root)
+    if not numbered:
+        raise SparringError(
+            f"no run '{run}': there are no runs in '{root}' yet; try `sparring train`"
+        )
+    if str(run) == "latest":
+        return RunFolder(numbered[max(numbered)])
+    named = {name: p for number, p in numbered.items() for name in (str(number), p.name)}
+    named |= {f"{number:04d}": p for number, p in numbered.items()}
+    if str(run) in named:
+        return RunFolder(named[str(run)])
+    newest = ", ".join(path.name for _, path in sorted(numbered.items())[-5:])
+    raise SparringError(f"no run '{run}' in '{root}'; the newest there: {newest}")
+
+
+def _folder_at(run: str | Path) -> RunFolder | None:
+    """Return the run that a path leads to, None when it leads nowhere."""
+    try:
+        path = Path(run)
+        if (path / "run.json").is_file():
+            return RunFolder(path)
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except (OSError, ValueError):  # not a path: too long, or with a NUL
+        return None
+    if is_folder and str(run):
+        raise SparringError(f"'{run}' is a folder but not a run: it has no run.json")
+    if is_file:
+        raise SparringError(f"'{run}' is a file; a run is a folder, a number or 'latest'")
+    return None
+
+
+def listed(root: Path) -> Iterator[str]:
+    """Yield a line for each run below `root`, oldest first."""
+    for _, path in sorted(_numbered(root).items()):
+        folder = RunFolder(path)
+        if folder.run.exists():
+            events = [e["images"] for e in folder.read_events() if "images" in e]
+            status = read_json(folder.run).get("status", "?")
+            yield f"{path.name:32} {status:12} {events[-1] if events else 0:>14,} seen"
+
+
+def _numbered(root: Path, *, reserved: bool = False) -> dict[int, Path]:
+    pattern = re.compile(r"\.?([0-9]{4,})(-.*)?" if reserved else r"([0-9]{4,})(-.*)?")
+    paths = root.iterdir() if root.is_dir() else ()
+    return {int(m[1]): p for p in paths if (m := pattern.fullmatch(p.name)) and p.is_dir()}
+
+
+def seconds_trained(folder: RunFolder) -> float:
+    """Return how long a run has trained, up to its last tick."""
+    ticks = [event for event in folder.read_events() if event["event"] == "tick"]
+    return float(ticks[-1]["seconds"]) if ticks else 0.0
+
+
+def read_json(path: Path) -> Json:
+    """Return the object in a JSON file."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SparringError(f"'{path}' is missing; is '{path.parent}' a complete run?") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise SparringError(f"'{path}' cannot be read: {error}") from None
+    if not isinstance(value, dict):
+        raise SparringError(f"'{path}' holds a {type(value).__name__}, expected an object")
+    return value
+
+
+def write_json(path: Path, value: Json) -> None:
+    """Write an object as JSON, atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, atomically."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, atomically."""
+    with written_atomically(path) as beside:
+        beside.write_bytes(content)
+
+
+@contextmanager
+def written_atomically(path: Path) -> Iterator[Path]:
+    """Give a file beside the target to write; flush it to disk and rename it over the target.
+
+    If the block fails, the target is as it was: there is never half a file.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    beside = Path(name)
+    try:
+        yield beside
+        flush_to_disk(beside)
+        beside.chmod(0o644)
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def flush_to_disk(path: Path) -> None:
+    """Have the system write out a file, or a folder's names, before going on."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _supported_rules(about: Json, folder: RunFolder) -> int:
+    """Return the number of a run's rules, refused if this version does not know them."""
+    rules = about.get("rules", 1)
+    if type(rules) is not int or rules < 1:
+        raise SparringError(f"'{folder.run}' is damaged: it has no proper 'rules'")
+    if rules > RULES:
+        raise SparringError(
+            f"run '{folder.name}' was made under rules {rules} by a newer sparring; "
+            f"this one knows up to {RULES}"
+        )
+    return rules
+
+
+def _plain(value: Any) -> Any:
+    """Replace what JSON cannot say, NaN and infinity, by null."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _lines(path: Path) -> Iterator[Json]:
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            try:
+                event = json.loads(line)
+            except (ValueError, RecursionError):
+                continue  # cut short by a kill
+            if isinstance(event, dict) and "event" in event:
+                yield event

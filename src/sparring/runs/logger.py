@@ -1,0 +1,216 @@
+"""What is written while a run trains: ticks, samples, checkpoints, the report, and how it ended.
+
+Every file lands atomically. A failed write (a full disk) is told once and survived: training goes
+on from memory, and what was saved before stays.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sparring import report
+from sparring.data.dataset import Dataset
+from sparring.errors import SparringError
+from sparring.kinds import kind_of
+from sparring.metrics.estimate import Estimate
+from sparring.metrics.trend import LOOK_BACK
+from sparring.recipes.recipe import Recipe, penalties_in_use
+from sparring.runs import previews
+from sparring.runs.diagnosis import ADVISED, Finding, Setting, diagnose, history
+from sparring.runs.folder import EventLog, Json, RunFolder, seconds_trained
+from sparring.runs.monitor import Metrics, Monitor, QuickEvaluation, advice, quick_words
+from sparring.training import checkpoint
+from sparring.training.loop import MAX_ATTEMPTS, Callback, Progress, Rollback
+from sparring.training.reporter import ProgressReporter
+from sparring.training.state import State
+
+
+@dataclass
+class RunLogger:
+    """Writes down what happens while a run trains."""
+
+    folder: RunFolder
+    data: Dataset
+    recipe: Recipe
+    log: EventLog
+    audience: ProgressReporter
+    seconds_before: float
+    saved_images: int
+    monitor: Monitor
+    looks: list[QuickEvaluation]
+    events: list[Json]  # those that a diagnosis reads, of the whole run
+    findings: tuple[Finding, ...] | None = None  # none yet
+    announced: dict[str, int] = field(default_factory=dict)  # findings, and the images seen then
+    metrics: Metrics = field(default_factory=dict)
+    unwritten: set[str] = field(default_factory=set)  # said once, until it works again
+
+    def callbacks(self) -> tuple[Callback, ...]:
+        """Return what the loop calls, in order."""
+        often = self.recipe.checkpoint
+        return (
+            Callback(1, self.tick),
+            Callback(often.samples_every_ticks, self.samples),
+            Callback(often.every_ticks, self.checkpoint),
+            Callback(often.every_ticks, self.report),
+        )
+
+    def tick(self, state: State, progress: Progress) -> None:
+        """Log the means of the step's scalars."""
+        self._record(
+            "tick",
+            step=progress.step,
+            images=progress.samples_seen,
+            seconds=round(self.seconds_before + progress.seconds, 3),
+            images_per_second=round(progress.samples_per_second, 1),
+            learning_rate=state.generator_optimizer.param_groups[0]["lr"],
+            metrics=progress.metrics,
+        )
+        self.audience.tick(progress, self.recipe.images)
+        if self.log.failure and "log" not in self.unwritten:
+            self.unwritten.add("log")
+            self.audience.say(f"the log is no longer written: {self.log.failure.strerror}")
+
+    def samples(self, state: State, progress: Progress) -> None:
+        """Draw the fixed latents."""
+
+        def draw() -> None:
+            path = previews.write_fake(self.folder.samples, state, self.data, self.recipe.seed)
+            self.log("samples", images=progress.samples_seen, path=path.name)
+            self.observe(state)
+            self.diagnose(state.samples_seen)
+
+        self._try_to_write("samples", draw)
+
+    def observe(self, state: State) -> None:
+        """Log what can be measured of the generator; a measure that fails stops nothing."""
+        try:
+            self.metrics = self.monitor(state)
+        except SparringError as error:  # samples that are not finite, on their way to a rollback
+            self.log("unobserved", images=state.samples_seen, reason=str(error))
+            return
+        if self.metrics:
+            estimates = {k: v for k, v in self.metrics.items() if isinstance(v, Estimate)}
+            self._record(
+                "observed",
+                images=state.samples_seen,
+                metrics=self.metrics | {key: estimate.value for key, estimate in estimates.items()},
+                intervals={
+                    key: [estimate.low, estimate.high] for key, estimate in estimates.items()
+                },
+            )
+        if isinstance(distance := self.metrics.get("kid"), Estimate):
+            self.looks.append((state.samples_seen, distance))
+
+    def diagnose(self, images: int, *, last: bool = False) -> None:
+        """Log what is wrong with the run whenever that changes, and at the end; tell it once."""
+        findings = diagnose(history(self.events, setting(self.recipe, self.data)))
+        names = [finding.name for finding in findings]
+        before = None if self.findings is None else [finding.name for finding in self.findings]
+        if last or names != before:
+            self.log("diagnosis", images=images, findings=[asdict(finding) for finding in findings])
+        self.findings = findings
+        for finding in findings:
+            if finding.name not in self.announced or (
+                last and self.announced[finding.name] < images
+            ):
+                self.announced[finding.name] = images
+                self.audience.say(str(finding))
+
+    def checkpoint(self, state: State, progress: Progress) -> None:
+        """Save the state."""
+
+        def save() -> None:
+            best = self._best(state.samples_seen)
+            keep = self.recipe.checkpoint.keep
+            path = checkpoint.save(state, self.folder.checkpoints, keep, spare=best)
+            self.saved_images = state.samples_seen
+            self.log("checkpoint", images=progress.samples_seen, path=path.name)
+            if best:
+                checkpoint.mark_best(self.folder.checkpoints, best)
+
+        self._try_to_write("checkpoint", save)
+
+    def report(self, state: State, progress: Progress) -> None:
+        """Write the report and the card from the files so far."""
+        self._try_to_write("report", lambda: write_report(self.folder))
+
+    def rollback(self, rollback: Rollback) -> None:
+        """Say that a step was refused."""
+        self._record("rollback", **asdict(rollback))
+        self.audience.say(
+            f"{rollback.reason} at {rollback.failed_at:,} images: back to {rollback.images:,}, "
+            f"learning rate halved (attempt {rollback.attempt} of {MAX_ATTEMPTS}); "
+            f"{rollback.origin}"
+        )
+
+    def end(self, state: State, status: str, reason: str) -> None:
+        """Write down how it ended; what was not saved yet, is not claimed to be."""
+        if self.events:
+            self.diagnose(state.samples_seen, last=True)
+        self.log(status, images=state.samples_seen, reason=reason)
+        if words := quick_words(self.metrics, self.data.spec):
+            self.audience.say(words)
+        if len(self.looks) > LOOK_BACK:
+            self.audience.say(advice(self.monitor.trend(self.looks)))
+        ticked = seconds_trained(self.folder)
+
+        def write() -> None:
+            self.folder.update_run(status=status, reason=reason, ended=time.time(), seconds=ticked)
+            write_report(self.folder)
+
+        self._try_to_write("run.json", write)
+
+    def _record(self, event: str, **fields: Any) -> None:
+        """Log an event that a diagnosis reads."""
+        self.log(event, **fields)
+        self.events.append({"event": event, **fields})
+
+    def _best(self, now: int) -> str:
+        """Return the newest checkpoint that the looks cannot tell from the best of those kept."""
+        names = {int(path.name) for path in checkpoint.paths(self.folder.checkpoints)} | {now}
+        looked = [(images, distance) for images, distance in self.looks if images in names]
+        if not looked:
+            return ""
+        return f"{self.monitor.choice(looked)[0]:09d}"
+
+    def _try_to_write(self, what: str, write: Callable[[], None]) -> None:
+        try:
+            write()
+            self.unwritten.discard(what)
+        except OSError as error:
+            self.log("unwritten", what=what, reason=str(error))
+            if what not in self.unwritten:
+                self.unwritten.add(what)
+                self.audience.say(f"could not write the {what}: {error.strerror}; training goes on")
+
+
+def setting(recipe: Recipe, data: Dataset) -> Setting:
+    """Return what a diagnosis should know of the recipe and the data."""
+    augment, kind = recipe.augment, kind_of(data.spec)
+    return Setting(
+        objective=recipe.objective,
+        penalised=bool(penalties_in_use(recipe)),
+        discriminator_lr_factor=recipe.optimizer.discriminator_lr_factor,
+        modes=kind.quick.known_modes(data.spec) if kind.quick else 0,
+        augmentable=set(ADVISED) <= set(kind.augmentations),
+        augmented=bool(augment.kinds),
+        augment_limit=augment.limit if augment.probability == "adaptive" else None,
+    )
+
+
+def write_report(folder: RunFolder) -> None:
+    """Write `report.html` and `README.md` from the files of a run."""
+    report.write_report(folder)
+    report.write_card(folder)
+
+
+def looks_so_far(folder: RunFolder) -> list[QuickEvaluation]:
+    """Return the kernel distances that a run has logged, with the images seen then."""
+    looks = []
+    for event in folder.read_events():
+        interval = event.get("intervals", {}).get("kid") if event["event"] == "observed" else None
+        if interval:
+            value, (low, high) = event["metrics"]["kid"], interval
+            looks.append((event["images"], Estimate(value, low, high, 0, "logged")))
+    return looks

@@ -1,0 +1,248 @@
+"""From a source and options to a plan: what will be trained on what, for how long, and where.
+
+Everything that is decided, is decided here and written down before the first step: the recipe
+comes out with nothing left open, so that a resume or a rerun decides nothing again.
+"""
+
+import resource
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from sparring.build import autocast_type, build_game, build_state, with_depths, with_representation
+from sparring.data.dataset import Dataset
+from sparring.data.stream import positions
+from sparring.draws import Draw
+from sparring.errors import SparringError
+from sparring.kinds import Source, describe, encode, kind_of, open_data
+from sparring.recipes.named import data_options, preset
+from sparring.recipes.notation import Budget, parse_budget
+from sparring.recipes.recipe import Recipe, penalties_in_use, resolve
+from sparring.recipes.sections import Options
+from sparring.report.words import duration
+from sparring.runs import device
+from sparring.schedules import constant
+from sparring.training.loop import Batches
+from sparring.training.reporter import PlanRows, ProgressReporter
+from sparring.training.state import State
+from sparring.training.step import Batch, Game, train_step
+
+MIN_TICKS, MAX_TICK_SECONDS = 100, 30  # of a whole run; between two of a long one
+PROBE_BATCH = 2  # samples that only tell how dear one is; fewer have no statistics
+TRAINING_SHARE = 0.93  # of a time budget; the rest goes to previews, checkpoints and the report
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What will be done; `recipe` has every value filled in."""
+
+    source: Source
+    data: Dataset
+    recipe: Recipe
+    images_per_second: float  # measured by the probe
+    rows: PlanRows  # for people
+
+    @property
+    def name(self) -> str:
+        """Name of the run unless another is given."""
+        return f"{self.data.name}-{self.recipe.size}"
+
+
+def make_plan(source: Source, options: Options, root: Path, reporter: ProgressReporter) -> Plan:
+    """Read the data, choose what is left open, and measure how fast it will go.
+
+    Args:
+        source: see `kinds.open_data`.
+        options: nested options, laid over the preset they name.
+        root: the folder of runs, where a pack of large data may be kept.
+        reporter: shows the reading of many files.
+    """
+    named = resolve(data_options(resolve(options).preset), options)
+    device.check_device(named.device)
+    data = open_data(source, named.data, cache=root, progress=reporter.reading)
+    defaults = preset(named.preset, named.size, data.spec, len(data.train))
+    recipe = with_depths(resolve(defaults, options), data.spec)
+    data = with_representation(data, recipe)
+    with device.memory_guard():
+        recipe, speed = _timed(recipe, data)
+    return Plan(source, data, recipe, speed, _rows(data, recipe, speed))
+
+
+def batches(data: Dataset, recipe: Recipe) -> Batches:
+    """Return the endless stream of encoded training batches, a pure function of the position."""
+
+    sampler = kind_of(data.spec).play.condition_sampler(data)
+
+    def fetch(start: int, count: int) -> Batch:
+        index = data.train[positions(len(data.train), recipe.seed, start, count)]
+        if sampler:
+            index, revealed = sampler(index, Draw(recipe.seed, start))
+        x = encode(torch.from_numpy(data.items[index]).to(recipe.device), data.spec)
+        if sampler:
+            return Batch(x, sampler.condition(x, revealed.to(recipe.device)))
+        if data.labels is None:
+            return Batch(x)
+        return Batch(x, torch.from_numpy(data.labels[index]).to(recipe.device))
+
+    return fetch
+
+
+def _timed(recipe: Recipe, data: Dataset) -> tuple[Recipe, float]:
+    """Fill in threads, images and ticks: a probe of real steps on a state then thrown away."""
+    step = _probe_step(recipe, data)
+    if recipe.threads:
+        speed = device.speed_with(step, recipe.threads)
+    else:
+        threads, speed = device.fastest_threads(step)
+        recipe = replace(recipe, threads=threads)
+    budget = parse_budget(recipe.budget)
+    _refuse_less_than_a_step(budget, recipe, speed)
+    images = recipe.images or images_in(budget, recipe, speed)
+    ticks = recipe.checkpoint.ticks or max(MIN_TICKS, round(images / speed / MAX_TICK_SECONDS))
+    return replace(recipe, images=images, checkpoint=replace(recipe.checkpoint, ticks=ticks)), speed
+
+
+def _refuse_less_than_a_step(budget: Budget, recipe: Recipe, speed: float) -> None:
+    seconds = images_per_round(recipe) / speed
+    if not recipe.images and budget.unit == "seconds" and budget.amount < seconds / 2:
+        raise SparringError(
+            f"one step of {images_per_round(recipe)} takes about {duration(seconds)} on this "
+            f"{recipe.device}, more than the budget of {recipe.budget}; use a smaller --size or "
+            "--batch, a longer --budget, or a GPU (--device cuda)"
+        )
+
+
+def rehearsal(recipe: Recipe, data: Dataset) -> tuple[State, Game]:
+    """Return a fresh state and a game as dear as the run's own, to be thrown away."""
+    zero = constant(0.0)  # a rate of zero costs as much and cannot diverge
+    game = build_game(recipe, data.spec)
+    augment = game.augment and replace(game.augment, probability=constant(game.augment.limit))
+    game = replace(game, generator_lr=zero, discriminator_lr=zero, augment=augment)
+    return build_state(recipe, data.spec), game
+
+
+def _probe_step(recipe: Recipe, data: Dataset) -> Callable[[], int]:
+    """Return a step to repeat; of a few samples, where a whole one takes very long."""
+    state, game = rehearsal(recipe, data)
+    fetch, count = batches(data, recipe), images_per_round(recipe)
+
+    def step(images: int) -> int:
+        train_step(state, game, fetch(state.samples_seen, images))
+        return images
+
+    small = min(recipe.batch, PROBE_BATCH) * recipe.discriminator_moves
+    speed = device.speed_once(lambda: step(small), recipe.threads or device.cores())
+    return partial(step, small if count / speed > device.LONG_STEP_SECONDS else count)
+
+
+def images_per_round(recipe: Recipe) -> int:
+    """Return the samples that one generator move uses up."""
+    return recipe.batch * recipe.discriminator_moves
+
+
+def images_in(budget: Budget, recipe: Recipe, images_per_second: float) -> int:
+    """Return a budget in samples, a whole number of rounds and at least one."""
+    per_round = images_per_round(recipe)
+    rounds = {
+        "seconds": budget.amount * TRAINING_SHARE * images_per_second / per_round,
+        "images": budget.amount / per_round,
+        "steps": budget.amount,
+    }[budget.unit]
+    return max(round(rounds), 1) * per_round
+
+
+def _rows(data: Dataset, recipe: Recipe, speed: float) -> PlanRows:
+    state = build_state(recipe, data.spec)
+    seconds = recipe.images / speed / TRAINING_SHARE
+    items = kind_of(data.spec).plural
+    return (
+        *data_rows(data),
+        (
+            "generator",
+            f"{recipe.generator.network}, {_size(state.generator)}, "
+            f"latent {recipe.generator.latent}",
+        ),
+        ("discriminator", f"{recipe.discriminator.network}, {_size(state.discriminator)}"),
+        ("game", _game(recipe)),
+        *_augmentation(recipe),
+        ("descent", _descent(recipe)),
+        (
+            "budget",
+            f"{recipe.images:,} {items}, about {duration(seconds)} at {_rate(speed)} {items}/s",
+        ),
+        ("machine", f"{recipe.device}, {_arithmetic(recipe)}, about {_memory()}"),
+    )
+
+
+def _rate(speed: float) -> str:
+    return f"{speed:,.0f}" if speed >= 10 else f"{speed:.2g}"
+
+
+def data_rows(data: Dataset) -> PlanRows:
+    """Return what a person should know of the data."""
+    return (
+        ("data", f"{data.name}: {_counted(data)}, {describe(data.spec)}"),
+        *(("", note) for note in data.notes),
+        *_skipped(data),
+    )
+
+
+def _counted(data: Dataset) -> str:
+    held_out = f", {len(data.held_out):,} held out" if len(data.held_out) else ""
+    return f"{len(data.train):,} {kind_of(data.spec).plural}{held_out}"
+
+
+def _skipped(data: Dataset, limit: int = 5) -> PlanRows:
+    rows = tuple(("skipped", f"{s.path}: {s.reason}") for s in data.skipped[:limit])
+    more = len(data.skipped) - limit
+    return (*rows, ("", f"and {more:,} more; data.json names all")) if more > 0 else rows
+
+
+def _size(network: torch.nn.Module) -> str:
+    parameters = sum(p.numel() for p in network.parameters())
+    return f"{parameters / 1e6:.2f} M parameters"
+
+
+def _game(recipe: Recipe) -> str:
+    penalties = [
+        f"{name.replace('_', ' ')} {penalty.weight} every {penalty.every}"
+        for name, penalty in penalties_in_use(recipe).items()
+    ]
+    moves = f", {recipe.discriminator_moves} to 1" if recipe.discriminator_moves > 1 else ""
+    return f"{recipe.objective}, {recipe.order}{moves}; penalties: {', '.join(penalties) or 'none'}"
+
+
+def _augmentation(recipe: Recipe) -> PlanRows:
+    augment = recipe.augment
+    if not augment.kinds:
+        return ()
+    bounds = f", sign {augment.target:g}, at most {augment.limit:g}"
+    probability = augment.probability + (bounds if augment.probability == "adaptive" else "")
+    return (("augmentation", f"{augment.kinds}; probability {probability}"),)
+
+
+def _descent(recipe: Recipe) -> str:
+    optimizer = recipe.optimizer
+    details = (
+        f"betas {optimizer.beta1:g}, {optimizer.beta2}"
+        if optimizer.name == "adam"
+        else f"momentum {optimizer.momentum:g}"
+    )
+    return f"{optimizer.name}, learning rate {optimizer.lr}, {details}, batch {recipe.batch}"
+
+
+def _arithmetic(recipe: Recipe) -> str:
+    bfloat16 = ", forward passes in bfloat16" if autocast_type(recipe) else ""
+    compiled = ", compiled" if recipe.compile == "on" else ""
+    return f"{recipe.threads} thread{'s' * (recipe.threads > 1)}{bfloat16}{compiled}"
+
+
+def _memory() -> str:
+    """Return the peak memory of this process, the probe's steps included."""
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kB on Linux
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return f"{peak / 2**20:,.0f} MB of memory"
