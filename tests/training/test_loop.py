@@ -159,7 +159,9 @@ def test_a_callback_is_not_skipped_when_a_step_spans_several_ticks(
     )
     steps = range(0, 900 + batch - 1, batch)
     due = [b for a, b in pairwise(steps) if a // (10 * every) < b // (10 * every)]
-    assert [p.samples_seen for p in seen if p.samples_seen < 900] == [images for images in due if images < 900]
+    assert [p.samples_seen for p in seen if p.samples_seen < 900] == [
+        images for images in due if images < 900
+    ]
 
 
 @pytest.mark.usefixtures("instant_steps")
