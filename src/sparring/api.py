@@ -218,7 +218,7 @@ class Run:
         """Return the averaged generator of a checkpoint, in evaluation mode.
 
         Args:
-            checkpoint: `best` by the looks taken while training, `latest`, or images seen.
+            checkpoint: `best` by the quick evaluations while training, `latest`, or samples seen.
             warn: told when a damaged one gives way to another.
         """
         recipe, spec = self.recipe, self.spec
@@ -250,7 +250,7 @@ class Run:
             label: of a conditional run, a class's name or number; all in turn unless given.
             truncation: 1 for the whole variety, below it more typical images, 0 for the mean.
             between: n steps from one sample to another instead, in one class.
-            checkpoint: `best`, `latest`, or images seen.
+            checkpoint: `best`, `latest`, or samples seen.
             audience: told how far it is.
             requests: what this kind of data can be asked for: of rows `where=["cut=Fair",
                 "price>5000"]`, conditions that all satisfy; of texts `unique`, `novel`, `like` and
@@ -324,7 +324,7 @@ class Run:
             n: samples to draw; beyond 10,000 only the Fréchet distance has more of them.
             extractor: of features: a name of `features.NAMES`, or an .onnx or .safetensors file.
             seconds: for drawing samples and their features; 0 for no limit.
-            checkpoint: `best`, `latest`, or images seen.
+            checkpoint: `best`, `latest`, or samples seen.
             audience: told how far it is.
             judging: what only some kinds of data heed: of texts `baseline`, whether to judge a
                 likelihood model too, trained for as long as the run; see `Kind.judging`.

@@ -242,9 +242,10 @@ def build_augmentation(recipe: Recipe, spec: Spec) -> Augmentation | None:
     for change in changes:
         if change not in kind.augmentations:
             owners = [k.plural for k in KINDS if change in k.augmentations]
+            fitting = f"use some of '{' '.join(kind.augmentations)}'"
             raise SparringError(
-                f"augmentation '{change}' is for {' and '.join(owners)}; use some of "
-                f"'{' '.join(kind.augmentations)}'"
+                f"augmentation '{change}' is for {' and '.join(owners)}; "
+                f"{fitting if kind.augmentations else 'leave --augment.kinds out'}"
             )
     if augmentation := kind.play.build_augmentation(changes, probability, r.limit, spec):
         return augmentation

@@ -24,8 +24,8 @@ from sparring.runs.plan import batches, make_plan
 from sparring.training.loop import Callback, Progress, train
 from sparring.training.state import State
 
-SETTING = Setting()
-BARE = Setting(penalised=False)
+SETTING = Setting(advised=("translate", "cutout"))
+BARE = replace(SETTING, penalised=False)
 UNPENALISED = {"penalties.r1.weight": 0, "penalties.r2.weight": 0}
 TEN_LOOKS = {"threads": 1, "checkpoint.ticks": 40, "checkpoint.samples_every_ticks": 4}
 
@@ -157,7 +157,7 @@ def test_memory_must_be_certain_at_three_looks() -> None:
     [
         (SETTING, "--augment.kinds"),
         (replace(BARE, augmented=True), "--penalties.r1.weight 1"),
-        (replace(SETTING, augmentable=False), "--discriminator.width"),
+        (replace(SETTING, advised=()), "--discriminator.width"),
     ],
 )
 def test_the_advice_against_memory_is_what_has_not_been_done(setting: Setting, advice: str) -> None:
@@ -183,7 +183,7 @@ def test_an_overflow_names_its_origin_and_blames_a_high_learning_rate(
 ) -> None:
     refused = RefusedStep(320, "the generator's loss is not finite", "first here", rate)
     (found,) = diagnose(History(BARE, refused=(refused, refused)))
-    assert found.words.startswith("2 steps refused, the last at 320 images: the generator's loss")
+    assert found.words.startswith("2 steps refused, the last at 320 samples: the generator's loss")
     assert "(first here)" in found.words
     assert advice in found.advice
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # In the order in which they are asked whether they recognise a source; the last takes what is left.
 KINDS: tuple[Kind[Any], ...] = (POINTS, TEXTS, TABLES, SOUNDS, IMAGES)
 LISTED = KINDS[::-1]  # in help and messages
-NAMED = tuple(name for kind in KINDS for name in kind.named)  # all data sets that have a name
+NAMED = tuple(name for kind in LISTED for name in kind.named)  # all data sets that have a name
 
 Source = Any  # a path, a named set, or what a kind's reader takes: an array, a frame, a list
 
@@ -41,7 +41,7 @@ else:
             (
                 "kind",
                 Annotated[
-                    Literal[("auto", *(kind.name for kind in KINDS))],
+                    Literal[("auto", *(kind.name for kind in LISTED))],
                     "kind of data; auto: by what the files are",
                 ],
                 "auto",

@@ -277,6 +277,7 @@ class Kind(Generic[S]):
     architectures: tuple[Architecture, ...]
     sources: str  # what may be trained on, in a line of --help
     augmentations: tuple[str, ...] = ()
+    advised_augmentations: tuple[str, ...] = ()  # against a discriminator with a long memory
     named: tuple[str, ...] = ()  # data sets that stand in the place of a path
     examples: tuple[str, ...] = ()  # commands, for the --help of each
     suffixes: frozenset[str] = frozenset()  # of files of which a folder or an archive is a set

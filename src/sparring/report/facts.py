@@ -59,7 +59,7 @@ class Facts:
     figures: tuple[tuple[Picture, str], ...]  # of the evaluation, and their captions
     real: Picture | None
     progress: Picture | None
-    sample: tuple[int, Picture] | None  # images seen, and the newest picture that is whole
+    sample: tuple[int, Picture] | None  # samples seen, and the newest picture that is whole
     players: tuple[Players, ...]  # sounds to listen to
     texts: Texts  # to read
     problems: tuple[str, ...]
@@ -354,7 +354,7 @@ class Finding(NamedTuple):
     words: str
     theory: str
     advice: str
-    since: float | None  # images seen
+    since: float | None  # samples seen
 
 
 class Health(NamedTuple):

@@ -29,7 +29,6 @@ MIN_CROSSINGS = 3  # from wrong to right or back, in the last `WINDOW` looks
 WINDOW = 10
 MIN_PINNED_TICKS = 10  # a tenth of a short run
 MAX_LEARNING_RATE = 0.01  # a learning rate beyond it is suspected first when numbers overflow
-ADVISED = ("translate", "cutout")  # augmentations that keep a discriminator from memory
 SATURATING = ("minimax", "mean-squared")
 
 
@@ -41,7 +40,7 @@ class Setting:
     penalised: bool = True  # by R1, R2 or their like
     discriminator_lr_factor: float = 1.0
     modes: int = 0  # of a known density
-    augmentable: bool = True  # by what helps against memory
+    advised: tuple[str, ...] = ()  # augmentations that keep a discriminator from memory
     augmented: bool = False
     augment_limit: float | None = None  # of an adaptive probability
 
@@ -134,7 +133,7 @@ def not_finite(run: History) -> Finding | None:
     fast = last.learning_rate > MAX_LEARNING_RATE
     return Finding(
         "numbers overflowed",
-        f"{times} step{'s' * (times > 1)} refused, the last at {last.failed_at:,} images: "
+        f"{times} step{'s' * (times > 1)} refused, the last at {last.failed_at:,} samples: "
         f"{last.reason} ({last.origin}), at learning rate {last.learning_rate:.2g}",
         "even with R1 descent converges only if its steps are small enough: row 28 of "
         "`sparring theory` (Mescheder 2018)",
@@ -250,10 +249,10 @@ def augmentation_pinned(run: History) -> Finding | None:
     return Finding(
         "augmentation pinned",
         f"its probability has been at the limit, {limit:g}, for {len(probabilities)} ticks: the "
-        "discriminator memorises faster than changing the images can hide",
+        "discriminator memorises faster than changing the samples can hide",
         "changes with probability 1 cannot be undone, and leak into the samples; below it they "
         "can: row 33 of `sparring theory` (Karras 2020, appendix C)",
-        _heavier(run.setting, "try a smaller discriminator, --discriminator.width, or more images"),
+        _heavier(run.setting, "try a smaller discriminator, --discriminator.width, or more data"),
     )
 
 
@@ -322,8 +321,8 @@ def _against_collapse(run: History) -> str:
 
 
 def _against_memory(setting: Setting) -> str:
-    if setting.augmentable and not setting.augmented:
-        return f"try --augment.kinds '{' '.join(ADVISED)}', which needs no further images"
+    if setting.advised and not setting.augmented:
+        return f"try --augment.kinds '{' '.join(setting.advised)}', which needs no further data"
     return _heavier(setting, "try a smaller discriminator, --discriminator.width")
 
 

@@ -17,7 +17,7 @@ from sparring.metrics.estimate import Estimate
 from sparring.metrics.trend import LOOK_BACK
 from sparring.recipes.recipe import Recipe, penalties_in_use
 from sparring.runs import previews
-from sparring.runs.diagnosis import ADVISED, Finding, Setting, diagnose, history
+from sparring.runs.diagnosis import Finding, Setting, diagnose, history
 from sparring.runs.folder import EventLog, Json, RunFolder, seconds_trained
 from sparring.runs.monitor import Metrics, Monitor, QuickEvaluation, advice, quick_words
 from sparring.training import checkpoint
@@ -139,7 +139,7 @@ class RunLogger:
         """Say that a step was refused."""
         self._record("rollback", **asdict(rollback))
         self.audience.say(
-            f"{rollback.reason} at {rollback.failed_at:,} images: back to {rollback.images:,}, "
+            f"{rollback.reason} at {rollback.failed_at:,} samples: back to {rollback.images:,}, "
             f"learning rate halved (attempt {rollback.attempt} of {MAX_ATTEMPTS}); "
             f"{rollback.origin}"
         )
@@ -193,7 +193,7 @@ def setting(recipe: Recipe, data: Dataset) -> Setting:
         penalised=bool(penalties_in_use(recipe)),
         discriminator_lr_factor=recipe.optimizer.discriminator_lr_factor,
         modes=kind.quick.known_modes(data.spec) if kind.quick else 0,
-        augmentable=set(ADVISED) <= set(kind.augmentations),
+        advised=kind.advised_augmentations,
         augmented=bool(augment.kinds),
         augment_limit=augment.limit if augment.probability == "adaptive" else None,
     )

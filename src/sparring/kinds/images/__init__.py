@@ -20,6 +20,7 @@ IMAGES = Kind(
     ),
     sources="a folder or zip, subfolders are classes; a .npy, .npz or idx file",
     augmentations=("flip", "rot90", "translate", "scale", "rotate", "colour", "cutout"),
+    advised_augmentations=("translate", "cutout"),
     named=NAMED_SETS,
     examples=(
         "sparring train mnist --budget 2m",

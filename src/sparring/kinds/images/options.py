@@ -17,6 +17,8 @@ SUFFIXES = frozenset(
     | {".tif", ".tiff", ".webp"}
 )
 
+SINCE_0_1 = (0, 0.0, "peak")  # in the key of a pack, so that packs of 0.1 are found again
+
 
 @dataclass(frozen=True)
 class ImageOptions(CommonOptions):
@@ -42,4 +44,4 @@ class ImageOptions(CommonOptions):
 def decisive(options: ImageOptions) -> tuple[Any, ...]:
     """Return the options that decide which pixels are read."""
     size = options.resolution, options.crop, options.channels
-    return (*size, options.max_megapixels, options.labels)
+    return (*size, options.max_megapixels, *SINCE_0_1, options.labels)

@@ -63,6 +63,7 @@ SMALLER_BY = "--data.seconds"  # the option that makes items smaller
 
 Content = TypeVar("Content")
 Waves = NDArray[np.int16]  # (k, length)
+SINCE_0_1 = ("auto", "centre", "auto", 50.0)  # in the key of a pack, so that 0.1's are found again
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def holds_mostly_sounds(path: Path, others: frozenset[str]) -> bool:
 
 def _decisive(options: SoundOptions) -> tuple[Any, ...]:
     """Return the options that decide which samples are read."""
-    return options.rate, options.seconds, options.level, options.labels
+    return (*SINCE_0_1, options.rate, options.seconds, options.level, options.labels)
 
 
 def _require_recordings(path: Path, count: int, listing: Listing) -> None:

@@ -24,7 +24,7 @@ class SoundOptions(CommonOptions):
         Ge(0),
         Le(768_000),
         Short,
-        "samples a second of sounds (0: the files' own, at most 16,000)",
+        "sampling rate of sounds, in Hz (0: the files' own, at most 16,000)",
     ] = 0
     seconds: Annotated[float, Ge(0), Le(600), Short, "length of every sound (0: from the data)"] = (
         0.0
