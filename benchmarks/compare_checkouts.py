@@ -10,6 +10,7 @@ the reason. Exits with 1 if anything else does.
 """
 
 import argparse
+import hashlib
 import os
 import shutil
 import subprocess
@@ -17,7 +18,9 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,6 +36,8 @@ from benchmarks.checkouts.sources import write_sources  # noqa: E402
 from benchmarks.checkouts.work import CRASHED, FINISHED, REFUSED, case_folder, work  # noqa: E402
 
 MAP = Path(__file__).with_suffix(".toml")
+PARTS = ROOT / "benchmarks/checkouts"
+DECIDING = ("cases.py", "sources.py", "work.py")  # what BEFORE is asked to do
 SIDES = ("before", "after")
 MOST_SHOWN = 12  # differences of a case
 POLL_SECONDS = 0.1
@@ -67,7 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes of each checkout")
     parser.add_argument("--list", action="store_true", help="print the names of the cases and stop")
-    parser.add_argument("--keep", type=Path, help="a new folder, to look at what both have done")
+    parser.add_argument(
+        "--keep", type=Path, help="a folder for what both do; BEFORE does nothing twice in it"
+    )
     parser.add_argument("--all", action="store_true", help="print all differences of each case")
     parser.add_argument("--map", type=Path, default=MAP, help="what may differ")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
@@ -92,8 +99,35 @@ def _compare_in(asked: argparse.Namespace, names: Sequence[str]) -> None:
     with TemporaryDirectory() as temporary:
         folder = (asked.keep or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        work = Asked(checkouts, names, folder, max(asked.jobs, 1), bool(asked.keep), asked.map)
-        raise SystemExit(report(work, shows_all=asked.all))
+        with _alone_in(folder):
+            _prepare(folder, checkouts[0])
+            work = Asked(checkouts, names, folder, max(asked.jobs, 1), bool(asked.keep), asked.map)
+            raise SystemExit(report(work, shows_all=asked.all))
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder against another comparison."""
+    with (folder / ".lock").open("w") as file:
+        try:
+            flock(file, LOCK_EX | LOCK_NB)
+        except OSError:
+            raise SystemExit(f"another comparison is at work in '{folder}'") from None
+        yield
+
+
+def _prepare(folder: Path, before: Path) -> None:
+    """Empty a folder of all but what BEFORE, as it is now, has done there in the same cases."""
+    stamp, parts = folder / "stamp", [*(before / "src").rglob("*"), *(PARTS / f for f in DECIDING)]
+    digest = hashlib.sha256()
+    for path in sorted(part for part in parts if part.suffix in (".py", ".jinja")):
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
+    if not stamp.exists() and [path.name for path in folder.iterdir()] != [".lock"]:
+        raise SystemExit(f"'{folder}' holds other things; give a new folder")
+    known = stamp.exists() and stamp.read_text() == digest.hexdigest()
+    for name in ("after",) if known else (*SIDES, "data"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    stamp.write_text(digest.hexdigest())
 
 
 def report(asked: Asked, *, shows_all: bool = False) -> int:
@@ -130,7 +164,8 @@ def _print_differences(verdict: Verdict, most: int) -> None:
 
 def verdicts(asked: Asked, rules: Rules) -> Iterator[tuple[str, Verdict, str]]:
     """Yield each case's name, what was found, and the line in which both refuse it, if they do."""
-    write_sources(asked.shared)
+    if not asked.shared.exists():
+        write_sources(asked.shared)
     parts = [asked.names[i :: asked.jobs] for i in range(asked.jobs)]
     with ThreadPoolExecutor(2 * asked.jobs) as pool:
         futures = {
@@ -167,8 +202,8 @@ def _line(values: Values, key: str) -> str:
 def _wait_for(folder: Path, futures: Sequence[Future[None]]) -> None:
     while not (folder / FINISHED).exists():
         for future in futures:
-            if future.done() and future.exception():
-                future.result()
+            if future.done():
+                future.result()  # raises what went wrong
         time.sleep(POLL_SECONDS)
 
 
@@ -176,10 +211,12 @@ def _work_through(asked: Asked, side: str, names: Sequence[str]) -> None:
     """Have a checkout do cases; one that ends the process is noted, and the next ones are done."""
     folder = asked.folder / side
     folder.mkdir(parents=True, exist_ok=True)
-    left = list(names)
+    left = [name for name in names if not _is_done(folder, name)]
+    for name in left:
+        shutil.rmtree(case_folder(folder, name), ignore_errors=True)  # one that was cut short
     while left:
         code, told = _run(asked, side, left)
-        left = [name for name in left if not (case_folder(folder, name) / FINISHED).exists()]
+        left = [name for name in left if not _is_done(folder, name)]
         if left and not case_folder(folder, left[0]).exists():
             raise SystemExit(f"{side} cannot begin: {told}")
         if left:
@@ -187,6 +224,10 @@ def _work_through(asked: Asked, side: str, names: Sequence[str]) -> None:
             (own / CRASHED).mkdir(exist_ok=True)
             (own / CRASHED / "process.txt").write_text(f"it ended with {code}: {told}\n")
             (own / FINISHED).touch()
+
+
+def _is_done(folder: Path, name: str) -> bool:
+    return (case_folder(folder, name) / FINISHED).exists()
 
 
 def _run(asked: Asked, side: str, names: Sequence[str]) -> tuple[int, str]:

@@ -243,9 +243,11 @@ def _tables() -> dict[str, Case]:
 
 def _sounds() -> dict[str, Case]:
     slim = {**SLIM, "size": "tiny", "batch": 4}
+    wave = {"generator.network": "wave", "discriminator.network": "wave"}
     networks = {
         "frames": {"generator.network": "frames"},
-        "wave": {"generator.network": "wave", "discriminator.network": "wave"},
+        "wave": {**wave, "augment.kinds": ""},
+        "refused-augmentation": wave,
         "wave-frames": {"generator.network": "wave"},
         "refused-pair": {"discriminator.network": "wave"},
         "depth": {"generator.depth": 1, "discriminator.depth": 1},
@@ -299,7 +301,7 @@ def _texts() -> dict[str, Case]:
             {
                 "words": {"data.units": "words"},
                 "pieces": {"data.units": "pieces", "data.vocabulary": 80},
-                "length": {"data.length": 40, "data.units": "characters"},
+                "length": {"data.length": 90, "data.units": "characters"},
                 "mlp": {"generator.network": "mlp", "discriminator.network": "mlp"},
                 "simultaneous": {"order": "simultaneous", "objective": "hinge"},
                 "refused-discriminator": {"discriminator.network": "recurrent"},

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile, zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,14 +55,17 @@ def _differences(before: Value, after: Value, rules: Rules) -> Iterator[str]:
     """Yield lines that say how two values differ; none where they do not."""
     if isinstance(before, Lines) and isinstance(after, Lines):
         gone, new = rules.changed_lines(before, after)
-        yield from (f"- {_short(line)}" for line in gone[:MOST_LINES])
-        yield from (f"+ {_short(line)}" for line in new[:MOST_LINES])
+        for one, other in zip_longest(gone[:MOST_LINES], new[:MOST_LINES]):
+            shared = _shared(one or "", other or "")
+            yield from (f"- {_short(line, shared)}" for line in (one,) if line is not None)
+            yield from (f"+ {_short(line, shared)}" for line in (other,) if line is not None)
         if (more := max(len(gone), len(new)) - MOST_LINES) > 0:
             yield f"and {more} lines more"
     elif isinstance(before, np.ndarray) and isinstance(after, np.ndarray):
         yield from _of_arrays(before, after)
     elif not rules.same(before, after):
-        yield f"{_shown(before)} → {_shown(after)}"
+        shared = _shared(repr(before), repr(after)) if isinstance(before, str) else 0
+        yield f"{_shown(before, shared)} → {_shown(after, shared)}"
 
 
 def _of_arrays(before: NDArray[np.generic], after: NDArray[np.generic]) -> Iterator[str]:
@@ -84,7 +88,7 @@ def _how_far(before: NDArray[np.generic], after: NDArray[np.generic]) -> str:
     return f"{_shown(before)}: {count:,} differ, by up to {most:.3g}; the largest is {scale:.3g}"
 
 
-def _shown(value: Value) -> str:
+def _shown(value: Value, shared: int = 0) -> str:
     match value:
         case Bytes(size, digest):
             return f"{size:,} bytes, {digest}"
@@ -92,10 +96,17 @@ def _shown(value: Value) -> str:
             return f"{len(value)} lines: {_short(' / '.join(value))}"
         case np.ndarray():
             return f"{'x'.join(map(str, value.shape)) or 'one'} {value.dtype}"
-    return _short(repr(value))
+    return _short(repr(value), shared)
 
 
-def _short(text: str) -> str:
-    """Return the beginning and the end of a long text."""
-    half = WIDEST // 2
-    return text if len(text) <= WIDEST else f"{text[:half]} … {text[-half:]}"
+def _shared(before: str, after: str) -> int:
+    """Return how many characters two texts begin with alike."""
+    pairs = zip(before, after, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _short(text: str, shared: int = 0) -> str:
+    """Return a piece of a long text, from shortly before where it differs from another."""
+    start = max(min(shared - WIDEST // 3, len(text) - WIDEST), 0)
+    piece = text[start : start + WIDEST]
+    return "…" * (start > 0) + piece + "…" * (start + WIDEST < len(text))

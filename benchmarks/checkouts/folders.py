@@ -6,6 +6,7 @@ file only what can be read is taken, of a checkpoint every tensor.
 
 import hashlib
 import json
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -40,7 +41,11 @@ class Bytes:
 
 def read_folder(folder: Path, shared: Path) -> dict[str, Value]:
     """Return everything below a folder; its own place, and that of shared data, is left out."""
-    places = {str(folder.resolve()): "<case>", str(shared.resolve()): "<data>"}
+    places = {
+        form(str(place.resolve())): word
+        for place, word in ((folder, "<case>"), (shared, "<data>"))
+        for form in (str, _in_markdown)
+    }
     found: dict[str, Value] = {}
     for path in sorted(_files(folder)):
         name = path.relative_to(folder).as_posix()
@@ -132,6 +137,10 @@ def _placeless(value: Value, places: Mapping[str, str]) -> Value:
         for place, word in places.items():
             value = value.replace(place, word)
     return value
+
+
+def _in_markdown(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]{}#|~!$])", r"\\\1", text)
 
 
 class _Reader(HTMLParser):

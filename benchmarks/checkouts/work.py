@@ -4,17 +4,20 @@ Only what users call is called: `sparring.train`, the methods of a run, and the 
 machine's speed is kept out: one thread, a budget in steps, a probe cut short.
 """
 
+import dataclasses
 import io
 import json
 import os
 import re
 import runpy
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -335,7 +338,10 @@ def _estimate(place: Place, action: Estimator) -> None:
     source = place.source(action.source)
     fitted = sparring.GAN(size="tiny", budget=budget, options=options, random_state=3).fit(source)
     for name, tensor in fitted.generator_.state_dict().items():
-        place.keep(f"generator/{name}x", tensor.numpy())  # not taken for a suffix
+        place.keep(f"generator/{name.replace('.', '-')}", tensor.numpy())
+    for name in ("recipe", "spec"):
+        about = dataclasses.asdict(getattr(fitted, f"{name}_"))
+        (place.folder / f"{name}.json").write_text(json.dumps(about), encoding="utf-8")
     place.keep("images", [fitted.n_images_, fitted.seed_])
     place.keep("samples", fitted.sample(6, seed=1))
 
@@ -358,6 +364,7 @@ def work(names: Sequence[str], folder: Path, shared: Path, checkout: Path, rules
 
     if not Path(sparring.__file__).resolve().is_relative_to(checkout.resolve()):
         raise SystemExit(f"sparring comes from {sparring.__file__}, not from {checkout}")
+    Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     sys.argv = ["sparring"]
     cases, request = all_cases(), Request(rules, _help())
     cache = folder / "cache"
@@ -373,6 +380,13 @@ def work(names: Sequence[str], folder: Path, shared: Path, checkout: Path, rules
                 do(place, action)
         os.chdir(folder)
         (own / FINISHED).touch()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the one that started it has ended, however that came."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def case_folder(folder: Path, name: str) -> Path:
