@@ -29,6 +29,8 @@ from records import (
 )
 
 import sparring
+from sparring import kinds
+from sparring.errors import SparringError
 
 FOLDER = HERE / "runs-0.1"
 RUNS = sorted(FOLDER.glob("0*"))
@@ -122,6 +124,21 @@ def test_the_samples_are_those_it_drew_then(run: sparring.Run, tmp_path: Path) -
     recorded = samples_file(FOLDER / RECORDS, run)
     drawn = run.save(samples_of(run), tmp_path / recorded.name)
     assert_alike(read_samples(drawn), read_samples(recorded))
+
+
+@every_run
+def test_samples_are_written_in_each_format_of_their_kind_and_in_no_other(
+    run: sparring.Run, tmp_path: Path
+) -> None:
+    samples, formats = run.sample(3), kinds.kind_of(run.spec).formats
+    assert formats
+    for suffix in formats:
+        assert run.save(samples, tmp_path / f"samples{suffix}").stat().st_size > 0
+    every = {suffix for kind in kinds.KINDS for suffix in kind.formats}
+    for suffix in sorted(every - {*formats}):
+        with pytest.raises(SparringError, match=f"'{suffix}'"):
+            run.save(samples, tmp_path / f"refused{suffix}")
+    assert not list(tmp_path.glob("refused*"))
 
 
 @every_other_run

@@ -32,6 +32,8 @@ from sparring.cli.theory import app as theory
 from sparring.kinds import LISTED, kind_of
 from sparring.kinds.kind import Kind
 
+FORMATS = tuple(dict.fromkeys(suffix for kind in LISTED for suffix in kind.formats))
+
 
 def _listed(kinds: Iterable[Kind[Any]]) -> str:
     """Return what kinds of items are called: `images, sounds and texts`."""
@@ -173,7 +175,7 @@ def sample(
     ] = False,
     out: Annotated[
         Path | None,
-        Parameter(help="folder, or file whose suffix says the format"),
+        Parameter(help=f"folder, or one file: {', '.join(FORMATS)}"),
     ] = None,
     runs: RunsFolder = Path("runs"),
 ) -> None:

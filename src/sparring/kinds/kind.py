@@ -281,6 +281,7 @@ class Kind(Generic[S]):
     named: tuple[str, ...] = ()  # data sets that stand in the place of a path
     examples: tuple[str, ...] = ()  # commands, for the --help of each
     suffixes: frozenset[str] = frozenset()  # of files of which a folder or an archive is a set
+    formats: tuple[str, ...] = ()  # suffixes that samples can be written with
     requests: type = NoOptions  # what may be asked of samples: a dataclass, its fields are options
     judging: type = NoOptions  # what may be asked of an evaluation, likewise
     printed: bool = False  # whether samples are printed, one a line, where no file is named

@@ -22,6 +22,7 @@ IMAGES = Kind(
     augmentations=("flip", "rot90", "translate", "scale", "rotate", "colour", "cutout"),
     advised_augmentations=("translate", "cutout"),
     named=NAMED_SETS,
+    formats=(".npz", ".png"),
     examples=(
         "sparring train mnist --budget 2m",
         "sparring train photos/ --size small --resolution 48x64 --budget 30m",

@@ -15,6 +15,7 @@ POINTS = Kind(
     architectures=(MLP,),
     sources="a .npy file of shape (n, d), or draws from a density that is known",
     named=DENSITIES,
+    formats=(".csv", ".npy", ".npz", ".png"),
     examples=("sparring train ring --objective reverse-kl --budget 1m",),
 )
 

@@ -21,6 +21,7 @@ SOUNDS = Kind(
     sources="a folder or zip of WAV, FLAC, OGG, MP3 or AIFF; subfolders are classes",
     augmentations=("gain", "noise", "polarity", "shift", "speed", "pitch"),
     named=NAMED_SETS,
+    formats=(".wav", ".npz", ".png"),
     examples=(
         "sparring train recordings/ --seconds 1 --rate 22050 --budget 20m",
         "sparring sample 7 -n 8 --between --out from-one-to-another.wav --bits 24",

@@ -15,6 +15,7 @@ TABLES = Kind(
     architectures=(MLP, Architecture("tabular", depth=3, joint_scoring=True)),
     sources="a .csv, .tsv or .parquet file with a header",
     named=NAMED_SETS,
+    formats=(".csv", ".tsv", ".parquet", ".png"),
     examples=(
         "sparring train people.csv --column age=category --budget 1m",
         "sparring sample 7 -n 1000 --where cut=Fair --where 'price>5000' --out rows.csv",

@@ -19,6 +19,7 @@ TEXTS = Kind(
     ),
     sources="FILE.txt, one a line, FILE.csv:COLUMN or FILE.jsonl:KEY, with :LABEL if there is one",
     named=NAMED_SETS,
+    formats=(".txt", ".jsonl"),
     examples=(
         "sparring train words.txt --units characters --budget 5m",
         "sparring sample 7 -n 100 --unique --novel --like mc --out names.txt",
