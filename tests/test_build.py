@@ -22,6 +22,7 @@ from sparring.build import (
     with_depths,
 )
 from sparring.errors import SparringError
+from sparring.kinds import KINDS
 from sparring.kinds.images.augmentation import AMOUNTS
 from sparring.kinds.images.networks.convolutional import (
     ConvolutionalDiscriminator,
@@ -31,6 +32,7 @@ from sparring.kinds.images.networks.convolutional import (
 from sparring.kinds.images.networks.excitation import ExcitationDiscriminator, ExcitationGenerator
 from sparring.kinds.images.networks.residual import ResidualDiscriminator, ResidualGenerator
 from sparring.kinds.images.spec import ImageSpec
+from sparring.kinds.kind import MLP, Kind
 from sparring.kinds.points.spec import VectorSpec
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.recipes.recipe import Recipe, nested, resolve
@@ -429,3 +431,13 @@ def test_convolutions_are_laid_out_for_a_cpu() -> None:
         for module in network.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.in_channels > 1:
                 assert module.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_architecture_of_a_kind_can_be_built_by_the_players_it_names(kind: Kind[Any]) -> None:
+    for player, builders in (
+        ("generator", kind.play.GENERATORS),
+        ("discriminator", kind.play.DISCRIMINATORS),
+    ):
+        named = {one.name for one in kind.architectures if player in one.players}
+        assert named == {MLP.name, *builders}

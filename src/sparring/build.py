@@ -99,7 +99,7 @@ def build_generator(recipe: Recipe, spec: Spec) -> nn.Module:
     architecture(r.network, "generator", spec)
     if r.network == MLP.name:
         return MLPGenerator(spec, r.latent, r.width, r.depth, r.activation, r.norm)
-    return kind_of(spec).play.build_generator(r, spec)
+    return kind_of(spec).play.GENERATORS[r.network](r, spec)
 
 
 def build_discriminator(recipe: Recipe, spec: Spec) -> nn.Module:
@@ -108,7 +108,7 @@ def build_discriminator(recipe: Recipe, spec: Spec) -> nn.Module:
     architecture(r.network, "discriminator", spec)
     if r.network == MLP.name:
         return MLPDiscriminator(spec, r.width, r.depth, r.activation)
-    return kind_of(spec).play.build_discriminator(r, spec)
+    return kind_of(spec).play.DISCRIMINATORS[r.network](r, spec)
 
 
 def with_representation(data: Dataset, recipe: Recipe) -> Dataset:

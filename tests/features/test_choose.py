@@ -108,7 +108,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(plain: Dataset, tmp_path: 
 
 
 def test_a_path_leads_to_the_file_and_the_fid_needs_one(plain: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(SparringError, match="there is no file"):
+    with pytest.raises(SparringError, match="does not exist"):
         choose(str(tmp_path / "mine.onnx"), plain, cache=tmp_path)
     with pytest.raises(SparringError, match="give the path of pt_inception"):
         choose("inception-fid", plain, cache=tmp_path)

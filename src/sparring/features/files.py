@@ -42,7 +42,7 @@ def from_file(path: Path) -> Extractor:
         SparringError: the file is missing, or not of a kind known here.
     """
     if not path.is_file():
-        raise SparringError(f"there is no file '{path}'; expected an extractor, or one's name")
+        raise SparringError(f"file '{path}' does not exist; expected an extractor, or one's name")
     match path.suffix.lower():
         case ".onnx":
             return onnx_extractor(path)

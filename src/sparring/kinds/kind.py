@@ -123,11 +123,15 @@ class Play(Protocol[S]):
     ) -> S:
         """Return the spec as the two networks need it; refuse two that do not go together."""
 
-    def build_generator(self, recipe: GeneratorRecipe, spec: S) -> "nn.Module":
-        """Return a generator of one of the kind's own architectures, with fresh weights."""
+    @property
+    def GENERATORS(self) -> "Mapping[str, Callable[[GeneratorRecipe, S], nn.Module]]":  # noqa: N802
+        """By the names of the kind's own architectures, what makes one with fresh weights."""
 
-    def build_discriminator(self, recipe: DiscriminatorRecipe, spec: S) -> "nn.Module":
-        """Return a discriminator of one of the kind's own architectures, with fresh weights."""
+    @property
+    def DISCRIMINATORS(  # noqa: N802
+        self,
+    ) -> "Mapping[str, Callable[[DiscriminatorRecipe, S], nn.Module]]":
+        """The same of discriminators."""
 
     def build_augmentation(
         self, kinds: tuple[str, ...], probability: "Schedule | Adaptive", limit: float, spec: S

@@ -111,7 +111,7 @@ def resample(x: Tensor, scale: Tensor, angle: Tensor, black: float) -> Tensor:
 def colour(x: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:
     """Add to each image, stretch it about its mean, and its channels about their mean, all (n,).
 
-    Without three channels there is no saturation.
+    Saturation takes three channels; other images keep theirs.
     """
     brightness, contrast, saturation = map(_per_image, (brightness, contrast, saturation))
     if x.shape[1] == 3:

@@ -1,5 +1,7 @@
 """What the game on images is made of."""
 
+from collections.abc import Callable
+
 from torch import nn
 
 from sparring.data.dataset import Dataset
@@ -15,39 +17,27 @@ from sparring.recipes.sections import DiscriminatorRecipe, GeneratorRecipe
 from sparring.schedules import Schedule
 from sparring.training.augmentation import Adaptive
 
+GENERATORS: dict[str, Callable[[GeneratorRecipe, ImageSpec], nn.Module]] = {
+    "convolutional": lambda r, spec: ConvolutionalGenerator(
+        spec, r.latent, r.width, r.depth, r.activation, r.norm, r.upsampling
+    ),
+    "residual": lambda r, spec: ResidualGenerator(spec, r.latent, r.width, r.depth),
+    "excitation": lambda r, spec: ExcitationGenerator(spec, r.latent, r.width, r.depth, r.norm),
+}
+DISCRIMINATORS: dict[str, Callable[[DiscriminatorRecipe, ImageSpec], nn.Module]] = {
+    "convolutional": lambda r, spec: ConvolutionalDiscriminator(
+        spec, r.width, r.depth, r.activation
+    ),
+    "residual": lambda r, spec: ResidualDiscriminator(spec, r.width, r.depth),
+    "excitation": lambda r, spec: ExcitationDiscriminator(spec, r.width, r.depth),
+}
+
 
 def with_representation(
     spec: ImageSpec, generator: GeneratorRecipe, discriminator: DiscriminatorRecipe
 ) -> ImageSpec:
     """Return the spec: every pair of networks makes and sees pixels."""
     return spec
-
-
-def build_generator(recipe: GeneratorRecipe, spec: ImageSpec) -> nn.Module:
-    """Return a generator of images with fresh weights."""
-    r = recipe
-    match r.network:
-        case "convolutional":
-            return ConvolutionalGenerator(
-                spec, r.latent, r.width, r.depth, r.activation, r.norm, r.upsampling
-            )
-        case "residual":
-            return ResidualGenerator(spec, r.latent, r.width, r.depth)
-        case "excitation":
-            return ExcitationGenerator(spec, r.latent, r.width, r.depth, r.norm)
-    raise NotImplementedError(r.network)
-
-
-def build_discriminator(recipe: DiscriminatorRecipe, spec: ImageSpec) -> nn.Module:
-    """Return a discriminator of images with fresh weights."""
-    match recipe.network:
-        case "convolutional":
-            return ConvolutionalDiscriminator(spec, recipe.width, recipe.depth, recipe.activation)
-        case "residual":
-            return ResidualDiscriminator(spec, recipe.width, recipe.depth)
-        case "excitation":
-            return ExcitationDiscriminator(spec, recipe.width, recipe.depth)
-    raise NotImplementedError(recipe.network)
 
 
 def build_augmentation(

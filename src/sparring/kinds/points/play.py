@@ -1,5 +1,7 @@
 """What the game on points is made of: the fully connected pair."""
 
+from collections.abc import Callable
+
 from torch import nn
 
 from sparring.data.dataset import Dataset
@@ -8,22 +10,15 @@ from sparring.recipes.sections import DiscriminatorRecipe, GeneratorRecipe
 from sparring.schedules import Schedule
 from sparring.training.augmentation import Adaptive
 
+GENERATORS: dict[str, Callable[[GeneratorRecipe, VectorSpec], nn.Module]] = {}
+DISCRIMINATORS: dict[str, Callable[[DiscriminatorRecipe, VectorSpec], nn.Module]] = {}
+
 
 def with_representation(
     spec: VectorSpec, generator: GeneratorRecipe, discriminator: DiscriminatorRecipe
 ) -> VectorSpec:
     """Return the spec: networks make and see coordinates."""
     return spec
-
-
-def build_generator(recipe: GeneratorRecipe, spec: VectorSpec) -> nn.Module:
-    """Refuse: points have no network of their own."""
-    raise NotImplementedError(recipe.network)
-
-
-def build_discriminator(recipe: DiscriminatorRecipe, spec: VectorSpec) -> nn.Module:
-    """Refuse: points have no network of their own."""
-    raise NotImplementedError(recipe.network)
 
 
 def build_augmentation(

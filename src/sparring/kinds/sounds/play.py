@@ -1,5 +1,6 @@
 """What the game on sounds is made of."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from torch import nn
@@ -17,6 +18,16 @@ from sparring.kinds.sounds.spec import AudioSpec, Form
 from sparring.recipes.sections import DiscriminatorRecipe, GeneratorRecipe
 from sparring.schedules import Schedule
 from sparring.training.augmentation import Adaptive
+
+GENERATORS: dict[str, Callable[[GeneratorRecipe, AudioSpec], nn.Module]] = {
+    "frames": lambda r, spec: FramesGenerator(spec, r.latent, r.width, r.depth),
+    "istft": lambda r, spec: InverseSTFTGenerator(spec, r.latent, r.width, r.depth),
+    "wave": lambda r, spec: WaveGenerator(spec, r.latent, r.width),
+}
+DISCRIMINATORS: dict[str, Callable[[DiscriminatorRecipe, AudioSpec], nn.Module]] = {
+    "frames": lambda r, spec: FramesDiscriminator(spec, r.width, r.depth),
+    "wave": lambda r, spec: WaveDiscriminator(spec, r.width),
+}
 
 
 def with_representation(
@@ -36,28 +47,6 @@ def with_representation(
                 "use frames with frames, istft with frames, wave with wave or frames"
             )
     return replace(spec, form=form)
-
-
-def build_generator(recipe: GeneratorRecipe, spec: AudioSpec) -> nn.Module:
-    """Return a generator of sounds with fresh weights."""
-    match recipe.network:
-        case "frames":
-            return FramesGenerator(spec, recipe.latent, recipe.width, recipe.depth)
-        case "istft":
-            return InverseSTFTGenerator(spec, recipe.latent, recipe.width, recipe.depth)
-        case "wave":
-            return WaveGenerator(spec, recipe.latent, recipe.width)
-    raise NotImplementedError(recipe.network)
-
-
-def build_discriminator(recipe: DiscriminatorRecipe, spec: AudioSpec) -> nn.Module:
-    """Return a discriminator of sounds with fresh weights."""
-    match recipe.network:
-        case "frames":
-            return FramesDiscriminator(spec, recipe.width, recipe.depth)
-        case "wave":
-            return WaveDiscriminator(spec, recipe.width)
-    raise NotImplementedError(recipe.network)
 
 
 def build_augmentation(

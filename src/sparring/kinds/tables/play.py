@@ -1,5 +1,7 @@
 """What the game on rows is made of."""
 
+from collections.abc import Callable
+
 from torch import nn
 
 from sparring.data.dataset import Dataset
@@ -10,22 +12,19 @@ from sparring.recipes.sections import DiscriminatorRecipe, GeneratorRecipe
 from sparring.schedules import Schedule
 from sparring.training.augmentation import Adaptive
 
+GENERATORS: dict[str, Callable[[GeneratorRecipe, TableSpec], nn.Module]] = {
+    "tabular": lambda r, spec: TabularGenerator(spec, r.latent, r.width, r.depth),
+}
+DISCRIMINATORS: dict[str, Callable[[DiscriminatorRecipe, TableSpec], nn.Module]] = {
+    "tabular": lambda r, spec: TabularDiscriminator(spec, r.width, r.depth),
+}
+
 
 def with_representation(
     spec: TableSpec, generator: GeneratorRecipe, discriminator: DiscriminatorRecipe
 ) -> TableSpec:
     """Return the spec: networks make and see encoded rows."""
     return spec
-
-
-def build_generator(recipe: GeneratorRecipe, spec: TableSpec) -> nn.Module:
-    """Return a generator of rows with fresh weights."""
-    return TabularGenerator(spec, recipe.latent, recipe.width, recipe.depth)
-
-
-def build_discriminator(recipe: DiscriminatorRecipe, spec: TableSpec) -> nn.Module:
-    """Return a discriminator of rows with fresh weights."""
-    return TabularDiscriminator(spec, recipe.width, recipe.depth)
 
 
 def build_augmentation(

@@ -1,5 +1,7 @@
 """What the game on texts is made of."""
 
+from collections.abc import Callable
+
 from torch import nn
 
 from sparring.data.dataset import Dataset
@@ -10,27 +12,20 @@ from sparring.recipes.sections import DiscriminatorRecipe, GeneratorRecipe
 from sparring.schedules import Schedule
 from sparring.training.augmentation import Adaptive
 
+GENERATORS: dict[str, Callable[[GeneratorRecipe, TextSpec], nn.Module]] = {
+    "sequence": lambda r, spec: SequenceGenerator(spec, r.latent, r.width, r.depth),
+    "recurrent": lambda r, spec: RecurrentGenerator(spec, r.latent, r.width),
+}
+DISCRIMINATORS: dict[str, Callable[[DiscriminatorRecipe, TextSpec], nn.Module]] = {
+    "sequence": lambda r, spec: SequenceDiscriminator(spec, r.width, r.depth),
+}
+
 
 def with_representation(
     spec: TextSpec, generator: GeneratorRecipe, discriminator: DiscriminatorRecipe
 ) -> TextSpec:
     """Return the spec: networks make and see one-hot columns."""
     return spec
-
-
-def build_generator(recipe: GeneratorRecipe, spec: TextSpec) -> nn.Module:
-    """Return a generator of texts with fresh weights."""
-    match recipe.network:
-        case "sequence":
-            return SequenceGenerator(spec, recipe.latent, recipe.width, recipe.depth)
-        case "recurrent":
-            return RecurrentGenerator(spec, recipe.latent, recipe.width)
-    raise NotImplementedError(recipe.network)
-
-
-def build_discriminator(recipe: DiscriminatorRecipe, spec: TextSpec) -> nn.Module:
-    """Return a discriminator of texts with fresh weights."""
-    return SequenceDiscriminator(spec, recipe.width, recipe.depth)
 
 
 def build_augmentation(

@@ -48,7 +48,7 @@ class WaveGenerator(nn.Module):
 class WaveDiscriminator(nn.Module):
     """A wave (n, samples) → strided convolutions with phase shuffle → a logit.
 
-    The shifts of a batch follow from its own numbers: there is no state to keep, and looking at
+    The shifts of a batch follow from its own numbers: no state is kept, and looking at
     samples does not change what training draws.
     """
 
