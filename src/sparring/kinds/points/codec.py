@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sparring.data.output import write_file
 from sparring.errors import SparringError
 from sparring.kinds.points import densities
 from sparring.kinds.points.spec import VectorSpec
-from sparring.runs import folder as runs
 
 COLUMNS = ("x", "y", "z")
 
@@ -39,8 +39,7 @@ def write_points(points: NDArray[np.float32], path: Path) -> None:
             np.savez_compressed(file, points=points)
         case other:
             raise SparringError(f"cannot write points as '{other}'; use .csv, .npy, .npz or .png")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    runs.write_bytes(path, file.getvalue())
+    write_file(path, file.getvalue())
 
 
 def coordinate_names(width: int) -> tuple[str, ...]:

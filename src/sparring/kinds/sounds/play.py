@@ -41,9 +41,10 @@ def with_representation(
             form = "frames"
         case "istft" | "wave", "frames":
             form = "sound"
-        case maker, judge:
+        case _:
             raise SparringError(
-                f"the generator {maker} does not go with the discriminator {judge}; "
+                f"the generator {generator.network} does not go with the discriminator "
+                f"{discriminator.network}; "
                 "use frames with frames, istft with frames, wave with wave or frames"
             )
     return replace(spec, form=form)

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from sparring.data.output import write_file
 from sparring.errors import SparringError
 from sparring.kinds.tables.columns import Frame, Series, pandas
-from sparring.runs.folder import write_bytes
 
 SNIFFED_RECORDS = 50  # records, to find the delimiter
 DELIMITERS = ",;\t|"
@@ -70,8 +70,7 @@ def write(frame: Frame, path: Path) -> None:
                 raise SparringError("parquet files need pyarrow; pip install pyarrow") from error
         case other:
             raise SparringError(f"cannot write rows as '{other}'; use .csv, .tsv or .parquet")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, file.getvalue())
+    write_file(path, file.getvalue())
 
 
 def escape(frame: Frame) -> Frame:
