@@ -159,6 +159,15 @@ def final(run: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(last.glob("*.safetensors"))}
 
 
+def strictly(text: str) -> Any:
+    """Return what JSON says, as readers take it that know no NaN and no infinity."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
 def events(run: Path, kind: str) -> list[dict[str, Any]]:
     """Return the events of a kind, in the order they were logged."""
     lines = (run / "events.jsonl").read_text(encoding="utf-8").splitlines()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import QUICK, TINY, CommandLine, events
+from commands import QUICK, TINY, CommandLine, events, strictly
 from PIL import Image
 
 import sparring
@@ -90,7 +90,7 @@ def test_other_data_may_judge_if_it_has_the_same_shape(judged: Path, cli: Comman
     np.save(cli.folder / "large.npy", np.zeros((150, 9, 9), np.uint8))
     few = ("-n", "100", "--extractor", "pixel-pca", "--json")
     ended = cli("evaluate", judged, "noise.npy", *few)
-    assert json.loads(ended.out)["part"] == "all", ended.err
+    assert strictly(ended.out)["part"] == "all", ended.err
     assert "expected the same shape" in cli("evaluate", judged, "large.npy", *few).complaint
 
 
@@ -107,7 +107,7 @@ def test_the_longer_of_two_runs_is_found_to_be_better(
     ended = cli("compare", "1", "2", "-n", "400", "--extractor", "pixel-pca")
     assert "0002-digits-tiny is better" in ended.out, ended.out + ended.err
     same = cli("compare", "1", "2", "-n", "400", "--extractor", "pixel-pca", "--json")
-    (one,) = json.loads(same.out)["runs"]
+    (one,) = strictly(same.out)["runs"]
     assert one["difference"]["p_value"] < 0.05
     assert "at least two different ones" in cli("compare", "1", "1").complaint
     cli.train("digits", *QUICK, "--labels", "yes")

@@ -1,6 +1,5 @@
 """Sounds: the real commands, from a folder of recordings to WAV files, a card and a page."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from commands import CommandLine, final
+from commands import CommandLine, final, strictly
 from PIL import Image
 
 import sparring
@@ -98,11 +97,15 @@ def test_a_walk_goes_from_one_sample_to_another_in_one_class(drums: Path, at: Co
     assert steps.max() < np.abs(walk[0] - walk[-1]).mean() * 1.5
 
 
+def test_recordings_are_described_in_json(at: CommandLine) -> None:
+    assert strictly(at("data", "hits", "--json").out)["classes"] == {"hat": 65, "kick": 65}
+
+
 def test_the_card_judges_sounds_and_the_page_plays_them(at: CommandLine) -> None:
     drums = at.train("hits", *QUICK, "--labels", "none", "--budget", "160-images")
     ended = at("evaluate", drums, "-n", "200", "--json")
     assert ended.code == 0, ended.err
-    card = json.loads(ended.out)
+    card = strictly(ended.out)
     keys = {line["key"] for line in card["lines"]}
     assert {"kid", "brightness", "loudness", "length", "clicks"} <= keys
     assert {"precision", "coverage", "vendi"} <= keys

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from commands import TINY, CommandLine, final
+from commands import TINY, CommandLine, final, strictly
 from PIL import Image
 from sklearn.base import clone
 
@@ -92,7 +92,7 @@ def test_a_run_leaves_rows_and_pictures_and_speaks_of_rows(penguins: Path) -> No
 def test_an_evaluation_has_the_card_of_a_table(penguins: Path, cli: CommandLine) -> None:
     ended = cli("evaluate", penguins, "-n", "200", "--json", prelude=FEW_TREES)
     assert ended.code == 0, ended.err
-    card = json.loads(ended.out)
+    card = strictly(ended.out)
     keys = {line["key"] for line in card["lines"]}
     assert {"table_c2st", "worst_column", "associations", "useful_species", "copies"} <= keys
     for name in ("columns", "associations"):

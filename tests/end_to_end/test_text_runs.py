@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import CommandLine, final
+from commands import CommandLine, final, strictly
 
 import sparring
 from sparring.errors import SparringError
@@ -94,7 +94,7 @@ def test_the_card_puts_the_likelihood_model_beside_and_the_page_shows_texts(
 ) -> None:
     ended = at("evaluate", words, "-n", "300", "--json")
     assert ended.code == 0, ended.err
-    card = json.loads(ended.out)
+    card = strictly(ended.out)
     lines = {line["key"]: line for line in card["lines"]}
     assert {"js1", "js4", "lm_bits", "reverse_bits", "unique", "novel", "edits"} <= lines.keys()
     assert {"js4_likelihood", "js4_3-gram", "lm_bits_likelihood", "kid"} <= lines.keys()
@@ -108,7 +108,7 @@ def test_the_card_puts_the_likelihood_model_beside_and_the_page_shows_texts(
         assert f"<li>{line}</li>" in page
     for name in ("curve.png", "typical.txt", "missed.txt"):
         assert (words / f"samples/evaluation-{name}").exists()
-    alone = json.loads(at("evaluate", words, "-n", "300", "--no-baseline", "--json").out)
+    alone = strictly(at("evaluate", words, "-n", "300", "--no-baseline", "--json").out)
     assert "js4_likelihood" not in {line["key"] for line in alone["lines"]}
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from commands import CommandLine
+from commands import CommandLine, strictly
 
 from sparring.cli import theory as theory_commands
 from sparring.cli.theory import PenaltyName
@@ -20,7 +20,7 @@ def test_the_table_names_statement_source_expected_computed_and_error(cli: Comma
 
 
 def test_json_holds_every_check(cli: CommandLine) -> None:
-    rows = json.loads(cli("theory", "--only", "25", "--json").out)
+    rows = strictly(cli("theory", "--only", "25", "--json").out)
     assert [row["number"] for row in rows] == [25]
     assert rows[0]["passed"] is True
     assert {"what", "expected", "computed", "error", "tolerance", "passed"} == set(
@@ -53,7 +53,7 @@ def test_dirac_prints_the_spectrum_and_writes_the_portrait(suffix: str, cli: Com
 
 def test_dirac_in_json_has_the_numbers(cli: CommandLine) -> None:
     ended = cli("theory", "dirac", "--order", "alternating", "--rounds", "9", "--json")
-    facts = json.loads(ended.out)
+    facts = strictly(ended.out)
     assert facts["verdict"] == "circles"
     assert facts["eigenvalues"] == [pytest.approx([0.0, 0.5]), pytest.approx([0.0, -0.5])]
     assert facts["circles_for_lr_below"] == pytest.approx(4)
@@ -63,7 +63,7 @@ def test_dirac_in_json_has_the_numbers(cli: CommandLine) -> None:
 def test_dirac_judges_a_game_without_eigenvalues_by_its_path(cli: CommandLine) -> None:
     damped = ("--objective", "wasserstein", "--penalty", "gradient", "--steps", "300")
     ended = cli("theory", "dirac", *damped, "--json")
-    facts = json.loads(ended.out)
+    facts = strictly(ended.out)
     assert (facts["eigenvalues"], facts["verdict"]) == ([], "circles")
     assert "gradient penalty, λ = 0.6" in (cli.folder / facts["picture"]).read_text()
 
@@ -109,7 +109,7 @@ def test_numbers_that_are_not_finite_are_null_in_json(cli: CommandLine) -> None:
     ended = cli.start("theory", "--only", "34", "--json", prelude=planted).wait()
     assert ended.code == 1
     assert "NaN" not in ended.out
-    assert json.loads(ended.out)[0]["checks"][0]["computed"] is None
+    assert strictly(ended.out)[0]["checks"][0]["computed"] is None
     ended = cli.start("theory", "--only", "34", prelude=planted).wait()
     assert ended.code == 1
     assert "not finite" in ended.out

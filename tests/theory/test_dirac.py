@@ -236,6 +236,7 @@ def test_the_gradient_penalty_ends_in_a_cycle_by_its_path() -> None:
     for start in ((0.1, 0.1), (3.0, 0.5)):
         assert verdict_of_path(trajectory(game, start, "alternating", 0.25, 300)) == "circles"
     assert verdict_of_path(np.array([[1.0, 1.0], *[[np.nan, 0.0]] * 9])) == "diverges"
+    assert verdict_of_path(np.ones((2, 2))) == "undecided"  # of a single round
 
 
 def quarter_circle(radius: float) -> Matrix:

@@ -1,6 +1,5 @@
 """What commands print: results on standard output, everything else on standard error."""
 
-import json
 import shlex
 import sys
 from collections.abc import Iterable
@@ -23,7 +22,9 @@ def print_lines(lines: Iterable[object]) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
+    from sparring.runs.folder import to_json
+
+    print(to_json(value))  # noqa: T201
 
 
 def print_result(result: "Evaluation | Comparisons", *, as_json: bool) -> None:

@@ -3,7 +3,6 @@
 torch, scipy and matplotlib are imported by the commands, never for `--help`.
 """
 
-import json
 import sys
 from collections.abc import Iterable
 from math import isfinite
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from sparring.cli.options import AsJson, examples, whole_number
+from sparring.cli.output import print_json
 from sparring.errors import SparringError
 from sparring.recipes.sections import ObjectiveName
 
@@ -78,7 +78,7 @@ def check(
     rows = [_row(statement) for statement in _with_bar(statements, quiet=as_json)]
     failed = [row["number"] for row in rows if not row["passed"]]
     if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))  # noqa: T201
+        print_json(rows)
     else:
         _print_table(rows)
         names = ", ".join(map(str, failed))
@@ -141,7 +141,7 @@ def dirac(
     out.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(out, phase_portrait(game, path, title, image_format))
     if as_json:
-        print(json.dumps(facts | {"picture": str(out)}, indent=2))  # noqa: T201
+        print_json(facts | {"picture": str(out)})
         return
     for name, value in (facts | {"picture": str(out)}).items():
         print(f"{name.replace('_', ' '):>24}  {_format(name, value)}")  # noqa: T201
@@ -182,15 +182,14 @@ def _row(statement: "Statement") -> dict[str, Any]:
 
 
 def _numbers(check: "Check") -> dict[str, Any]:
-    """Return a check; numbers that JSON does not know are null."""
-    numbers = {
+    return {
+        "what": check.what,
         "expected": check.expected,
         "computed": check.computed,
         "error": check.error,
         "tolerance": check.tolerance,
+        "passed": check.passed,
     }
-    finite = {name: value if isfinite(value) else None for name, value in numbers.items()}
-    return {"what": check.what} | finite | {"passed": check.passed}
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
@@ -215,8 +214,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
-def _digits(value: float | None, format_spec: str) -> str:
-    return "not finite" if value is None else format(value, format_spec)
+def _digits(value: float, format_spec: str) -> str:
+    return format(value, format_spec) if isfinite(value) else "not finite"
 
 
 def _mark(passed: bool) -> "Text":

@@ -97,7 +97,8 @@ class EventLog:
         """Append one event with the time of day."""
         if self.failure:
             return
-        line = json.dumps(_plain({"event": event, "time": round(time.time(), 3), **fields}))
+        whole = {"event": event, "time": round(time.time(), 3), **fields}
+        line = json.dumps(_plain(whole), allow_nan=False)
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
@@ -204,9 +205,14 @@ def read_json(path: Path) -> Json:
     return value
 
 
+def to_json(value: Any) -> str:
+    """Return JSON that every reader takes: what it cannot say, NaN and infinity, is null."""
+    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+
+
 def write_json(path: Path, value: Json) -> None:
     """Write an object as JSON, atomically."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, to_json(value) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -262,9 +268,10 @@ def _supported_rules(about: Json, folder: RunFolder) -> int:
 
 
 def _plain(value: Any) -> Any:
-    """Replace what JSON cannot say, NaN and infinity, by null."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
     return None if isinstance(value, float) and not isfinite(value) else value
 
 

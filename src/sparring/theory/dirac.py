@@ -36,6 +36,7 @@ Matrix = NDArray[np.float64]  # (2, 2)
 NODES = 24  # of Gauss–Hermite quadrature, for instance noise
 TOLERANCE = 1e-9  # a radius this close to 1 counts as 1
 MIN_DRIFT = 0.05  # of a path's size from one quarter to the next; below that it stays
+QUARTERS = 4  # of a path, whose last two tell where it leads
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,9 @@ def verdict_of_path(path: NDArray[np.float64]) -> str:
     For games without a derivative at the equilibrium; a quarter should hold a few turns.
     """
     size = np.hypot(*path.T)
-    third, last = (float(part.max()) for part in np.array_split(size, 4)[2:])
+    if len(size) < QUARTERS:
+        return "undecided"
+    third, last = (float(part.max()) for part in np.array_split(size, QUARTERS)[2:])
     if not np.isfinite(size).all() or last > (1 + MIN_DRIFT) * third:
         return "diverges"
     return "converges" if last < (1 - MIN_DRIFT) * third or last < TOLERANCE else "circles"

@@ -1,9 +1,11 @@
 """The statements: all hold, and their table tells when one does not."""
 
+import json
 import math
 
 import pytest
 
+from sparring.cli.theory import _numbers
 from sparring.theory.statements import ALL
 from sparring.theory.statements.statement import Check, Statement
 
@@ -19,6 +21,8 @@ def test_a_statement_holds(statement: Statement) -> None:
     assert statement.source
     failed = [check for check in checks if not check.passed]
     assert failed == []
+    # As `sparring theory --json` prints them: plain numbers and truth values, not NumPy's.
+    assert json.dumps([_numbers(check) for check in checks], allow_nan=False)
 
 
 def test_a_check_fails_beyond_its_tolerance_and_for_nan() -> None:

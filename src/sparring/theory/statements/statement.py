@@ -16,12 +16,12 @@ class Check:
     @property
     def error(self) -> float:
         """How far off the computed number is."""
-        return abs(self.computed - self.expected)
+        return float(abs(self.computed - self.expected))
 
     @property
     def passed(self) -> bool:
         """Whether the error is within the tolerance; never for NaN."""
-        return self.error <= self.tolerance
+        return bool(self.error <= self.tolerance)  # the numbers may be NumPy's
 
 
 @dataclass(frozen=True)
