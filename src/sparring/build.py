@@ -216,7 +216,7 @@ def objective(name: ObjectiveName) -> Objective:
 
 
 def build_penalties(recipe: Recipe) -> tuple[Penalty, ...]:
-    """Return the penalties whose weight is not plainly zero."""
+    """Return the penalties in use."""
     functions = {
         "r1": penalties.r1,
         "r2": penalties.r2,

@@ -14,6 +14,7 @@ from sparring.recipes.recipe import (
     keys,
     nested,
     parse_augmentations,
+    penalties_in_use,
     read_recipe,
     resolve,
     to_toml,
@@ -106,6 +107,9 @@ def test_keys_lists_every_dotted_key_once() -> None:
         ({"optimizer": {"beta_1": 1}}, "optimizer.beta_1", "optimizer.beta1"),
         ({"penalties": {"r1": {"wieght": 1}}}, "penalties.r1.wieght", "penalties.r1.weight"),
         ({"penalties": {"r3": {"weight": 1}}}, "penalties.r3", "penalties.r"),
+        ({"penalties": {"r3": {"every": 1}}}, "penalties.r3", "penalties.r2.every"),
+        ({"penalties": {"r3": {"weight": 1}}}, "penalties.r3", "penalties.r2.weight"),
+        ({"penalties": {"R1": {"weight": 1}}}, "penalties.R1", "penalties.r1.weight"),
         ({"optimiser": {"lr": 1}}, "optimiser", "optimizer.lr"),
         ({"data": {"resoluton": 64}}, "data.resoluton", "data.resolution"),
         ({"generator": {"widht": 64}}, "generator.widht", "generator.width"),
@@ -509,6 +513,24 @@ def test_what_is_no_budget_is_refused_with_examples(text: str) -> None:
 def test_a_schedule_has_the_values_it_says(text: str, expected: dict[int, float]) -> None:
     schedule = parse_schedule(text)(1000)
     assert {images: schedule(images) for images in expected} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("weight", "used"),
+    [
+        ("0", False),
+        ("0.00", False),
+        ("0e5", False),
+        (".0", False),
+        ("0 to 0 linear", False),
+        ("1 to 0 linear", True),
+        ("0 to 1 linear 50%..100%", True),
+        ("1e-9", True),
+    ],
+)
+def test_a_penalty_is_in_use_unless_its_weight_is_always_zero(weight: str, used: bool) -> None:
+    recipe = resolve({"penalties": {"r2": {"weight": weight}}})
+    assert ("r2" in penalties_in_use(recipe)) is used
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def _refuse_unknown_keys(options: Options, table: type, prefix: str = "") -> Non
     hints = get_type_hints(table)
     for key, value in options.items():
         if key not in hints:
-            near = _nearest_key(prefix, key)
+            near = _nearest_key(prefix, key, value)
             raise SparringError(f"unknown option '{prefix}{key}'{near}")
         hint = hints[key]
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
@@ -169,9 +169,13 @@ def _refuse_unknown_keys(options: Options, table: type, prefix: str = "") -> Non
             _refuse_unknown_keys(value, hint, f"{prefix}{key}.")
 
 
-def _nearest_key(prefix: str, key: str) -> str:
+def _nearest_key(prefix: str, key: str, value: Any) -> str:
+    """Say which key was perhaps meant; of a table, the one most like the first key in it."""
     same_leaf = [dotted for dotted in keys() if dotted.split(".")[-1] == key]
-    return f"; did you mean '{same_leaf[0]}'?" if same_leaf else nearest(prefix + key, keys())
+    if same_leaf:
+        return f"; did you mean '{same_leaf[0]}'?"
+    inner = f".{next(iter(value))}" if isinstance(value, Mapping) and value else ""
+    return nearest(f"{prefix}{key}{inner}", keys())
 
 
 def _refuse_unknown_networks(recipe: Recipe) -> None:
@@ -219,8 +223,13 @@ def _refuse_contradictions(recipe: Recipe) -> None:
 
 
 def penalties_in_use(recipe: Recipe) -> dict[str, PenaltyRecipe]:
-    """Return the penalties whose weight is not plainly zero, by name."""
-    return {k: p for k, p in _penalties(recipe).items() if p.weight not in ("0", "0.0")}
+    """Return the penalties whose weight is not zero from beginning to end, by name."""
+    return {name: p for name, p in _penalties(recipe).items() if not _is_zero(p.weight)}
+
+
+def _is_zero(weight: str) -> bool:
+    schedule = parse_schedule(weight)(1)
+    return schedule(0) == schedule(int(MAX_BUDGET)) == 0
 
 
 def _refuse_decay_of_one(beta2: str) -> None:

@@ -5,10 +5,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import accuracy_score, f1_score
 
 from sparring.errors import SparringError
 from sparring.kinds.tables.metrics import associations, coded, copies
-from sparring.kinds.tables.models import sequential_trees, shuffled_columns, table_c2st, usefulness
+from sparring.kinds.tables.models import (
+    _right,
+    sequential_trees,
+    shuffled_columns,
+    table_c2st,
+    usefulness,
+)
 
 
 def related(rows: int, seed: int) -> pd.DataFrame:
@@ -54,6 +61,18 @@ def test_trees_on_real_rows_reach_the_noise_and_shuffled_rows_teach_nothing() ->
     assert letters.real["accuracy"].value > 0.97
     assert letters.synthetic["accuracy"].value > 0.97
     assert set(letters.real) == {"accuracy", "macro_f1"}
+
+
+def test_the_share_that_is_right_and_f1_are_those_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    for classes in (2, 3, 11, 40):
+        for n in (1, 7, 500):
+            truth, prediction = rng.integers(classes, size=(2, n)).astype(float)
+            prediction = np.where(rng.random(n) < 0.6, truth, prediction)
+            found = _right(truth, prediction)
+            assert found["accuracy"] == accuracy_score(truth, prediction)
+            expected = f1_score(truth, prediction, average="macro", zero_division=0)
+            assert found["macro_f1"] == expected
 
 
 def test_two_categories_are_told_by_their_area() -> None:
