@@ -67,7 +67,7 @@ def plan(
     """Return what `train` would do; nothing is written but a pack of data beyond memory."""
     base = read_recipe(Path(recipe)) if recipe else {}
     if start_from:
-        base = merge(_without_length(read_recipe(find(start_from, root).recipe)), base)
+        base = merge(_without_length(read_recipe(load(start_from, root).folder.recipe)), base)
     if "budget" in options and "images" not in options:
         base = {**base, "images": 0}  # a recipe's resolved images must not outlive its budget
     return make_plan(data, merge(base, options), root, audience or NullReporter())
@@ -175,8 +175,14 @@ def compare(
 
 
 def load(run: str | Path = "latest", root: str | Path = RUNS) -> "Run":
-    """Return the run that a folder, a number or `latest` names."""
-    return Run(find(run, Path(root)))
+    """Return the run that a folder, a number or `latest` names.
+
+    Raises:
+        SparringError: there is none, or its kind of data is that of a plug-in that is not here.
+    """
+    folder = find(run, Path(root))
+    _refuse_missing_kind(folder)
+    return Run(folder)
 
 
 class Run:
@@ -482,6 +488,19 @@ class GAN(BaseEstimator):  # type: ignore[misc]
             **({"objective": self.objective} if self.objective else {}),
         }
         return nested({**options, **(self.options or {})})
+
+
+def _refuse_missing_kind(folder: RunFolder) -> None:
+    """Refuse a run of a kind that is not known here; a damaged file is told where it is needed."""
+    try:
+        name = read_json(folder.data).get("kind")
+    except SparringError:
+        return
+    if isinstance(name, str) and name not in (kind.name for kind in kinds.KINDS):
+        raise SparringError(
+            f"run '{folder.name}' is of the kind '{name}', which is not known here; is its plug-in "
+            "installed?"
+        )
 
 
 def _as_source(values: Any) -> Any:

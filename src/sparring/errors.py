@@ -11,6 +11,10 @@ class SparringError(Exception):
         super().__init__("".join(map(_printable, message)))
 
 
+class PluginWarning(UserWarning):
+    """An installed plug-in cannot be used, said in one line; everything else goes on."""
+
+
 def _printable(character: str) -> str:
     """Keep line breaks and terminal codes, which a name may hold, from the screen."""
     return character if character.isprintable() else character.encode("unicode_escape").decode()

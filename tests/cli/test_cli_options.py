@@ -10,6 +10,7 @@ from sparring.cli.commands import app
 from sparring.cli.options import explicit_values
 from sparring.data.options import Short
 from sparring.kinds import KINDS
+from sparring.kinds.plugins import TAKEN
 from sparring.recipes.recipe import ANY_OF, NETWORKS
 
 SHORT = sorted(
@@ -55,6 +56,20 @@ def test_a_short_name_is_the_long_one(name: str) -> None:
     assert long == parsed("options", "train", "x", f"--{name}", value)
     assert list(long["data"]) == [name]
     assert parsed("options", "data", "x", f"--{name}", value) == long["data"]
+
+
+def test_no_plug_in_can_take_the_name_of_an_option_that_is_there_for_every_kind() -> None:
+    tables = [table for k in KINDS for table in (k.options, k.requests, k.judging)]
+    own = {field.name for table in tables for field in dataclasses.fields(table)}
+    arguments = [
+        argument
+        for command in app
+        if command.isalpha() and command != "theory"
+        for argument in app[command].assemble_argument_collection()
+    ]
+    plain = {name for argument in arguments for name in argument.names if "." not in name}
+    names = {name[2:].replace("-", "_") for name in plain if name.startswith("--")}
+    assert {name for name in names if not name.startswith("no_")} - own <= TAKEN
 
 
 def test_nothing_that_was_not_given_is_handed_on() -> None:

@@ -23,6 +23,7 @@ import torch
 
 import sparring.api
 import sparring.cli.app
+import sparring.cli.commands
 import sparring.cli.terminal
 import sparring.runs.device
 from sparring.build import build_state, with_depths

@@ -5,13 +5,15 @@ torch is imported by the commands that need it, never for `--help`.
 
 import os
 import sys
+import warnings
+from functools import partial
 from io import TextIOWrapper
+from typing import Any
 
 from cyclopts import CycloptsError
 
-from sparring.cli.commands import app
-from sparring.cli.output import INTERRUPTED, fail
-from sparring.errors import SparringError
+from sparring.cli.output import INTERRUPTED, complain, fail
+from sparring.errors import PluginWarning, SparringError
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -25,11 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in words
     try:
         try:
-            app(
-                [word for word in words if word != "--debug"],
-                exit_on_error=False,
-                print_error=False,
-            )
+            _call([word for word in words if word != "--debug"])
         finally:
             sys.stdout.flush()
     except CycloptsError as error:
@@ -43,6 +41,22 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             raise
         fail(_message(error), 1)
+
+
+def _call(words: list[str]) -> None:
+    """Call the command; what is wrong with plug-ins is told in a line each."""
+    with warnings.catch_warnings():
+        warnings.showwarning = partial(_show, warnings.showwarning)
+        from sparring.cli.commands import app  # asks for the kinds, and so for the plug-ins
+
+        app(words, exit_on_error=False, print_error=False)
+
+
+def _show(usual: Any, message: Warning | str, category: type[Warning], *where: Any) -> None:
+    if issubclass(category, PluginWarning):
+        complain(f"warning: {message}")
+    else:
+        usual(message, category, *where)
 
 
 def _message(error: Exception) -> str:

@@ -1,16 +1,19 @@
 """The kinds of data, each in a folder of its own; the one list of them.
 
 Nothing outside a kind's folder names it: what differs between kinds is asked of `kind_of(spec)`.
+Installed packages extend the list (`plugins`).
 """
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass, make_dataclass
+from dataclasses import asdict, fields, is_dataclass, make_dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from sparring.data.options import CommonOptions
 from sparring.errors import SparringError, nearest
+from sparring.kinds import plugins
 from sparring.kinds.images import IMAGES
 from sparring.kinds.kind import Kind
 from sparring.kinds.points import POINTS
@@ -26,8 +29,10 @@ if TYPE_CHECKING:
     from sparring.data.pack import Progress
 
 # In the order in which they are asked whether they recognise a source; the last takes what is left.
-KINDS: tuple[Kind[Any], ...] = (POINTS, TEXTS, TABLES, SOUNDS, IMAGES)
-LISTED = KINDS[::-1]  # in help and messages
+BUILT_IN: tuple[Kind[Any], ...] = (POINTS, TEXTS, TABLES, SOUNDS, IMAGES)
+PLUGGED_IN = plugins.plugged_in(plugins.found(), BUILT_IN)
+KINDS = (*PLUGGED_IN, *BUILT_IN)
+LISTED = (*BUILT_IN[::-1], *PLUGGED_IN)  # in help and messages
 NAMED = tuple(name for kind in LISTED for name in kind.named)  # all data sets that have a name
 
 Source = Any  # a path, a named set, or what a kind's reader takes: an array, a frame, a list
@@ -85,7 +90,7 @@ def kind_named(name: str) -> Kind[Any]:
     names = [kind.name for kind in KINDS]
     raise SparringError(
         f"no kind of data is called '{name}'{nearest(name, names)}; expected one of "
-        f"{', '.join(names)}"
+        f"{', '.join(names)}, or that of a plug-in: is it installed?"
     )
 
 
@@ -110,9 +115,25 @@ def recognised(source: Source) -> Kind[Any]:
     *before, last = KINDS
     for place, kind in enumerate(before, 1):
         others = frozenset[str]().union(*(other.suffixes for other in KINDS[place:]))
-        if kind.reader.recognises(source, others):
+        ask = kind.reader.recognises if kind in BUILT_IN else partial(plugins.recognises, kind)
+        if ask(source, others):
             return kind
     return last
+
+
+def recorded_options(options: CommonOptions) -> dict[str, Any]:
+    """Return how data is read as a run keeps it, by name.
+
+    Without what only plug-ins of other kinds can be asked for, and were not: a run must not need a
+    package that it has nothing to do with.
+    """
+    others = [kind for kind in PLUGGED_IN if kind.name != options.kind]
+    foreign = {name for kind in others for name in _defaults(kind.options)}
+    for kind in (kind for kind in KINDS if kind not in others):
+        foreign -= _defaults(kind.options).keys()
+    usual = _defaults(type(options))
+    values = asdict(options)
+    return {k: v for k, v in values.items() if k not in foreign or v != usual[k]}
 
 
 def own_requests(kind: Kind[Any], requests: Mapping[str, Any]) -> Any:

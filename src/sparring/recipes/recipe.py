@@ -17,7 +17,7 @@ import tomli_w
 from annotated_types import Ge, Gt, Le, Lt
 
 from sparring.errors import SparringError, nearest
-from sparring.kinds import LISTED, DataOptions
+from sparring.kinds import LISTED, DataOptions, recorded_options
 from sparring.recipes.notation import MAX_BUDGET, parse_budget, parse_horizon, parse_schedule
 from sparring.recipes.sections import (
     FINITE_DIFFERENCES,
@@ -125,7 +125,8 @@ def read_recipe(path: Path) -> dict[str, Any]:
 
 def to_toml(recipe: Recipe) -> str:
     """Write a recipe as TOML; `read_recipe` and `resolve` give the same recipe back."""
-    return tomli_w.dumps(dataclasses.asdict(recipe))
+    tables = dataclasses.asdict(recipe)
+    return tomli_w.dumps(tables | {"data": recorded_options(recipe.data)})
 
 
 def keys(table: type = Recipe) -> Iterator[str]:

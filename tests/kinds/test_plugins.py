@@ -1,0 +1,167 @@
+"""Kinds that installed packages bring: used where they are whole, left out in a line where not."""
+
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, make_dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+
+from sparring.data.options import CommonOptions, Short
+from sparring.errors import PluginWarning
+from sparring.kinds import BUILT_IN, kind_named, plugins
+from sparring.kinds.kind import Kind
+from sparring.kinds.plugins import PARTS, plugged_in
+
+
+@dataclass(frozen=True)
+class SpectrumSpec:
+    bands: int
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FakeEntryPoint:
+    """What an installed package declares."""
+
+    name: str
+    load: Callable[[], Any]
+    value: str = "somewhere:KIND"
+
+
+@pytest.fixture
+def spectra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kind[Any]:
+    """A kind whose parts are there, in a package of its own."""
+    home = tmp_path / "spectra_of_stars"
+    home.mkdir()
+    for name in ("__init__", "quick", *PARTS):
+        (home / f"{name}.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, home.name, raising=False)
+    names: dict[str, Any] = {"name": "spectrum", "noun": "star", "home": home.name, "named": ()}
+    return replace(kind_named("vector"), **names, spec=SpectrumSpec, options=CommonOptions)
+
+
+def points(*kinds: Any) -> list[Any]:
+    return [FakeEntryPoint(f"plug-{i}", lambda kind=kind: kind) for i, kind in enumerate(kinds)]
+
+
+def options(name: str, hint: Any, default: Any) -> type:
+    field: Any = (name, hint, default)
+    return make_dataclass("Own", [field], bases=(CommonOptions,), frozen=True)
+
+
+def test_whole_kinds_are_taken_in_the_order_of_their_entry_points(spectra: Kind[Any]) -> None:
+    first = FakeEntryPoint("a", lambda: spectra)
+    assert plugged_in([first], BUILT_IN) == (spectra,)
+    assert plugged_in([], BUILT_IN) == ()
+    words = Annotated[int, "sampling rate"]
+    sharing = replace(spectra, options=options("memory_share", Annotated[float, "w"], 0.4))
+    with pytest.warns(PluginWarning, match="'memory_share' is there already"):  # without its bounds
+        plugged_in(points(sharing), BUILT_IN)
+    own = replace(spectra, options=options("bands", words, 8))
+    assert plugged_in(points(own), BUILT_IN) == (own,)
+
+
+def broken_import() -> Any:
+    raise ImportError("No module named\n'astronomy'")
+
+
+def leaves() -> Any:
+    raise SystemExit(3)
+
+
+CHANGED: dict[str, tuple[dict[str, Any], str]] = {
+    "name": ({"name": "image"}, "its name, image, is that of the images"),
+    "auto": ({"name": "auto"}, "its name is 'auto'"),
+    "plural": ({"noun": "sound"}, "its plural, sounds, is that of the sounds"),
+    "home": ({"home": kind_named("vector").home}, "its home, sparring.kinds.points, is that of"),
+    "spec": ({"spec": kind_named("text").spec}, "its spec, .*TextSpec.*, is that of the texts"),
+    "no spec": ({"spec": str}, "expected a dataclass"),
+    "named": ({"named": ("stars", "digits")}, "its data set 'digits' is one of the images"),
+    "part": ({"home": "json"}, "there is no module json.reader"),
+    "preparation": ({"prepares": True}, "there is no module spectra_of_stars.preparation"),
+    "nowhere": ({"home": "nowhere.at.all"}, "cannot be loaded .ModuleNotFoundError"),
+    "type": (
+        {"options": options("rate", Annotated[float, "rate"], 0)},
+        "its option 'rate' is there already, with another type or default",
+    ),
+    "default": (
+        {"options": options("workers", Annotated[int, "w"], 4)},
+        "its option 'workers' is there already",
+    ),
+    "words": ({"options": options("bands", int, 8)}, "'bands' is not Annotated with words"),
+    "short": (
+        {"options": options("seed", Annotated[int, Short, "seed"], 8)},
+        "'seed' has the name of one that is there for every kind",
+    ),
+    "requests": (
+        {"requests": make_dataclass("R", [("bits", Annotated[int, "bits"], 8)])},
+        "its option 'bits' is there already",
+    ),
+    "judging": (
+        {"judging": make_dataclass("J", [("seconds", Annotated[float, "s"], 8.0)])},
+        "'seconds' has the name of one that is there for every kind",
+    ),
+    "default is missing": (
+        {"requests": make_dataclass("R", [("pitch", Annotated[int, "pitch"])])},
+        "its option 'pitch' has no default",
+    ),
+    "no dataclass": ({"judging": int}, "its judging are no dataclass"),
+    "no options": ({"options": SpectrumSpec}, "its options are no dataclass that extends Common"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGED)
+def test_a_kind_that_gets_in_the_way_of_others_is_named_and_left_out(
+    spectra: Kind[Any], case: str
+) -> None:
+    changes, complaint = CHANGED[case]
+    with pytest.warns(PluginWarning, match=f"^the plug-in 'plug-0' is left out: .*{complaint}"):
+        assert plugged_in(points(replace(spectra, **changes)), BUILT_IN) == ()
+
+
+@pytest.mark.parametrize(
+    ("load", "complaint"),
+    [
+        (broken_import, r"cannot be loaded \(ImportError: No module named 'astronomy'\)$"),
+        (leaves, r"cannot be loaded \(SystemExit: 3\)$"),
+        (lambda: "spectrum", "it leads to a str, not to a sparring.kinds.kind.Kind$"),
+        (lambda: Kind, "it leads to a type, not to"),
+    ],
+    ids=["import", "exit", "text", "class"],
+)
+def test_what_cannot_be_loaded_is_named_and_left_out(
+    spectra: Kind[Any], load: Callable[[], Any], complaint: str
+) -> None:
+    found: Any = [FakeEntryPoint("broken", load), FakeEntryPoint("whole", lambda: spectra)]
+    with pytest.warns(PluginWarning, match=f"^the plug-in 'broken' is left out: .*{complaint}"):
+        assert plugged_in(found, BUILT_IN) == (spectra,)
+
+
+def test_of_two_that_are_alike_the_first_is_taken(spectra: Kind[Any]) -> None:
+    with pytest.warns(PluginWarning, match="'plug-1' is left out: its name, spectrum, is that of"):
+        assert plugged_in(points(spectra, replace(spectra)), BUILT_IN) == (spectra,)
+
+
+def test_packages_that_cannot_be_listed_cost_only_the_plug_ins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def damaged(group: str) -> Any:
+        raise ValueError("bad metadata")
+
+    monkeypatch.setattr(plugins, "entry_points", damaged)
+    with pytest.warns(PluginWarning, match=r"cannot be listed \(ValueError: bad metadata\)"):
+        assert plugins.found() == ()
+
+
+def test_a_plug_in_that_fails_to_look_at_a_source_is_named_once_and_not_asked(
+    spectra: Kind[Any],
+) -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        assert [plugins.recognises(spectra, name, frozenset()) for name in "ab"] == [False, False]
+    (only,) = told
+    assert "'spectrum' is not asked for this source: AttributeError" in str(only.message)
