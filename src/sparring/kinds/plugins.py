@@ -21,11 +21,31 @@ PARTS = ("reader", "codec", "presets", "play", "measures", "output")  # of every
 # What commands and functions take whatever the kinds are: no short option can have such a name.
 TAKEN = frozenset(
     {"audience", "augment", "batch", "between", "budget", "changed_data", "checkpoint", "compile"}
-    | {"data", "device", "discriminator", "discriminator_moves", "dry_run", "ema", "extractor"}
-    | {"from", "generator", "grid", "images", "json", "kind", "label", "label_smoothing", "labels"}
+    | {
+        "data",
+        "debug",
+        "device",
+        "discriminator",
+        "discriminator_moves",
+        "dry_run",
+        "ema",
+        "extractor",
+    }
+    | {
+        "from",
+        "generator",
+        "grid",
+        "help",
+        "images",
+        "json",
+        "kind",
+        "label",
+        "label_smoothing",
+        "labels",
+    }
     | {"n", "number", "objective", "optimizer", "order", "out", "penalties", "precision", "preset"}
     | {"profile", "recipe", "run", "run_name", "runs", "samples", "seconds", "seed", "size"}
-    | {"source", "start_from", "threads", "to", "truncation"}
+    | {"source", "start_from", "threads", "to", "truncation", "version"}
 )
 
 
