@@ -1,6 +1,5 @@
 """What commands print: results on standard output, everything else on standard error."""
 
-import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,6 +36,8 @@ def print_result(result: "Evaluation | Comparisons", *, as_json: bool) -> None:
 
 def print_end(run: "Run", root: Path) -> None:
     """Print the run folder; exit with how to go on if training was stopped early."""
+    from sparring.report.words import command_line
+
     print_lines([run.path])
     if run.status == "finished":
         complain(f"report: {run.folder.report}")
@@ -45,7 +46,7 @@ def print_end(run: "Run", root: Path) -> None:
     command = ["sparring", "resume", run.path.name if below else str(run.path)]
     if below and root != Path("runs"):
         command += ["--runs", str(root)]
-    complain(f"saved; go on with: {shlex.join(command)}")
+    complain(f"saved; go on with: {command_line(command)}")
     reason = run.folder.read_run()["reason"]
     raise SystemExit(TERMINATED if "SIGTERM" in reason else INTERRUPTED)
 

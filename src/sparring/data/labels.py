@@ -5,7 +5,7 @@ A label is an index into the names of the classes, which are sorted.
 
 import csv
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -49,8 +49,7 @@ def read_csv(path: Path) -> dict[str, str]:
                     f"'{path}' starts with {header[:80]!r}; expected the header file,label"
                 )
             return {
-                PurePosixPath(row["file"] or "").as_posix(): (row["label"] or "").strip()
-                for row in rows
+                PurePath(row["file"] or "").as_posix(): (row["label"] or "").strip() for row in rows
             }
     except (OSError, ValueError, csv.Error) as error:
         raise SparringError(

@@ -90,7 +90,7 @@ def _list_folder(root: Path, suffixes: frozenset[str]) -> Listing:
     os.scandir(root).close()  # raises when the folder itself cannot be read
 
     def skip_folder(error: OSError) -> None:
-        name = _printable(os.path.relpath(error.filename, root))
+        name = _printable(Path(error.filename).relative_to(root).as_posix())
         listing.skipped.append(Skipped(name, why_unreadable(error)))
 
     visited: set[tuple[int, int]] = set()  # links may lead in a circle

@@ -9,27 +9,28 @@ It appears under its name only when it is complete.
 
 import errno
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from sparring.data.array_files import NpyWriter
 from sparring.errors import SparringError
-from sparring.runs.folder import flush_to_disk
+from sparring.runs.folder import flush_to_disk, rename, write_json
 
 Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 Shape = tuple[int, ...]  # of one item
 Items = NDArray[Any]
 CHUNK = 64  # items handled at a time
+STORED: Items = np.empty(0)  # stands for items that a store holds, until it publishes them
 FORMAT = 2
 
 
@@ -66,14 +67,10 @@ class MemoryStore:
         self._rows[self._count : self._count + len(rows)] = rows
         self._count += len(rows)
 
-    def items(self, *, one_channel: bool = False) -> Items:
-        """Return all rows, or only their first channel."""
+    def publish(self, loaded: LoadedItems, *, one_channel: bool = False) -> LoadedItems:
+        """Return what was found with all rows for its items, or only their first channel."""
         rows = self._rows[: self._count]
-        return np.ascontiguousarray(rows[..., :1]) if one_channel else rows
-
-    def publish(self, loaded: LoadedItems) -> LoadedItems:
-        """Return what was gathered; there is nothing to write."""
-        return loaded
+        return replace(loaded, items=np.ascontiguousarray(rows[..., :1]) if one_channel else rows)
 
 
 class PackStore:
@@ -87,19 +84,18 @@ class PackStore:
         """Add rows (k, ...)."""
         self._writer.append(rows)
 
-    def items(self, *, one_channel: bool = False) -> Items:
-        """Close the file and map it, or only its first channel."""
+    def publish(self, loaded: LoadedItems, *, one_channel: bool = False) -> LoadedItems:
+        """Write what was found beside the items, name the folder, and return both, mapped.
+
+        Nothing is mapped before: Windows does not rename a folder with a mapped file.
+        """
         self._writer.finish()
         path = self._temporary / "items.npy"
         if one_channel:
             _keep_first_channel(path)
-        return _mapped(path)
-
-    def publish(self, loaded: LoadedItems) -> LoadedItems:
-        """Write the description beside the items and give the folder its name."""
         if loaded.labels is not None:
             np.save(self._temporary / "labels.npy", loaded.labels)
-        _write_description(self._temporary / "pack.json", loaded)
+        _write_description(self._temporary / "pack.json", loaded, _mapped(path).shape)
         for path in (*self._temporary.iterdir(), self._temporary):
             flush_to_disk(path)
         self._take_name()
@@ -119,7 +115,7 @@ class PackStore:
         """Rename the temporary folder, unless another run has just finished the same pack."""
         for _ in range(3):
             try:
-                self._temporary.rename(self._folder)
+                rename(self._temporary, self._folder)
                 return
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
@@ -191,13 +187,7 @@ def open_pack(folder: Path) -> LoadedItems | None:
 
 def available_memory() -> int:
     """Return the bytes of memory that could be used without swapping."""
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        pass
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(psutil.virtual_memory().available)
 
 
 def _keep_first_channel(path: Path) -> None:
@@ -207,7 +197,8 @@ def _keep_first_channel(path: Path) -> None:
     for start in range(0, len(wide), CHUNK):
         writer.append(wide[start : start + CHUNK, ..., :1])
     writer.finish()
-    narrow.replace(path)
+    del wide  # Windows renames nothing over a file that is mapped
+    rename(narrow, path)
 
 
 def _mapped(path: Path) -> Items:
@@ -215,10 +206,10 @@ def _mapped(path: Path) -> Items:
     return items
 
 
-def _write_description(path: Path, loaded: LoadedItems) -> None:
+def _write_description(path: Path, loaded: LoadedItems, shape: Shape) -> None:
     description = {
         "format": FORMAT,
-        "shape": loaded.items.shape,
+        "shape": shape,
         "labelled": loaded.labels is not None,
         "classes": loaded.classes,
         "skipped": [asdict(file) for file in loaded.skipped],
@@ -226,4 +217,4 @@ def _write_description(path: Path, loaded: LoadedItems) -> None:
         "rate": loaded.rate,
         "test_from": loaded.test_from,
     }
-    path.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(path, description)

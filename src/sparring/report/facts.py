@@ -5,7 +5,6 @@ Not inside: wording of either (`page`, `card`), measurements over time (`curves`
 """
 
 import json
-import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from sparring.report.media import (
     read_players,
     read_texts,
 )
-from sparring.report.words import count, counted, duration, moment, number
+from sparring.report.words import command_line, count, counted, duration, moment, number
 from sparring.runs.folder import Json, RunFolder, read_json
 
 Pairs = list[tuple[str, str]]
@@ -313,7 +312,7 @@ def origin_lines(facts: Facts) -> Pairs:
     fingerprint = facts.data.get("fingerprint") or table(run.get("data")).get("fingerprint")
     versions = ", ".join(f"{k} {v}" for k, v in table(run.get("versions")).items())
     lines = (
-        ("Command", shlex.join(map(str, rows(run.get("command"))))),
+        ("Command", command_line([str(word) for word in rows(run.get("command"))])),
         ("Seed", run.get("seed")),
         ("Data fingerprint", fingerprint),
         ("Versions", versions),
@@ -422,7 +421,7 @@ def _interval(estimate: Json) -> str:
 
 def uses(facts: Facts) -> list[Use]:
     """Return how to go on with a run."""
-    run = shlex.quote(facts.address)
+    run = command_line([facts.address])
     address = json.dumps(facts.address, ensure_ascii=False)
     snippet = f"import sparring\n\n{facts.noun}s = sparring.load({address}).sample(64)"
     return [

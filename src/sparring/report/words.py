@@ -1,10 +1,14 @@
-"""Numbers, times and counts as people read them.
+"""Numbers, times, counts and commands as people read them.
 
-Inside: pure functions from a number to a short text, and `number`, which accepts nothing else.
+Inside: pure functions from values to a short text, and `number`, which accepts nothing else.
 Not inside: escaping, which belongs to the file format (`charts`, `card`, the page's template).
 """
 
 import math
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +23,11 @@ def number(value: Any) -> float | None:
         return float(value) if math.isfinite(value) else None
     except OverflowError:  # an integer beyond any float
         return None
+
+
+def command_line(words: Sequence[str]) -> str:
+    """Return words as one types them, quoted as this system's shell wants it."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def short(value: float) -> str:

@@ -1,16 +1,21 @@
 """The machine: devices, threads, memory, and how fast it trains; found out once and recorded."""
 
 import os
+import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import psutil
 import torch
 
 from sparring.errors import SparringError
 
 PROBE_SECONDS = 0.4
 LONG_STEP_SECONDS = 10.0  # beside it, what a first step takes to warm up is nothing
+# As torch words it: CUDA and MPS; the CPU on Linux and macOS; the CPU on Windows.
+OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory")
 MIN_SPEEDUP = 1.4  # that more threads must bring: beside other work they lose more than that
 
 
@@ -29,11 +34,22 @@ def memory_guard() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
+        if isinstance(error, RuntimeError) and not OUT_OF_MEMORY.search(str(error)):
             raise
         raise SparringError(
             "the networks do not fit into memory; use a smaller --size, --batch or --resolution"
         ) from None
+
+
+def peak_memory() -> int | None:
+    """Return the most bytes that this process has had at once; None where nobody knows."""
+    try:
+        import resource
+    except ImportError:
+        peak = getattr(psutil.Process().memory_info(), "peak_wset", None)  # Windows
+        return None if peak is None else int(peak)
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def cores() -> int:

@@ -23,6 +23,7 @@ FORMAT = 1
 # networks are built of a recipe. A change that would give a run other data or numbers is a new
 # number here, and a run keeps the rules it was made under. Runs of 0.1 record none: theirs are 1.
 RULES = 1
+RENAMING_PAUSES = (0.01, 0.05, 0.2)  # seconds
 RUN_KEYS = {
     "status": str,
     "reason": str,
@@ -100,7 +101,7 @@ class EventLog:
         whole = {"event": event, "time": round(time.time(), 3), **fields}
         line = json.dumps(_plain(whole), allow_nan=False)
         try:
-            with self.path.open("a", encoding="utf-8") as file:
+            with self.path.open("a", encoding="utf-8", newline="\n") as file:
                 file.write(line + "\n")
         except OSError as error:
             self.failure = error
@@ -239,15 +240,35 @@ def written_atomically(path: Path) -> Iterator[Path]:
         yield beside
         flush_to_disk(beside)
         beside.chmod(0o644)
-        beside.replace(path)
+        rename(beside, path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
 
 
+def rename(path: Path, target: Path) -> None:
+    """Rename a file over another, or a folder to a free name.
+
+    Windows refuses while somebody has one of the files open: wait a little for that to end.
+    """
+    move = path.rename if path.is_dir() else path.replace
+    for pause in RENAMING_PAUSES:
+        try:
+            move(target)
+            return
+        except PermissionError:
+            time.sleep(pause)
+    move(target)
+
+
 def flush_to_disk(path: Path) -> None:
     """Have the system write out a file, or a folder's names, before going on."""
-    handle = os.open(path, os.O_RDONLY)
+    try:  # Windows flushes only what may be written
+        handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    except PermissionError:
+        if path.is_dir():  # Windows opens no folder: names are in its journal
+            return
+        raise
     try:
         os.fsync(handle)
     finally:

@@ -4,8 +4,6 @@ Everything that is decided, is decided here and written down before the first st
 comes out with nothing left open, so that a resume or a rerun decides nothing again.
 """
 
-import resource
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -174,7 +172,7 @@ def _rows(data: Dataset, recipe: Recipe, speed: float) -> PlanRows:
             "budget",
             f"{recipe.images:,} {items}, about {duration(seconds)} at {_rate(speed)} {items}/s",
         ),
-        ("machine", f"{recipe.device}, {_arithmetic(recipe)}, about {_memory()}"),
+        ("machine", f"{recipe.device}, {_arithmetic(recipe)}{_memory()}"),
     )
 
 
@@ -242,7 +240,6 @@ def _arithmetic(recipe: Recipe) -> str:
 
 
 def _memory() -> str:
-    """Return the peak memory of this process, the probe's steps included."""
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kB on Linux
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return f"{peak / 2**20:,.0f} MB of memory"
+    """Say the peak memory of this process, the probe's steps included, where it can be had."""
+    peak = device.peak_memory()
+    return f", about {peak / 2**20:,.0f} MB of memory" if peak else ""

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from fcntl import LOCK_EX, LOCK_NB, flock
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
@@ -20,6 +19,7 @@ from types import FrameType
 
 import numpy as np
 import torch
+from filelock import FileLock, SoftFileLock, Timeout
 
 from sparring.build import build_game, build_objective, build_state, with_representation
 from sparring.data.dataset import Dataset
@@ -48,6 +48,8 @@ from sparring.training.profile import marked, profile_step
 from sparring.training.reporter import ProgressReporter
 from sparring.training.state import State
 from sparring.training.step import train_step
+
+LOCK_SECONDS = 0.2  # to wait for a run that another process writes
 
 
 def start(
@@ -228,15 +230,21 @@ def interruptions() -> Iterator[list[str]]:
 
 @contextmanager
 def _locked(folder: RunFolder) -> Iterator[None]:
-    """Hold the run against a second writer; a killed writer's lock is free again."""
-    with (folder.path / ".lock").open("w") as file:
-        try:
-            flock(file, LOCK_EX | LOCK_NB)
-        except OSError:
-            raise SparringError(
-                f"run '{folder.name}' is being trained by another process"
-            ) from None
+    """Hold the run against a second writer; a killed writer's lock is free again.
+
+    The system frees it. Where there are no such locks, a file names the writer instead, and may
+    not be the empty one that a system with locks leaves behind.
+    """
+    file = ".lock" if FileLock is not SoftFileLock else ".writer"
+    lock = FileLock(folder.path / file)
+    try:
+        lock.acquire(timeout=LOCK_SECONDS, poll_interval=LOCK_SECONDS / 4)
+    except Timeout:
+        raise SparringError(f"run '{folder.name}' is being trained by another process") from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _write_beginning(folder: RunFolder, plan: Plan, command: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -19,7 +20,7 @@ from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
 
 from sparring.errors import SparringError
-from sparring.runs.folder import flush_to_disk
+from sparring.runs.folder import flush_to_disk, rename
 from sparring.training.state import (
     Counters,
     State,
@@ -56,8 +57,8 @@ def save(state: State, folder: Path, keep: int = 3, spare: str = "") -> Path:
         if target.exists():  # kept under a name that still counts until the new one is there
             replaced = target.with_name(target.name + REPLACED)
             shutil.rmtree(replaced, ignore_errors=True)
-            target.rename(replaced)
-        temporary.rename(target)
+            rename(target, replaced)
+        rename(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -66,10 +67,11 @@ def save(state: State, folder: Path, keep: int = 3, spare: str = "") -> Path:
     stored = _stored(folder)
     now = stored.index(target)
     old = [path for path in stored[: max(now + 1 - keep, 0)] if path.name != spare]
-    for other in old + stored[now + 1 :]:
-        shutil.rmtree(other)
-    for replaced in folder.glob(f"*{REPLACED}"):
-        shutil.rmtree(replaced)
+    for beyond in stored[now + 1 :]:
+        shutil.rmtree(beyond)
+    for path in {*old, *folder.glob(f"*{REPLACED}")}:
+        with suppress(PermissionError):  # Windows, while one is being read: the next save will
+            shutil.rmtree(path)
     return target
 
 
@@ -190,7 +192,7 @@ def _marked(folder: Path) -> str:
 def _point(pointer: Path, name: str) -> None:
     temporary = pointer.with_name(f".{pointer.name}")
     _write(temporary, f"{name}\n".encode())
-    temporary.replace(pointer)
+    rename(temporary, pointer)
 
 
 def _stored(folder: Path) -> list[Path]:

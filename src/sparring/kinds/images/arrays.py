@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from sparring.data import labels as label_names
 from sparring.data.folders import MIN_ITEMS
-from sparring.data.pack import CHUNK, LoadedItems, Progress, open_pack, open_store, pack_folder
+from sparring.data.pack import (
+    CHUNK,
+    STORED,
+    LoadedItems,
+    Progress,
+    open_pack,
+    open_store,
+    pack_folder,
+)
 from sparring.errors import SparringError
 from sparring.kinds.images.options import ImageOptions, decisive
 from sparring.kinds.images.picture import adapt
@@ -74,9 +82,8 @@ def load_arrays(
         if transparent and not target.alpha:
             notes.append(f"{transparent} of {count} images: transparency laid on white")
         notes = [note for note in (layout, scale and scale.note, *notes, label_note) if note]
-        pixels = store.items(one_channel=not colour)
-        loaded = LoadedItems(pixels, labels, classes, (), tuple(notes), test_from=source.test_from)
-        return store.publish(loaded)
+        loaded = LoadedItems(STORED, labels, classes, (), tuple(notes), test_from=source.test_from)
+        return store.publish(loaded, one_channel=not colour)
 
 
 def _identity(source: ImageArrays) -> list[Any]:

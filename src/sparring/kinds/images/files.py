@@ -19,7 +19,15 @@ from sparring.data.folders import (
     sorted_by_path,
 )
 from sparring.data.listing import Listing, list_files
-from sparring.data.pack import LoadedItems, Progress, Skipped, open_pack, open_store, pack_folder
+from sparring.data.pack import (
+    STORED,
+    LoadedItems,
+    Progress,
+    Skipped,
+    open_pack,
+    open_store,
+    pack_folder,
+)
 from sparring.kinds.images.arrays import is_grey
 from sparring.kinds.images.options import SUFFIXES, ImageOptions, decisive
 from sparring.kinds.images.picture import (
@@ -86,9 +94,11 @@ def load_files(path: Path, options: ImageOptions, cache: Path, progress: Progres
             labels, classes, label_notes = file_labels(summary.names, table, options)
             notes += summary.notes(target) + label_notes + note_other_files(listing, "images")
             one_channel = options.channels == "auto" and not summary.colour
-            pixels = store.items(one_channel=one_channel and target.channels == 3)
             skipped = sorted_by_path(listing.skipped)
-            return store.publish(LoadedItems(pixels, labels, classes, skipped, tuple(notes)))
+            return store.publish(
+                LoadedItems(STORED, labels, classes, skipped, tuple(notes)),
+                one_channel=one_channel and target.channels == 3,
+            )
 
 
 def _require_images(path: Path, count: int, listing: Listing) -> None:

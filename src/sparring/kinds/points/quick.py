@@ -69,7 +69,7 @@ def discriminator_logits(
     """Return the logits (n,) of points (n, d) that are not yet encoded."""
     x = encode(torch.from_numpy(np.asarray(points, np.float32)), spec)
     logits: Tensor = discriminator(x.to(next(discriminator.parameters()).device))
-    return logits.double().cpu().numpy()
+    return logits.cpu().double().numpy()
 
 
 def _against_density(

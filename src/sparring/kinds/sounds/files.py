@@ -26,6 +26,7 @@ from sparring.data.folders import (
 )
 from sparring.data.listing import Entry, Listing, list_files
 from sparring.data.pack import (
+    STORED,
     LoadedItems,
     MemoryStore,
     PackStore,
@@ -113,9 +114,7 @@ def load_recordings(
             notes += [*label_notes, *note_other_files(listing, "sounds"), *silence_notes]
             skipped = sorted_by_path(listing.skipped)
             rate = cut.preprocessing.rate
-            return store.publish(
-                LoadedItems(store.items(), labels, classes, skipped, tuple(notes), rate)
-            )
+            return store.publish(LoadedItems(STORED, labels, classes, skipped, tuple(notes), rate))
 
 
 def holds_mostly_sounds(path: Path, others: frozenset[str]) -> bool:

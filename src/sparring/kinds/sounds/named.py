@@ -11,6 +11,7 @@ from pathlib import Path
 from sparring.data.pack import Progress
 from sparring.errors import SparringError
 from sparring.kinds.sounds import speech
+from sparring.runs.folder import rename
 
 DRUM_FOLDERS = (
     Path("/usr/share/sonic-pi/samples"),
@@ -55,7 +56,7 @@ def _complete_folder(cache: Path, name: str, fill: Callable[[Path], None]) -> Pa
     try:
         fill(unfinished)
         if not folder.is_dir():  # another run may have been faster
-            unfinished.rename(folder)
+            rename(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return folder
@@ -77,4 +78,7 @@ def _link_drums(folder: Path) -> None:
     for name, path in recordings.items():
         link = folder / DRUMS[name.split("_")[0]] / name
         link.parent.mkdir(exist_ok=True)
-        link.symlink_to(path)
+        try:
+            link.symlink_to(path)
+        except OSError:  # Windows asks for a privilege
+            shutil.copyfile(path, link)

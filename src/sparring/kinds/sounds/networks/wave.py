@@ -81,7 +81,7 @@ class WaveDiscriminator(nn.Module):
 
 def _seed_of(x: Tensor) -> int:
     """Return a seed that hardly any other batch has; one that is not finite has one too."""
-    total = float(x.detach().double().abs().sum())
+    total = float(x.detach().cpu().double().abs().sum())
     return int(total * 2**30) % 2**63 if total < 2**30 else 0
 
 
