@@ -23,6 +23,7 @@ check: $(READY)  ## format, lint, strict types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy -p sparring_series
 
 format: $(READY)
 	$(BIN)/ruff format .

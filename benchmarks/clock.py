@@ -5,13 +5,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from sparring.build import build_game, build_state, with_depths, with_representation
-from sparring.data.dataset import Dataset, no_progress
-from sparring.kinds.texts.likelihood import warm_start
+from sparring.build import (
+    begin_phase,
+    build_game,
+    build_state,
+    with_depths,
+    with_representation,
+)
+from sparring.data.dataset import Dataset
 from sparring.recipes.named import preset
 from sparring.recipes.recipe import Recipe, resolve
 from sparring.recipes.sections import Options
 from sparring.runs.plan import batches, images_per_round
+from sparring.training.phase import prepare
 from sparring.training.state import State
 from sparring.training.step import train_step
 
@@ -45,7 +51,8 @@ def trained(
     state, fetch, count = found.state, batches(data, recipe), images_per_round(recipe)
     game = build_game(replace(recipe, images=GUESS), data.spec)
     plans, began = 1, time.process_time()
-    warm_start(state, data, recipe.generator.warm_start, no_progress)
+    if phase := begin_phase(recipe, data, state):
+        prepare(state, phase, tick_samples=phase.samples)
     while (spent := time.process_time() - began) < seconds:
         train_step(state, game, fetch(state.samples_seen, count))
         if spent > plans * seconds / PLANS:

@@ -20,9 +20,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from filelock import FileLock, Timeout
 
 ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):  # called by its path, from anywhere
@@ -108,12 +109,15 @@ def _compare_in(asked: argparse.Namespace, names: Sequence[str]) -> None:
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """Hold a folder against another comparison."""
-    with (folder / ".lock").open("w") as file:
-        try:
-            flock(file, LOCK_EX | LOCK_NB)
-        except OSError:
-            raise SystemExit(f"another comparison is at work in '{folder}'") from None
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise SystemExit(f"another comparison is at work in '{folder}'") from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _prepare(folder: Path, before: Path) -> None:

@@ -82,12 +82,14 @@ FAULTS: tuple[Fault, ...] = (
         "return self.weight(images) if",
         "test_penalties.py",
     ),
-    fault(
+    Fault(
         "step",
         "a recovery does not lower the rates",
-        "0.5**state.attempt",
-        "1.0**state.attempt",
-        "test_step.py",
+        (
+            ("0.5**state.attempt", "1.0**state.attempt"),
+            ("0.5**self.attempt", "1.0**self.attempt"),
+        ),
+        ("test_step.py",),
     ),
     fault(
         "step",
@@ -102,6 +104,41 @@ FAULTS: tuple[Fault, ...] = (
         "1 - 0.5 ** (images / halflife)",
         "1 - 0.25 ** (images / halflife)",
         "test_step.py",
+    ),
+    fault(
+        "phase",
+        "what it remembers is not kept",
+        "**_of_preparing(state),",
+        "",
+        "test_phase.py",
+    ),
+    fault(
+        "phase",
+        "the game does not start from its best",
+        'copy_exactly(state.generator.state_dict(), state.ema.state_dict(), "average")',
+        "pass",
+        "test_phase.py",
+    ),
+    fault(
+        "phase",
+        "its seconds do not count",
+        'if e["event"] in ("preparation", "tick")',
+        'if e["event"] in ("tick",)',
+        "test_likelihood.py",
+    ),
+    fault(
+        "phase",
+        "the game is given its time once more",
+        "first.amount - before / TRAINING_SHARE",
+        "first.amount",
+        "test_plan.py",
+    ),
+    fault(
+        "likelihood",
+        "the model on the card is kept whatever time it had",
+        "if kept.metadata() == basis:",
+        "if kept.metadata():",
+        "test_likelihood.py",
     ),
     fault(
         "loop",
@@ -427,20 +464,24 @@ FAULTS: tuple[Fault, ...] = (
         "test_train.py",
         "budget",
     ),
-    fault(
+    Fault(
         "session",
         "two processes may train one run",
-        "flock(file, LOCK_EX | LOCK_NB)",
-        "flock(file, LOCK_NB | 1)",
-        "test_resume.py",
+        (
+            ("flock(file, LOCK_EX | LOCK_NB)", "flock(file, LOCK_NB | 1)"),
+            ("FileLock(folder.path / file)", 'FileLock(folder.path / f"{file}{os.getpid()}")'),
+        ),
+        ("test_resume.py",),
         "second_process",
     ),
-    fault(
+    Fault(
         "session",
         "other data pass for a run's own",
-        'if data.fingerprint == about["data"]["fingerprint"]:',
-        "if True:",
-        "test_resume.py",
+        (
+            ('if data.fingerprint == about["data"]["fingerprint"]:', "if True:"),
+            ("if changed := folder.changed(data.fingerprint):", 'if changed := "":'),
+        ),
+        ("test_resume.py",),
         "changed_data",
     ),
     fault(

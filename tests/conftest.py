@@ -21,6 +21,7 @@ from sparring.training.state import State, new_state, take_snapshot
 from sparring.training.step import Batch
 
 torch.set_num_threads(1)
+collect_ignore = ["end_to_end"] if os.name == "nt" else []  # of forks and pseudo-terminals
 
 LATENT = 5
 CLASSES = ("a", "b", "c")

@@ -49,6 +49,7 @@ ORDER = (
     (("export",), "a generator as one file; reads its networks and spec"),
     (("api",), "what Python users call"),
     (("cli",), "what shell users call"),
+    (("testing",), "what must hold of every kind at every entry point, as tests"),
     (("__main__",), "`python -m sparring`"),
     (("__init__",), "the public names, taken from anywhere, imported by none"),
 )
@@ -215,7 +216,7 @@ WORDS = SUFFIXES.union(  # but "images", which also counts the samples of any ki
 ALLOWED = {  # (module, word) -> why it is not about a kind of data
     ("__init__", "kinds.points.densities"): "a public name of 0.1",
     ("recipes.sections", "convolutional"): "the default of a recipe that names no network",
-    ("data.labels", ".csv"): "labels.csv, beside files of any kind",
+    ("data.options", ".csv"): "labels.csv, beside files of any kind",
 }
 
 
@@ -386,6 +387,17 @@ def test_gradients_are_taken_and_optimisers_step_where_they_should() -> None:
             if owner and method in MAY and (method != "grad" or owner[0].endswith("autograd")):
                 found[method].add(module)
     assert found == MAY
+
+
+# ---- nothing that only Unix has
+
+ONLY_UNIX = {"fcntl", "pwd", "grp", "resource", "termios", "tty", "pty", "syslog", "posix"}
+GUARDED = {("runs.device", "resource")}
+
+
+def test_no_module_imports_what_only_unix_has() -> None:
+    found = {(module, name) for module in MODULES for name in foreign(nodes(module)) & ONLY_UNIX}
+    assert found == GUARDED
 
 
 # ---- nothing pickled, nothing executed

@@ -3,11 +3,11 @@
 import secrets
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
@@ -15,9 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sparring import kinds
-from sparring.build import build_game, build_generator, build_state, place, with_representation
+from sparring.build import build_generator, place
 from sparring.data.dataset import Dataset
 from sparring.data.output import write_file
+from sparring.data.sources import with_absolute_paths
 from sparring.errors import SparringError
 from sparring.export import to_onnx, to_safetensors
 from sparring.kinds import Source, open_data
@@ -26,12 +27,11 @@ from sparring.recipes.sections import Options, merge
 from sparring.runs import runner
 from sparring.runs.folder import Json, RunFolder, find, read_json
 from sparring.runs.logger import write_report
-from sparring.runs.plan import Plan, batches, data_rows, make_plan
-from sparring.sampling import SampleRequest, class_labels
+from sparring.runs.plan import Plan, data_rows, make_plan
+from sparring.sampling import SampleRequest, class_labels, on_threads
 from sparring.spec import Spec
 from sparring.training import checkpoint as checkpoints
 from sparring.training.loop import Progress
-from sparring.training.loop import train as play
 from sparring.training.reporter import PlanRows, ProgressReporter
 from sparring.training.state import copy_exactly
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sparring.evaluation.compare import Comparisons
 
 RUNS = Path("runs")
+LENGTH = ("budget", "images")  # of training, as a recipe says it
 
 
 class NullReporter:
@@ -55,6 +56,7 @@ class NullReporter:
 Silent = NullReporter  # its name up to version 0.1
 
 
+@on_threads()
 def plan(
     data: Source,
     options: Options,
@@ -68,9 +70,9 @@ def plan(
     base = read_recipe(Path(recipe)) if recipe else {}
     if start_from:
         base = merge(_without_length(read_recipe(load(start_from, root).folder.recipe)), base)
-    if "budget" in options and "images" not in options:
-        base = {**base, "images": 0}  # a recipe's resolved images must not outlive its budget
-    return make_plan(data, merge(base, options), root, audience or NullReporter())
+    asked = _with_one_length(base, options)
+    weights_from = find(start_from, root).name if start_from else ""
+    return make_plan(data, asked, root, audience or NullReporter(), weights_from)
 
 
 def train(
@@ -87,8 +89,9 @@ def train(
     """Train on a folder, file, named set or array, in a new run folder.
 
     Args:
-        data: a folder, zip, .npy, .npz or idx file, a named set, an array of images, (n, height,
-            width) or (n, height, width, channels), or of vectors, (n, d).
+        data: a folder or file, a named set, an array or tensor of images, (n, height, width[,
+            channels]), or vectors, (n, d), a data frame, or a list of texts, of images of one
+            shape, or of waves with `data.rate`, their samples a second.
         recipe: a TOML recipe that the options are laid over.
         root: the folder of runs.
         run_name: of the folder, after its number; from the data's name unless given.
@@ -115,6 +118,7 @@ def train(
     )
 
 
+@on_threads()
 def start(
     resolved: Plan,
     *,
@@ -125,6 +129,7 @@ def start(
     audience: ProgressReporter | None = None,
 ) -> "Run":
     """Carry out a plan in a new run folder."""
+    torch.set_num_threads(resolved.recipe.threads)
     name, audience = run_name or resolved.name, audience or NullReporter()
     weights = find(start_from, root) if start_from else None
     return Run(runner.start(resolved, root, name, sys.argv, audience, weights, profile=profile))
@@ -143,7 +148,8 @@ def describe(
 ) -> Description:
     """Return what is in a source of data, what is skipped, and why; see `sparring data`."""
     progress = (audience or NullReporter()).reading
-    data = open_data(source, resolve({"data": options}).data, cache=root, progress=progress)
+    reading = with_absolute_paths(resolve({"data": options}).data)
+    data = open_data(source, reading, cache=root, progress=progress)
     return Description(data_rows(data), runner.data_json(data))
 
 
@@ -178,9 +184,11 @@ def load(run: str | Path = "latest", root: str | Path = RUNS) -> "Run":
     """Return the run that a folder, a number or `latest` names.
 
     Raises:
-        SparringError: there is none, or its kind of data is that of a plug-in that is not here.
+        SparringError: there is none, a newer version has made it, or its kind of data is that of a
+            plug-in that is not here.
     """
     folder = find(run, Path(root))
+    folder.refuse_newer()
     _refuse_missing_kind(folder)
     return Run(folder)
 
@@ -207,11 +215,7 @@ class Run:
     @property
     def spec(self) -> Spec:
         """What one sample is."""
-        about = read_json(self.folder.data)
-        try:
-            return kinds.read_spec(about)
-        except SparringError as error:
-            raise SparringError(f"'{self.folder.data}' is damaged: {error}") from None
+        return runner.recorded_spec(self.folder)
 
     @property
     def status(self) -> str:
@@ -228,7 +232,6 @@ class Run:
             warn: told when a damaged one gives way to another.
         """
         recipe, spec = self.recipe, self.spec
-        torch.set_num_threads(recipe.threads)  # other numbers of threads, other last bits
         with torch.random.fork_rng(devices=[]):
             generator = build_generator(recipe, spec)
         path = checkpoints.named(self.folder.checkpoints, checkpoint, warn)
@@ -266,13 +269,14 @@ class Run:
         kind = kinds.kind_of(spec)
         own = kinds.own_requests(kind, requests)
         request = SampleRequest(n, seed, label, truncation, between, own)
-        items = kind.output.sample(
-            self.generator(checkpoint, audience.say),
-            spec,
-            request,
-            data=lambda: self.dataset(audience),
-            progress=audience.reading,
-        )
+        with on_threads(self.recipe.threads):
+            items = kind.output.sample(
+                self.generator(checkpoint, audience.say),
+                spec,
+                request,
+                data=lambda: self.dataset(audience),
+                progress=audience.reading,
+            )
         return kinds.to_user_type(items, spec)
 
     def labels(
@@ -326,7 +330,8 @@ class Run:
         """Measure samples against data that was never trained on; write it into the run.
 
         Args:
-            data: other data of the same shape to judge by; the run's own held-out part otherwise.
+            data: other data to judge by, read as the run reads its own: brought to the same size,
+                columns and classes found by name; the run's held-out part otherwise.
             n: samples to draw; beyond 10,000 only the Fréchet distance has more of them.
             extractor: of features: a name of `features.NAMES`, or an .onnx or .safetensors file.
             seconds: for drawing samples and their features; 0 for no limit.
@@ -345,35 +350,33 @@ class Run:
         own_judging = kinds.own_judging(kinds.kind_of(self.spec), judging)
         path = checkpoints.named(self.folder.checkpoints, checkpoint, audience.say)
         own = self.dataset(audience)
-        evaluation = assess(
-            self.folder,
-            self.generator(path.name),
-            path.name,
-            own,
-            None if data is None else self._data(data, audience),
-            choose(extractor, own, cache=self.path.parent / "cache", progress=audience.reading),
-            EvaluationOptions(n, seconds, own_judging),
-            audience,
-        )
+        with on_threads(self.recipe.threads):
+            evaluation = assess(
+                self.folder,
+                self.generator(path.name),
+                path.name,
+                own,
+                None if data is None else self._open(data, audience),
+                choose(extractor, own, cache=self.path.parent / "cache", progress=audience.reading),
+                EvaluationOptions(n, seconds, own_judging),
+                audience,
+            )
         write_report(self.folder)
         return evaluation
 
     def dataset(self, audience: ProgressReporter | None = None) -> Dataset:
-        """Open the data that the run was trained on, with its split."""
-        source = self.folder.read_run()["data"]["source"]
-        return self._data(source, audience or NullReporter())
-
-    def _data(self, source: Source, audience: ProgressReporter) -> Dataset:
-        """Open data and refuse it unless it has the shape of what this run makes."""
-        cache = self.path.parent
-        opened = open_data(source, self.recipe.data, cache=cache, progress=audience.reading)
-        data = with_representation(opened, self.recipe)
-        if data.spec.shape != self.spec.shape:
-            raise SparringError(
-                f"'{data.name}' is {kinds.describe(data.spec)}, '{self.folder.name}' makes "
-                f"{kinds.describe(self.spec)}; expected the same shape"
-            )
+        """Open the data that the run was trained on, with its split; say if they have changed."""
+        audience = audience or NullReporter()
+        data = runner.reopen_data(self.folder, self.recipe, audience)
+        if changed := self.folder.changed(data.fingerprint):
+            audience.say(changed)
         return data
+
+    def _open(self, source: Source, audience: ProgressReporter) -> Dataset:
+        """Open other data as the run reads its own; labels are used if there are any."""
+        spec, cache = self.spec, self.path.parent
+        options = replace(self.recipe.data, labels="auto" if spec.classes else "none")
+        return open_data(source, options, spec=spec, cache=cache, progress=audience.reading)
 
     def export(self, to: str = "onnx", out: str | Path | None = None) -> Path:
         """Write the averaged generator as one file, `onnx` or `safetensors`; return its path."""
@@ -388,16 +391,25 @@ class Run:
         write_file(path, content)
         return path
 
+    @on_threads()
     def resume(
         self,
         *,
         budget: str = "",
         changed_data: bool = False,
+        device: str = "",
         audience: ProgressReporter | None = None,
     ) -> Self:
-        """Go on from the last checkpoint; `budget="+5m"` extends a finished run."""
+        """Go on from the last checkpoint; `budget="+5m"` extends a finished run.
+
+        On the device it was trained on, unless another is given.
+        """
         runner.resume(
-            self.folder, audience or NullReporter(), budget=budget, changed_data=changed_data
+            self.folder,
+            audience or NullReporter(),
+            budget=budget,
+            changed_data=changed_data,
+            device=device,
         )
         return self
 
@@ -405,7 +417,7 @@ class Run:
 class GAN(BaseEstimator):  # type: ignore[misc]
     """A GAN on an array of images, vectors or waves, a data frame or texts, as scikit-learn would.
 
-    It writes no files.
+    It leaves no files: items beyond memory lie in a temporary folder while it learns.
 
     Args:
         size, budget, objective, preset: as in `sparring train`; `None` leaves it to the preset.
@@ -433,30 +445,19 @@ class GAN(BaseEstimator):  # type: ignore[misc]
         self.options = options
         self.random_state = random_state
 
+    @on_threads()
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:  # noqa: N803
         """Train on vectors (n, d), images (n, height, width[, channels]), a data frame or texts.
 
-        Waves (n, samples) are sounds with the options `data.kind` audio and `data.rate`.
+        Waves, (n, samples) or a list of them, are sounds with the option `data.rate`. Whatever
+        else `train` takes is taken too.
         """
-        items = _as_source(X)
-        if isinstance(items, np.ndarray) and items.ndim not in (2, 3, 4):
-            raise SparringError(
-                f"X has shape {items.shape}; expected vectors, (n, d), or images, (n, height, "
-                "width[, channels])"
-            )
         self.seed_ = secrets.randbits(32) if self.random_state is None else self.random_state
-        resolved = make_plan(items, self._options(), RUNS, NullReporter())
-        recipe, spec = resolved.recipe, resolved.data.spec
-        state = build_state(recipe, spec)
-        play(
-            state,
-            build_game(recipe, spec),
-            batches(resolved.data, recipe),
-            batch=recipe.batch,
-            until_images=recipe.images,
-            tick_images=runner.tick_images(recipe),
-        )
-        self.recipe_, self.spec_, self.generator_ = recipe, spec, state.ema
+        with TemporaryDirectory(prefix="sparring-", ignore_cleanup_errors=True) as folder:
+            resolved = make_plan(X, self._options(), Path(folder), NullReporter())
+            state = runner.trained_state(resolved)
+        self.recipe_, self.spec_ = resolved.recipe, resolved.data.spec
+        self.generator_ = place(state.ema, "cpu")
         self.n_images_ = self.n_samples_seen_ = state.samples_seen
         return self
 
@@ -472,9 +473,10 @@ class GAN(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         kind = kinds.kind_of(self.spec_)
         request = SampleRequest(n_samples, seed, own=kinds.own_requests(kind, requests))
-        drawn = kind.output.sample(
-            self.generator_, self.spec_, request, data=None, progress=NullReporter().reading
-        )
+        with on_threads(self.recipe_.threads):
+            drawn = kind.output.sample(
+                self.generator_, self.spec_, request, data=None, progress=NullReporter().reading
+            )
         items = kinds.to_user_type(drawn, self.spec_)
         return items.numpy() if isinstance(items, Tensor) else items
 
@@ -503,13 +505,18 @@ def _refuse_missing_kind(folder: RunFolder) -> None:
         )
 
 
-def _as_source(values: Any) -> Any:
-    """Return values as they are where a kind of data takes their type; else as an array."""
-    nested = isinstance(values, list) and not all(isinstance(value, str) for value in values)
-    if nested or isinstance(values, str | Path) or kinds.recognised(values) is kinds.KINDS[-1]:
-        return np.asarray(values)
-    return values
+def _with_one_length(base: Options, options: Options) -> Options:
+    """Lay options over a recipe; its budget and its samples go together, those given replace both.
+
+    Samples that are given by themselves are the budget.
+    """
+    length = [key for key in LENGTH if options.get(key)]
+    kept = {key: value for key, value in base.items() if not length or key not in LENGTH}
+    asked = merge(kept, options)
+    if asked.get("images") and "budget" not in asked:
+        asked["budget"] = f"{asked['images']}-samples"
+    return asked
 
 
 def _without_length(recipe: Options) -> Options:
-    return {key: value for key, value in recipe.items() if key not in ("images", "data")}
+    return {key: value for key, value in recipe.items() if key not in ("images", "data", "device")}

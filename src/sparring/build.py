@@ -27,6 +27,7 @@ from sparring.recipes.sections import (
 from sparring.schedules import ramped
 from sparring.spec import Spec
 from sparring.training.augmentation import Adaptive, Augmentation
+from sparring.training.phase import Phase
 from sparring.training.state import State, new_state
 from sparring.training.step import Game
 
@@ -74,7 +75,7 @@ def build_state(recipe: Recipe, spec: Spec) -> State:
         ):
             if init == "glorot":
                 glorot(network)
-    generator, discriminator = (place(network, recipe.device) for network in networks)
+    generator, discriminator = (place(network, device_of(recipe)) for network in networks)
     if recipe.compile == "on":
         generator.compile()
         discriminator.compile()
@@ -85,6 +86,24 @@ def build_state(recipe: Recipe, spec: Spec) -> State:
         build_optimizer(recipe.optimizer, discriminator),
         recipe.seed,
     )
+
+
+def begin_phase(recipe: Recipe, data: Dataset, state: State) -> Phase | None:
+    """Begin the phase before the game on a fresh state; None where there is nothing to learn."""
+    preparation = kind_of(data.spec).preparation
+    phase = preparation.phase(state, data, recipe.generator) if preparation else None
+    if phase:
+        phase.begin(state)
+    return phase
+
+
+def device_of(recipe: Recipe) -> str:
+    """Return the device to train on: the one named, or of those here the fastest."""
+    if recipe.device != "auto":
+        return recipe.device
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def place(network: nn.Module, device: str) -> nn.Module:
@@ -162,7 +181,7 @@ def autocast_type(recipe: Recipe) -> torch.dtype | None:
     """
     match recipe.precision:
         case "auto":
-            large_on_gpu = recipe.size in ("base", "large") and recipe.device.startswith("cuda")
+            large_on_gpu = recipe.size in ("base", "large") and device_of(recipe).startswith("cuda")
             tolerant = not set(FINITE_DIFFERENCES) & set(penalties_in_use(recipe))
             return torch.bfloat16 if large_on_gpu and tolerant else None
         case "bfloat16":

@@ -1,7 +1,9 @@
 """The error a user sees: one line that says what came, what was expected and what to do next."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+MAX_LISTED = 5  # names in a line
 
 
 class SparringError(Exception):
@@ -24,3 +26,9 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
     """Return `"; did you mean 'x'?"` for the candidate closest to `name`, or an empty string."""
     close = get_close_matches(name, list(candidates), n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names with commas between them, the first few and how many more there are."""
+    more = len(names) - MAX_LISTED
+    return ", ".join(names[:MAX_LISTED]) + (f" and {more:,} more" if more > 0 else "")

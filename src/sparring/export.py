@@ -25,7 +25,8 @@ def to_onnx(generator: nn.Module, spec: Spec) -> bytes:
     """Return the generator as an ONNX model; its metadata holds the spec as JSON.
 
     Raises:
-        SparringError: the packages of the extra `export` are not installed.
+        SparringError: the packages of the extra `export` are not installed, or the generator's code
+            fixes how many samples it makes at a time.
     """
     for package in ("onnx", "onnxscript"):
         if find_spec(package) is None:
@@ -47,8 +48,21 @@ def to_onnx(generator: nn.Module, spec: Spec) -> bytes:
             verbose=False,
         )
     assert program is not None
+    _refuse_fixed_batch(program)
     program.model.metadata_props["sparring"] = json.dumps(asdict(spec))
     return bytes(program.model_proto.SerializeToString())
+
+
+def _refuse_fixed_batch(program: torch.onnx.ONNXProgram) -> None:
+    """Refuse a graph that takes or makes one number of samples only."""
+    graph = program.model.graph
+    for value in (*graph.inputs, *graph.outputs):
+        batch = value.shape[0] if value.shape else None
+        if isinstance(batch, int):
+            raise SparringError(
+                f"the generator cannot be exported: it would take {batch} samples only; "
+                "in its forward, write latent.shape[0] for len(latent), which fixes the number"
+            )
 
 
 def to_safetensors(generator: nn.Module, spec: Spec) -> bytes:

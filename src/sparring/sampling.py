@@ -1,6 +1,7 @@
 """A trained generator at work: the same sample for the same seed, whatever the batch."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,20 @@ def class_labels(
     raise SparringError(
         f"no class '{str(label)[:80]}'; classes: {', '.join(spec.classes[:20])}{hint}"
     )
+
+
+@contextmanager
+def on_threads(count: int = 0) -> Iterator[None]:
+    """Compute on so many threads, or first on as many as before; leave their number as it was.
+
+    Other numbers of threads add up in another order, and give other last bits.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @torch.inference_mode()

@@ -10,7 +10,10 @@ from commands import QUICK, TINY, CommandLine, events, strictly
 from PIL import Image
 
 import sparring
+from sparring.api import compare
 from sparring.errors import SparringError
+from sparring.runs import device
+from sparring.runs.folder import to_json
 
 KEYS = {
     "kid",
@@ -83,15 +86,18 @@ def test_python_gives_estimates(judged: Path) -> None:
     assert card.fake == 150
 
 
-def test_other_data_may_judge_if_it_has_the_same_shape(judged: Path, cli: CommandLine) -> None:
-    np.save(
-        cli.folder / "noise.npy", np.random.default_rng(0).integers(0, 256, (150, 8, 8), np.uint8)
-    )
-    np.save(cli.folder / "large.npy", np.zeros((150, 9, 9), np.uint8))
+def test_other_data_judges_at_the_size_of_the_run(judged: Path, cli: CommandLine) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (150, 8, 8), np.uint8)
+    np.save(cli.folder / "noise.npy", noise)
+    np.save(cli.folder / "wide.npy", np.kron(noise, np.ones((2, 3), np.uint8)))
+    np.save(cli.folder / "few.npy", noise[:99])
     few = ("-n", "100", "--extractor", "pixel-pca", "--json")
-    ended = cli("evaluate", judged, "noise.npy", *few)
-    assert strictly(ended.out)["part"] == "all", ended.err
-    assert "expected the same shape" in cli("evaluate", judged, "large.npy", *few).complaint
+    for name, told in (("noise.npy", ()), ("wide.npy", ("resized from 16x24 to 8x8",))):
+        ended = cli("evaluate", judged, name, *few)
+        card = strictly(ended.out)
+        assert (card["part"], card["real"]) == ("all", 150), ended.err
+        assert all(any(note.startswith(words) for note in card["notes"]) for words in told)
+    assert "needs at least 100" in cli("evaluate", judged, "few.npy", *few).complaint
 
 
 def test_unknown_extractors_and_checkpoints_are_named(judged: Path, cli: CommandLine) -> None:
@@ -117,6 +123,36 @@ def test_the_longer_of_two_runs_is_found_to_be_better(
     np.save(cli.folder / "noise.npy", noise)
     cli.train("noise.npy", *QUICK)
     assert "on the same data" in cli("compare", "1", "4").complaint
+
+
+def test_seeds_are_gathered_by_recipe_whatever_the_speed_of_their_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = []
+    for seed, budget in enumerate(("320-samples", "320-samples", "640-samples", "10-steps")):
+        speed = 0.09 + 0.01 * seed  # so slow that ticks are planned by the half minute
+        monkeypatch.setattr(device, "speed_with", lambda step, threads, speed=speed: speed)
+        options = {"size": "tiny", "threads": 1, "budget": budget, "seed": seed}
+        runs.append(sparring.train("digits", root=tmp_path, **options))
+    assert len({run.recipe.checkpoint.ticks for run in runs}) == 4
+    names = [run.path.name for run in runs]
+    recipe = runs[0].folder.recipe
+    recipe.write_text(recipe.read_text().replace('"8x8"', '"auto"'))  # as 0.1 left it open
+
+    def gathered() -> list[tuple[str, str]]:
+        found = compare(*names, n=100, extractor="pixel-pca", root=tmp_path)
+        told = "\n".join(found.table())
+        assert ("recipes, over seeds" in told) == bool(found.recipes)
+        assert len(strictly(to_json(found.as_json()))["recipes"]) == len(found.recipes)
+        return [(one.a, one.b) for one in found.recipes]
+
+    assert gathered() == [("+".join(names[:2]), "+".join(names[2:]))]
+    for run in runs[:2]:
+        run.resume(budget="+320-samples")  # as long as the others, by other schedules
+        assert run.recipe.budget == "320-samples +320-samples"
+    assert gathered() == [("+".join(names[:2]), "+".join(names[2:]))]
+    runs[3].resume(budget="+64-samples")
+    assert gathered() == []
 
 
 def test_training_looks_at_the_distance_and_marks_the_best_checkpoint(trained: Path) -> None:

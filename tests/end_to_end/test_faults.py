@@ -404,6 +404,29 @@ def test_a_run_with_a_damaged_file_gives_one_line_or_works_without_it(
         assert final(run) == before
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("sample", "1"),
+        ("resume", "1"),
+        ("evaluate", "1"),
+        ("export", "1"),
+        ("compare", "1", "1"),
+        ("train", "digits", "--from", "1", "--dry-run"),
+    ],
+    ids=lambda command: command[0],
+)
+@pytest.mark.parametrize(("key", "how"), [("format", "written in format"), ("rules", "made under")])
+def test_a_run_of_a_newer_version_is_refused_by_every_command(
+    command: tuple[str, ...], key: str, how: str, run: Path, cli: CommandLine
+) -> None:
+    about = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(about | {key: 7}))
+    complaint = cli(*command).complaint
+    assert f"run '{run.name}' was {how}" in complaint
+    assert "7 by a newer sparring; this one knows up to 1" in complaint
+
+
 def test_listing_runs_survives_a_damaged_one(run: Path, cli: CommandLine) -> None:
     shutil.copytree(run, run.with_name("0002-damaged"))
     (run.with_name("0002-damaged") / "run.json").write_text("{")

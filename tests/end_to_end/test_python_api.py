@@ -3,9 +3,11 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.base import clone
@@ -13,6 +15,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 
 import sparring
+from sparring.data.pack import LoadedItems, PackStore
 
 FEW = {"size": "tiny", "threads": 1, "budget": "640-images", "checkpoint.ticks": 2}
 
@@ -74,6 +77,21 @@ def test_sampling_does_not_disturb_the_global_random_numbers(run: sparring.Run) 
     torch.manual_seed(3)
     run.sample(3)
     assert torch.equal(torch.rand(4), expected)
+
+
+def test_the_programs_number_of_threads_is_left_alone(run: sparring.Run, tmp_path: Path) -> None:
+    assert run.recipe.threads == 1
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        run.sample(1)
+        sparring.GAN(size="tiny", budget="2-steps", options={"threads": 1}).fit(
+            np.eye(20, 2, dtype=np.float32)
+        ).sample(1)
+        sparring.train("digits", size="tiny", budget="2-steps", threads=1, root=tmp_path)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_save_writes_by_suffix(run: sparring.Run, tmp_path: Path) -> None:
@@ -147,6 +165,29 @@ def test_the_estimator_writes_nothing(
     monkeypatch.chdir(tmp_path)
     gan(budget="2-steps").fit(images)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_estimator_leaves_nothing_of_what_does_not_fit_into_memory(
+    images: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    packed: list[Path] = []
+    publish = PackStore.publish
+
+    def noted(store: PackStore, loaded: LoadedItems, **how: Any) -> LoadedItems:
+        packed.append(store._folder)
+        return publish(store, loaded, **how)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    monkeypatch.setattr("sparring.data.pack.available_memory", lambda: 0)
+    monkeypatch.setattr(PackStore, "publish", noted)
+    samples = gan(budget="2-steps").fit(images).sample(3)
+    assert samples.shape == (3, 8, 8, 1)
+    assert [path.is_relative_to(temporary) for path in packed] == [True]
+    assert [*tmp_path.iterdir()] == [temporary]
+    assert [*temporary.glob("sparring-*")] == []
 
 
 def test_the_same_random_state_gives_the_same_fit(images: NDArray[np.uint8]) -> None:

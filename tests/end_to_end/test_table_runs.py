@@ -1,6 +1,7 @@
 """Tables: the real commands, from a CSV file to rows like its own."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from commands import TINY, CommandLine, final, strictly
+from palmerpenguins import load_penguins
 from PIL import Image
 from sklearn.base import clone
 
@@ -101,6 +103,46 @@ def test_an_evaluation_has_the_card_of_a_table(penguins: Path, cli: CommandLine)
     for name in ("report.html", "README.md"):
         assert "that proves no privacy" in (penguins / name).read_text()
     assert "How strongly each two columns hang together" in (penguins / "report.html").read_text()
+
+
+def test_other_rows_judge_in_the_code_of_the_run(penguins: Path, cli: CommandLine) -> None:
+    birds = load_penguins()
+    birds.to_csv(cli.folder / "same.csv", index=False)
+    birds.assign(**(birds.filter(regex="_(mm|g)$") + 1e5)).to_csv(cli.folder / "huge.csv")
+    birds.replace({"species": {"Gentoo": "Emperor"}}).to_csv(cli.folder / "new.csv")
+    distances = {}
+    for name in ("same", "huge"):
+        ended = cli("evaluate", penguins, f"{name}.csv", "-n", "200", "--json", prelude=FEW_TREES)
+        card = strictly(ended.out)
+        lines = {line["key"]: line["estimate"] for line in card["lines"]}
+        distances[name] = lines["kid"]
+        far = any("'body_mass_g': 342 of 344 values lie beyond" in note for note in card["notes"])
+        assert far == (name == "huge"), card["notes"]
+    assert distances["huge"]["low"] > 2 * distances["same"]["high"]
+    told = cli("evaluate", penguins, "new.csv").complaint
+    assert "'new.csv' does not fit the run: column 'species' holds Emperor" in told
+
+
+def test_data_that_have_changed_judge_with_a_note(cli: CommandLine, people: Path) -> None:
+    table = Path(shutil.copy(people, cli.folder / "people.csv"))
+    first, second = (cli.train(table, *TINY, "--budget", "1-steps") for _ in range(2))
+    with table.open("a") as file:
+        file.write("300,smith,2000\n")
+    changed = "people.csv' has changed: it is not what '{}' was trained on"
+    ended = cli("evaluate", first, "-n", "100", "--json", prelude=FEW_TREES)
+    assert changed.format(first.name) in ended.err
+    assert changed.format(first.name) in strictly(ended.out)["notes"][0]
+    ended = cli("compare", first, second, "-n", "100", "--json")
+    notes = strictly(ended.out)["notes"]
+    assert all(any(changed.format(run.name) in note for note in notes) for run in (first, second))
+
+
+def test_a_table_of_one_column_has_a_card(cli: CommandLine) -> None:
+    years = pd.DataFrame({"year": range(1700, 1900), "spots": np.arange(200) * 37 % 101 / 7})
+    years.to_csv(cli.folder / "years.csv", index=False)
+    run = cli.train("years.csv", *TINY, "--budget", "1-steps")
+    ended = cli("evaluate", run, "-n", "100", "--json", prelude=FEW_TREES)
+    assert any("usefulness are left out" in note for note in strictly(ended.out)["notes"])
 
 
 def test_a_stopped_table_run_goes_on_bit_for_bit(cli: CommandLine, people: Path) -> None:

@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 from commands import EXECUTABLE, PATIENCE_SECONDS, QUICK, TINY, CommandLine, Ended, events
 
+from sparring.cli.terminal import Terminal
+
 SLOW = (*TINY, "--budget", "30-steps", "--checkpoint.ticks", "30", "--checkpoint.every-ticks", "1")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CTRL_C = b"\x03"
@@ -285,3 +287,17 @@ def test_a_pipe_closed_early_is_no_traceback(trained: Path) -> None:
         timeout=PATIENCE_SECONDS,
     )
     assert ended.stdout == ""
+
+
+def test_without_a_terminal_long_work_says_how_far_it_is_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("sparring.cli.terminal.time.monotonic", lambda: now)
+    with Terminal() as terminal:
+        for done in range(101):
+            terminal.reading("learning by likelihood", 1_000 * done, 100_000)
+            now += 0.7
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "learning by likelihood: 29,000 of 100,000"
+    assert len(said) == 3

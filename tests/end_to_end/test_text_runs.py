@@ -1,14 +1,23 @@
 """Texts: the real commands, from a file of lines to new lines, a card and a page."""
 
 import json
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from commands import CommandLine, final, strictly
+import torch
+from commands import CommandLine, Ended, final, strictly
 
 import sparring
+from sparring.draws import Draw
 from sparring.errors import SparringError
+from sparring.kinds.texts import preparation
+from sparring.kinds.texts.likelihood import likelihood_step
+from sparring.runs.folder import RunFolder
+from sparring.training.step import NonFinite
 
 QUICK = ("--size", "tiny", "--threads", "1", "--checkpoint.ticks", "4")
 STARTS, MIDDLES, ENDS = "bdgklmprst", ("ar", "el", "in", "os", "un"), ("o", "us", "ia", "ette", "")
@@ -129,6 +138,171 @@ def test_stopped_and_resumed_is_bit_for_bit_the_same(at: CommandLine, network: s
         assert "only recurrent generators have a temperature; use --truncation" in cold.err
 
 
+# ---- the phase before the game
+
+LEARNED = 128 * 40
+RECURRENT = (
+    *("words.txt", "--size", "tiny", "--threads", "1", "--batch", "32"),
+    *("--generator.network", "recurrent", "--generator.width", "16"),
+    *("--checkpoint.ticks", "20", "--checkpoint.every-ticks", "2", "--checkpoint.keep", "9"),
+)
+PREPARED = (*RECURRENT, "--generator.warm-start", str(LEARNED), "--budget", "2-steps")
+
+
+@pytest.fixture(scope="module")
+def prepared(server: str, work: Path) -> Path:
+    """A run whose generator learned before it played; copy it before changing it."""
+    return CommandLine(server, work).train(*PREPARED)
+
+
+def phase_of(run: Path) -> list[dict[str, Any]]:
+    """Return the events of the phase before the game that stand."""
+    return [e for e in RunFolder(run).read_events() if e["event"] == "preparation"]
+
+
+def stopped_within(at: CommandLine, number: int) -> tuple[Path, Ended]:
+    """Start a run and send it a signal amid the phase before its game."""
+    command = at.start("train", *PREPARED, "--run-name", f"stopped-{number}")
+    runs = at.folder / "runs"
+
+    def has_ticked(said: str) -> bool:
+        logs = list(runs.glob(f"*-stopped-{number}/events.jsonl"))
+        return any(log.read_text().count('"checkpoint"') >= 2 for log in logs)
+
+    command.until(has_ticked)
+    command.send(number)
+    return next(runs.glob(f"*-stopped-{number}")), command.wait()
+
+
+def test_a_phase_that_is_interrupted_is_kept_and_goes_on_bit_for_bit(
+    prepared: Path, at: CommandLine
+) -> None:
+    run, ended = stopped_within(at, signal.SIGINT)
+    assert ended.code == 130, ended.err
+    about = json.loads((run / "run.json").read_text())
+    assert (about["status"], about["reason"]) == ("interrupted", "stopped by SIGINT")
+    reached = phase_of(run)[-1]
+    assert 0 < reached["prepared"] < LEARNED
+    assert about["seconds"] == reached["seconds"] > 0
+    assert f"go on with: sparring resume {run.name}" in ended.err
+    assert len(at("sample", run, "-n", "3").out.splitlines()) == 3, "what it has learned so far"
+    resumed = at("resume", run)
+    assert resumed.code == 0, resumed.err
+    assert f"at {reached['prepared']:,} of {LEARNED:,} texts before the game" in resumed.err
+    assert final(run) == final(prepared)
+    assert [e["prepared"] for e in phase_of(run)] == sorted({e["prepared"] for e in phase_of(run)})
+    assert json.loads((run / "run.json").read_text())["seconds"] > reached["seconds"]
+
+
+def test_a_phase_that_is_killed_goes_on_from_its_last_checkpoint_bit_for_bit(
+    prepared: Path, at: CommandLine
+) -> None:
+    run, ended = stopped_within(at, signal.SIGKILL)
+    assert ended.code == -signal.SIGKILL
+    assert at("resume", run).code == 0
+    assert final(run) == final(prepared)
+    reached = [event["prepared"] for event in phase_of(run)]
+    assert reached == [256 * (k + 1) for k in range(20)]
+
+
+def test_the_phase_counts_in_the_time_of_the_run_and_is_shown(prepared: Path) -> None:
+    about, events = json.loads((prepared / "run.json").read_text()), phase_of(prepared)
+    seconds = [event["seconds"] for event in events]
+    ticks = [e["seconds"] for e in RunFolder(prepared).read_events() if e["event"] == "tick"]
+    assert 0 < seconds[0] < seconds[-1] < ticks[0] <= about["seconds"]
+    losses = [event["metrics"]["loss"] for event in events]
+    assert losses[-1] < losses[0] - 1
+    page, card = ((prepared / name).read_text() for name in ("report.html", "README.md"))
+    assert any(name == "before the game" for name, _ in about["plan"])
+    for shown in (page, card):
+        assert "5,120 texts by likelihood" in shown
+        assert "of it before the game" in shown
+    assert "Loss before the game" in page
+
+
+def test_a_run_from_another_s_networks_has_no_phase_and_says_so(
+    prepared: Path, at: CommandLine
+) -> None:
+    run = at.train(*PREPARED, "--from", prepared.name)
+    assert phase_of(run) == []
+    plan = dict(json.loads((run / "run.json").read_text())["plan"])
+    assert plan["before the game"] == f"nothing: the networks are those of '{prepared.name}'"
+    path = "checkpoints/{:09d}/model.safetensors"
+    taken = (run / path.format(0)).read_bytes()
+    assert taken == (prepared / path.format(64)).read_bytes()
+    assert at("resume", run, "--budget", "+1-steps").code == 0
+    assert phase_of(run) == []
+
+
+def test_a_budget_that_the_phase_uses_up_is_refused_in_a_line(at: CommandLine) -> None:
+    told = at("train", *RECURRENT, "--generator.warm-start", 10**9, "--budget", "5s").complaint
+    assert "the phase before the game takes about" in told
+    assert "all of the budget of 5s; use a longer --budget or fewer samples in it" in told
+
+
+@pytest.fixture
+def refuse_a_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let the step at 512 texts come out not finite in so many attempts."""
+
+    def refuse(attempts: int) -> None:
+        def step(model: Any, optimizer: Any, data: Any, draw: Draw, rate: float) -> Any:
+            if draw.start == 512 and draw.attempt < attempts:
+                raise NonFinite("the generator's loss is not finite")
+            return likelihood_step(model, optimizer, data, draw, rate)
+
+        monkeypatch.setattr(preparation, "likelihood_step", step)
+
+    return refuse
+
+
+FEW_TEXTS: dict[str, Any] = {
+    "size": "tiny",
+    "threads": 1,
+    "budget": "2-steps",
+    "checkpoint.every_ticks": 1,
+    "generator.network": "recurrent",
+    "generator.width": 16,
+    "generator.warm_start": 1_000,
+    "checkpoint.ticks": 4,
+}
+
+
+def test_a_step_of_the_phase_that_is_not_finite_is_taken_back_and_told(
+    refuse_a_step: Any, tmp_path: Path
+) -> None:
+    refuse_a_step(1)
+    run = sparring.train(MORE, root=tmp_path, **FEW_TEXTS)
+    assert run.status == "finished"
+    (told,) = (e for e in run.folder.read_events() if e["event"] == "preparation_rollback")
+    assert (told["prepared"], told["failed_at"], told["attempt"]) == (512, 512, 1)
+    rates = [event["learning_rate"] for event in phase_of(run.path)]
+    assert rates == pytest.approx([4e-3 * 7 / 8, 4e-3 * 5 / 8, 2e-3 * 3 / 8, 2e-3 / 8])
+    assert "Went back to an earlier state, before the game" in run.folder.report.read_text()
+
+
+def test_a_phase_that_never_is_finite_stops_the_run_in_a_line(
+    refuse_a_step: Any, tmp_path: Path
+) -> None:
+    refuse_a_step(9)
+    with pytest.raises(
+        SparringError, match="retries at halved learning rates did not help"
+    ) as told:
+        sparring.train(MORE, root=tmp_path, **FEW_TEXTS)
+    run = sparring.load("latest", tmp_path)
+    assert run.status == "failed"
+    assert run.folder.read_run()["reason"] == str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_the_estimator_goes_through_the_phase_as_a_run_does(tmp_path: Path) -> None:
+    asked = {key: FEW_TEXTS[key] for key in ("size", "budget")}
+    options = {key: value for key, value in FEW_TEXTS.items() if key not in asked}
+    gan = sparring.GAN(**asked, options=options, random_state=3).fit(MORE)
+    run = sparring.train(MORE, root=tmp_path, **FEW_TEXTS, seed=3, **{"data.held_out": 0.0})
+    fitted, trained = gan.generator_.state_dict(), run.generator("latest").state_dict()
+    assert all(torch.equal(fitted[name], trained[name]) for name in trained)
+
+
 def test_texts_that_are_not_there_are_refused_in_a_line(words: Path, at: CommandLine) -> None:
     for source, complaint in (
         ("nothing.txt", "cannot read 'nothing.txt'"),
@@ -154,8 +328,6 @@ def test_a_list_of_texts_from_python() -> None:
 
 def test_the_generator_runs_elsewhere_with_the_same_texts(words: Path, at: CommandLine) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    import torch
-
     assert at("export", words, "--out", "g.onnx").code == 0
     session = onnxruntime.InferenceSession(str(at.folder / "g.onnx"))
     generator = sparring.load(words).generator()

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from sklearn.datasets import load_digits
 
 import sparring
+from sparring.api import _with_one_length
 from sparring.recipes.recipe import read_recipe
 from sparring.recipes.sections import ObjectiveName
 from sparring.runs.folder import RULES
@@ -98,6 +99,16 @@ def test_the_recipe_of_a_run_reproduces_it_bit_for_bit(trained: Path, cli: Comma
     assert read_recipe(again / "recipe.toml") == read_recipe(trained / "recipe.toml")
 
 
+def test_nothing_is_left_open_in_the_recipe_that_is_written(
+    trained: Path, trained_on_pets: Path
+) -> None:
+    digits, pets = (read_recipe(run / "recipe.toml")["data"] for run in (trained, trained_on_pets))
+    open_keys = ("kind", "resolution", "channels", "labels")
+    assert [digits[key] for key in open_keys] == ["image", "8x8", "1", "none"]
+    assert [pets[key] for key in open_keys] == ["image", "12x8", "3", "yes"]
+    assert "rate" not in digits
+
+
 def test_another_seed_gives_another_run(trained: Path, cli: CommandLine) -> None:
     assert final(cli.train("digits", *QUICK, "--seed", "1")) != final(trained)
 
@@ -105,6 +116,26 @@ def test_another_seed_gives_another_run(trained: Path, cli: CommandLine) -> None
 def test_options_are_laid_over_a_recipe(trained: Path, cli: CommandLine) -> None:
     run = cli.train("digits", "--recipe", trained / "recipe.toml", "--budget", "3-steps")
     assert read_recipe(run / "recipe.toml")["images"] == 3 * 64
+
+
+@pytest.mark.parametrize(
+    ("base", "options", "length"),
+    [
+        ({}, {"images": 640}, {"budget": "640-samples", "images": 640}),
+        ({"budget": "5m", "images": 99}, {}, {"budget": "5m", "images": 99}),
+        ({"budget": "5m", "images": 99}, {"budget": "2m"}, {"budget": "2m"}),
+        (
+            {"budget": "5m", "images": 99},
+            {"images": 640},
+            {"budget": "640-samples", "images": 640},
+        ),
+        ({"budget": "5m", "images": 99}, {"images": 0}, {"budget": "5m", "images": 0}),
+    ],
+)
+def test_a_length_that_is_given_replaces_all_of_the_recipe_s(
+    base: Any, options: Any, length: Any
+) -> None:
+    assert _with_one_length(base | {"batch": 8}, options) == length | {"batch": 8}
 
 
 def test_runs_are_numbered_and_never_overwritten(

@@ -74,3 +74,9 @@ def test_recipes_are_compared_by_the_spread_of_their_seeds() -> None:
     vague = only(compare_recipes({"a": [1.0, 3.0], "b": [2.0, 2.5]}))
     assert vague.verdict == "the data cannot tell"
     assert vague.difference.low < 0 < vague.difference.high
+
+
+def test_runs_that_are_equal_are_not_settled_by_any_number_of_samples() -> None:
+    one = only(compare_samples(gaussian(0), {"a": gaussian(1), "b": gaussian(1)}))
+    assert one.verdict == "the data cannot tell"
+    assert "no number of samples" in str(one)

@@ -9,11 +9,13 @@ from typing import Annotated, Any
 
 import pytest
 
+from sparring.cli import main
 from sparring.data.options import CommonOptions, Short
-from sparring.errors import PluginWarning
+from sparring.errors import PluginWarning, SparringError
 from sparring.kinds import BUILT_IN, kind_named, plugins
 from sparring.kinds.kind import Kind
 from sparring.kinds.plugins import PARTS, plugged_in
+from sparring.recipes.recipe import resolve
 
 
 @dataclass(frozen=True)
@@ -165,3 +167,64 @@ def test_a_plug_in_that_fails_to_look_at_a_source_is_named_once_and_not_asked(
         assert [plugins.recognises(spectra, name, frozenset()) for name in "ab"] == [False, False]
     (only,) = told
     assert "'spectrum' is not asked for this source: AttributeError" in str(only.message)
+
+
+def test_a_part_that_needs_what_is_not_installed_is_refused_in_a_line(
+    spectra: Kind[Any], tmp_path: Path
+) -> None:
+    (tmp_path / "spectra_of_stars" / "codec.py").write_text("import astronomy\n")
+    line = "'spectra_of_stars.codec' cannot be loaded: No module named 'astronomy'"
+    with pytest.raises(SparringError, match=f"^{line}$"):
+        _ = spectra.codec
+
+
+# --- a run whose plug-in is gone
+
+
+@pytest.fixture
+def orphan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run of a kind that is not known here, in `runs` of the folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "0001-stars"
+    folder.mkdir(parents=True)
+    folder.joinpath("run.json").write_text('{"status": "finished"}')
+    folder.joinpath("data.json").write_text('{"kind": "spectrum", "spec": {"bands": 8}}')
+    folder.joinpath("recipe.toml").write_text("[data]\nbands = 8\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sample latest",
+        "evaluate 1",
+        "compare 1 1",
+        "export latest",
+        "resume latest",
+        "train ring --from 1",
+    ],
+)
+def test_every_command_says_which_kind_of_a_run_is_missing(
+    orphan: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(command.split())
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == (
+        "sparring: run '0001-stars' is of the kind 'spectrum', which is not known here; is its "
+        "plug-in installed?\n"
+    )
+
+
+def test_a_recipe_of_a_missing_kind_is_refused_for_that_and_not_for_its_options() -> None:
+    recipe = {"data": {"bands": 8, "kind": "spectrum"}, "generator": {"network": "stellar"}}
+    complaint = "no kind of data is called 'spectrum'.*that of a plug-in: is it installed"
+    with pytest.raises(SparringError, match=complaint):
+        resolve(recipe)
+
+
+def test_runs_of_missing_kinds_are_listed(orphan: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["runs"])
+    assert not ended.value.code
+    assert "0001-stars" in capsys.readouterr().out

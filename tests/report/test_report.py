@@ -15,7 +15,7 @@ from PIL import Image
 from sparring.report import write_card, write_report
 from sparring.report.card import code, escaped
 from sparring.report.charts import BUCKETS, Reference, Series, axis_over, line_chart, thin
-from sparring.report.curves import draw_curves, read_ticks
+from sparring.report.curves import draw_curves, read_measurements
 from sparring.report.words import duration, number, short, spaced
 from sparring.runs.folder import RunFolder
 
@@ -438,7 +438,7 @@ def test_hostile_or_damaged_findings_stay_text(full: RunFolder) -> None:
 
 
 def titles(objective: str, *events: dict[str, Any]) -> dict[str, str]:
-    return {c.title: c.svg for c in draw_curves(read_ticks(events), objective, "image")}
+    return {c.title: c.svg for c in draw_curves(read_measurements(events), objective, "image")}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
+from sparring.errors import SparringError
 from sparring.runs import device
 
 
@@ -53,6 +54,27 @@ def test_more_threads_are_taken_only_where_they_pay(
     threads, speed = device.fastest_threads(step)
     assert threads == torch.get_num_threads() == expected
     assert speed == pytest.approx(80 * (gain if expected == 2 else 1), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "CUDA out of memory. Tried to allocate 2.00 GiB",
+        "MPS backend out of memory (MPS allocated: 5 GB)",
+        "DefaultCPUAllocator: not enough memory: you tried to allocate 40 bytes.",  # on Windows
+    ],
+)
+def test_memory_that_runs_out_is_told_in_a_line(message: str) -> None:
+    with pytest.raises(SparringError, match="do not fit into memory"), device.memory_guard():
+        raise RuntimeError(message)
+    with pytest.raises(SparringError, match="do not fit into memory"), device.memory_guard():
+        torch.empty(10**15)
+
+
+def test_other_faults_that_speak_of_memory_are_not_hidden() -> None:
+    """Such as writing to a number twice: a mistake of ours, which no smaller size would mend."""
+    with pytest.raises(RuntimeError, match="single memory location"), device.memory_guard():
+        torch.zeros(1).expand(2).add_(1)
 
 
 def test_the_second_step_tells_the_speed_where_one_must_do(clock: Clock) -> None:

@@ -358,22 +358,32 @@ def test_a_run_keeps_the_rules_it_was_made_under(
     assert older.read_run()["rules"] == 2
 
 
-def test_rules_of_a_newer_version_are_refused_in_one_line(tmp_path: Path) -> None:
-    run = ruled(tmp_path, rules=7)
-    for read in (lambda: run.rules, run.read_run):
+@pytest.mark.parametrize(
+    ("key", "words", "known"),
+    [("rules", "made under rules", runs.RULES), ("format", "written in format", runs.FORMAT)],
+)
+def test_rules_and_format_of_a_newer_version_are_refused_in_one_line(
+    tmp_path: Path, key: str, words: str, known: int
+) -> None:
+    run = ruled(tmp_path, **{key: 7})
+    for read in (lambda: run.rules, run.read_run, run.refuse_newer):
         with pytest.raises(SparringError) as caught:
             read()
         assert str(caught.value) == (
-            "run '0001-cats' was made under rules 7 by a newer sparring; "
-            f"this one knows up to {runs.RULES}"
+            f"run '0001-cats' was {words} 7 by a newer sparring; this one knows up to {known}"
         )
 
 
-@pytest.mark.parametrize("rules", [0, -1, 1.0, True, "1", None, [1]])
-def test_a_damaged_number_of_rules_is_refused(tmp_path: Path, rules: Any) -> None:
-    run = ruled(tmp_path, rules=rules)
-    for read in (lambda: run.rules, run.read_run):
-        with pytest.raises(SparringError, match=r"run\.json' is damaged: it has no proper 'rules'"):
+@pytest.mark.parametrize("key", ["rules", "format"])
+@pytest.mark.parametrize("number", [0, -1, 1.0, True, "1", None, [1]])
+def test_a_damaged_number_of_rules_or_format_is_refused(
+    tmp_path: Path, key: str, number: Any
+) -> None:
+    run = ruled(tmp_path, **{key: number})
+    for read in (lambda: run.rules, run.read_run, run.refuse_newer):
+        with pytest.raises(
+            SparringError, match=rf"run\.json' is damaged: it has no proper '{key}'"
+        ):
             read()
 
 

@@ -49,6 +49,7 @@ def test_a_snapshot_comes_back_bit_for_bit_in_a_state_of_another_seed(
     for k in range(steps):
         train_step(state, GAME, make_batch(4, start=4 * k, conditional=conditional))
     state.attempt, state.augment_probability, state.augment_sign = 2, 0.1, -0.3
+    state.prepared = 640
     snapshot = take_snapshot(state)
     other = make_state(network, seed=2, **kind)
     assert differing(everything(state), everything(other)) != []
@@ -61,6 +62,8 @@ def test_a_snapshot_comes_back_bit_for_bit_in_a_state_of_another_seed(
         "attempt": 2,
         "augment_probability": 0.1,
         "augment_sign": -0.3,
+        "prepared": 640,
+        "preparing": False,
     }
 
 

@@ -21,8 +21,8 @@ def main(arguments: list[str] | None = None) -> None:
     # Threads that spin while waiting cost a busy machine more than they gain (set before torch).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a path may hold what the locale cannot write
-            stream.reconfigure(errors="backslashreplace")
+        if isinstance(stream, TextIOWrapper):
+            _let_it_take_all_letters(stream)
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words
     try:
@@ -57,6 +57,13 @@ def _show(usual: Any, message: Warning | str, category: type[Warning], *where: A
         complain(f"warning: {message}")
     else:
         usual(message, category, *where)
+
+
+def _let_it_take_all_letters(stream: TextIOWrapper) -> None:
+    """Have a stream escape what it cannot write; files and pipes hold UTF-8 on Windows too."""
+    left_to_locale = os.name == "nt" and "PYTHONIOENCODING" not in os.environ
+    encoding = "utf-8" if left_to_locale and not stream.isatty() else None
+    stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def _message(error: Exception) -> str:

@@ -119,6 +119,7 @@ def train(
     help_epilogue=examples(
         "sparring resume latest",
         "sparring resume 7 --budget +10m",
+        "sparring resume 7 --device cpu",
     )
 )
 def resume(
@@ -127,6 +128,9 @@ def resume(
     *,
     budget: Annotated[str, Parameter(help="how much longer than planned: +5m, +20k-samples")] = "",
     changed_data: Annotated[bool, Parameter(help="go on although the data has changed")] = False,
+    device: Annotated[
+        str, Parameter(help="another device than before: cpu, cuda, mps, or auto for the fastest")
+    ] = "",
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Go on with a run from its last checkpoint, bit for bit; or extend a finished one."""
@@ -135,7 +139,7 @@ def resume(
 
     with Terminal() as terminal:
         resumed = api.load(run, runs)
-        resumed.resume(budget=budget, changed_data=changed_data, audience=terminal)
+        resumed.resume(budget=budget, changed_data=changed_data, device=device, audience=terminal)
     print_end(resumed, runs)
 
 

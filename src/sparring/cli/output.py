@@ -1,5 +1,6 @@
 """What commands print: results on standard output, everything else on standard error."""
 
+import codecs
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,10 +21,11 @@ def print_lines(lines: Iterable[object]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON."""
+    """Print a value as JSON, of letters that the stream has."""
     from sparring.runs.folder import to_json
 
-    print(to_json(value))  # noqa: T201
+    encoding = codecs.lookup(sys.stdout.encoding or "utf-8").name
+    print(to_json(value, ascii_only=encoding != "utf-8"))  # noqa: T201
 
 
 def print_result(result: "Evaluation | Comparisons", *, as_json: bool) -> None:

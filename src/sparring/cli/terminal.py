@@ -25,6 +25,7 @@ from sparring.training.loop import Progress as Measured
 from sparring.training.reporter import PlanRows
 
 REDRAW_SECONDS = 0.2
+LINE_SECONDS = 20.0  # between two lines of long work where there is no bar
 
 
 class Terminal:
@@ -34,7 +35,7 @@ class Terminal:
         self.console = Console(stderr=True, highlight=False)
         self.bars: Progress | None = None
         self.tasks: dict[str, TaskID] = {}
-        self.drawn = 0.0
+        self.drawn = 0.0 if self.console.is_terminal else time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -70,13 +71,16 @@ class Terminal:
         self.console.print(table)
 
     def reading(self, what: str, done: int, total: int) -> None:
-        """Show a bar for long work that is not training."""
-        if self.console.is_terminal and self._due(done == total):
-            self._show(what, done, total, "")
+        """Show a bar for long work that is not training; elsewhere a line now and then."""
+        if self.console.is_terminal:
+            if self._due(REDRAW_SECONDS, last=done == total):
+                self._show(what, done, total, "")
+        elif self._due(LINE_SECONDS):
+            self.say(f"{what}: {done:,} of {total:,}")
 
     def advance(self, images: int, total: int) -> None:
         """Move the bar of training, a few times a second."""
-        if self.console.is_terminal and self._due(images >= total):
+        if self.console.is_terminal and self._due(REDRAW_SECONDS, last=images >= total):
             self._show("training", images, total, None)
 
     def tick(self, progress: Measured, total: int) -> None:
@@ -88,9 +92,10 @@ class Terminal:
         done = f"{progress.samples_seen / total:4.0%}  {progress.samples_seen:,} seen"
         self.say(f"{done}  {_speed_and_logits(progress)}  {duration(left)} left")
 
-    def _due(self, last: bool) -> bool:
+    def _due(self, seconds: float, *, last: bool = False) -> bool:
+        """Tell whether so many seconds have passed since something was drawn."""
         now = time.monotonic()
-        if not last and now - self.drawn < REDRAW_SECONDS:
+        if not last and now - self.drawn < seconds:
             return False
         self.drawn = now
         return True

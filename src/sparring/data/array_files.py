@@ -18,6 +18,16 @@ def read_npy(path: Path) -> NDArray[Any]:
         raise unreadable(path, error, "a NumPy array file without Python objects") from error
 
 
+def dimensions(path: Path) -> int:
+    """Return the dimensions of the array in a `.npy` file; 0 when it is none, or damaged."""
+    if path.suffix.lower() != ".npy":
+        return 0
+    try:
+        return int(np.load(path, mmap_mode="r", allow_pickle=False).ndim)
+    except (OSError, ValueError, EOFError):
+        return 0
+
+
 def unreadable(path: Path, error: Exception, expected: str) -> SparringError:
     """Return the error of an array file that cannot be read."""
     reason = (str(error).splitlines() or [type(error).__name__])[0]

@@ -121,13 +121,16 @@ def sorted_by_path(skipped: Sequence[Skipped]) -> tuple[Skipped, ...]:
 
 
 def require_items(
-    path: Path,
+    origin: str,
     count: int,
     skipped: Sequence[Skipped],
     noun: str,
     suffixes: str,
 ) -> None:
-    """Raise unless there are at least two usable files; names one item and its usual suffixes."""
+    """Raise unless there are at least two usable files; names one item and its usual suffixes.
+
+    `origin` says where they are from: a path in quotation marks.
+    """
     if count >= MIN_ITEMS:
         return
     usable = f"only 1 usable {noun}" if count else f"no usable {noun}"
@@ -135,4 +138,4 @@ def require_items(
         f"{file.path}: {file.reason}" for file in sorted_by_path(skipped)[:NAMED_FILES]
     )
     hint = f" ({len(skipped)} skipped: {reasons})" if skipped else ""
-    raise SparringError(f"'{path}' holds {usable}{hint}; expected at least {MIN_ITEMS} {suffixes}")
+    raise SparringError(f"{origin} holds {usable}{hint}; expected at least {MIN_ITEMS} {suffixes}")

@@ -5,6 +5,7 @@ A label is an index into the names of the classes, which are sorted.
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparring.data.dataset import Dataset
+from sparring.data.options import LABELS_FILE
+from sparring.data.pack import LoadedItems
 from sparring.draws import permutation
-from sparring.errors import SparringError, nearest
+from sparring.errors import SparringError, listed, nearest
 
 CHOICES = ("auto", "yes", "none")
 LABEL_SEED = 1  # of the order in which samples get the labels of the data
@@ -35,7 +38,7 @@ def check_choice(labels: str) -> None:
 
 def is_csv(labels: str) -> bool:
     """Tell whether the choice names a CSV file."""
-    return labels.lower().endswith(".csv")
+    return LABELS_FILE.named_by(labels)
 
 
 def read_csv(path: Path) -> dict[str, str]:
@@ -80,6 +83,26 @@ def indices(labels: Sequence[str] | NDArray[Any]) -> tuple[NDArray[np.int64], tu
     """Return each label's index (n,) and the sorted names of the classes."""
     names, inverse = np.unique(np.asarray(labels), return_inverse=True)
     return inverse.astype(np.int64), tuple(str(name) for name in names)
+
+
+def matched(name: str, loaded: LoadedItems, classes: tuple[str, ...]) -> LoadedItems:
+    """Return items whose labels are matched by name with the classes of a run; `name` is theirs.
+
+    Without labels, or classes to match them with, they have none.
+
+    Raises:
+        SparringError: some have a label that is none of these classes.
+    """
+    if loaded.labels is None or not classes:
+        return replace(loaded, labels=None, classes=classes)
+    present = [loaded.classes[label] for label in np.unique(loaded.labels)]
+    if unknown := [label for label in present if label not in classes]:
+        raise SparringError(
+            f"'{name}' has labels that the run does not know: {listed(unknown)}; its classes are "
+            f"{listed(classes)}"
+        )
+    place = [classes.index(label) if label in classes else -1 for label in loaded.classes]
+    return replace(loaded, labels=np.array(place)[loaded.labels], classes=classes)
 
 
 def labels_in_proportion(data: Dataset, n: int) -> Tensor | None:

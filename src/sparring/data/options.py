@@ -16,12 +16,26 @@ class Short:
 
 
 @dataclass(frozen=True)
+class NamesFile:
+    """Marks an option whose value names a file if it ends so: recipes keep its absolute path."""
+
+    suffix: str
+
+    def named_by(self, value: str) -> bool:
+        """Tell whether the value names a file."""
+        return value.lower().endswith(self.suffix)
+
+
+LABELS_FILE = NamesFile(".csv")
+
+
+@dataclass(frozen=True)
 class CommonOptions:
     """How data is read, whatever its kind. `"auto"` is decided from the files, said in the plan."""
 
     kind: Annotated[str, "kind of data; auto: by what the files are"] = "auto"
     labels: Annotated[
-        str, Short, "labels: auto (subfolders, npz), yes, none, or a CSV of file,label"
+        str, Short, LABELS_FILE, "labels: auto (subfolders, npz), yes, none, or a CSV of file,label"
     ] = "auto"
     held_out: Annotated[
         float, Ge(0), Le(0.5), "share of the data never trained on, chosen by content"

@@ -76,6 +76,14 @@ def draw_items(
     return torch.cat(items)
 
 
+def refuse_walk(request: SampleRequest, asked: str) -> None:
+    """Raise if steps between two samples are asked for, of which none can be chosen by a wish."""
+    if request.between:
+        raise SparringError(
+            f"'between' takes every step from one sample to another; it does not go with '{asked}'"
+        )
+
+
 def preview_samples(state: State, spec: Spec, n: int) -> Tensor:
     """Return encoded samples of the latents that all previews of a run show."""
     return torch.cat(list(sample(state.ema, n, labels=sheet_labels(spec, n))))

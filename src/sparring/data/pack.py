@@ -11,15 +11,15 @@ import errno
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from sparring.data.array_files import NpyWriter
@@ -29,7 +29,9 @@ from sparring.runs.folder import flush_to_disk, rename, write_json
 Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 Shape = tuple[int, ...]  # of one item
 Items = NDArray[Any]
+Options = TypeVar("Options")
 CHUNK = 64  # items handled at a time
+GUESSED_MEMORY = 2**30  # bytes
 STORED: Items = np.empty(0)  # stands for items that a store holds, until it publishes them
 FORMAT = 2
 
@@ -185,9 +187,33 @@ def open_pack(folder: Path) -> LoadedItems | None:
         return None
 
 
+def as_left_open(options: Options, **auto: Any) -> Iterator[Options]:
+    """Yield options, a dataclass, as they are, then with some of these fields left open.
+
+    Args:
+        options: of which all may be decided.
+        auto: by field, the value that leaves it open.
+    """
+    values: Any = options
+    for chosen in product(*((getattr(options, name), value) for name, value in auto.items())):
+        yield replace(values, **dict(zip(auto, chosen, strict=True)))
+
+
+def open_first(
+    folders: Iterable[Path], serves: Callable[[LoadedItems], bool]
+) -> LoadedItems | None:
+    """Return the first pack of these that there is and that serves."""
+    packs = (open_pack(folder) for folder in dict.fromkeys(folders))
+    return next((pack for pack in packs if pack is not None and serves(pack)), None)
+
+
 def available_memory() -> int:
-    """Return the bytes of memory that could be used without swapping."""
-    return int(psutil.virtual_memory().available)
+    """Return the bytes of memory that could be used without swapping; a guess if nobody knows."""
+    with suppress(ImportError, NotImplementedError):  # a system that it does not know
+        import psutil
+
+        return int(psutil.virtual_memory().available)
+    return GUESSED_MEMORY
 
 
 def _keep_first_channel(path: Path) -> None:

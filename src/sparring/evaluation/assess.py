@@ -32,14 +32,15 @@ from sparring.evaluation.extractors import choose
 from sparring.evaluation.figures import FeaturedItems, write_figures
 from sparring.features.extractor import Extractor, Extractors
 from sparring.features.reference import ReferenceSet
-from sparring.kinds import decode, kind_of
+from sparring.kinds import decided, decode, kind_of
 from sparring.kinds.kind import EvaluatedRun
 from sparring.metrics.arrays import Features
 from sparring.metrics.kernels import kid
 from sparring.metrics.line import CardLine, Note
+from sparring.recipes.identity import identity
 from sparring.recipes.recipe import Recipe
 from sparring.runs.folder import RunFolder, write_json
-from sparring.sampling import sample
+from sparring.sampling import on_threads, sample
 from sparring.training.reporter import ProgressReporter
 
 MIN_ITEMS = 100  # and samples
@@ -105,7 +106,7 @@ def assess(
     """
     cache, kind = folder.path.parent / "cache", kind_of(data.spec)
     limit = max(options.n, MAX_SAMPLES)
-    reference = ReferenceSet(other, "all", limit) if other else reference_of(data)
+    reference = _given_reference(other, limit) if other else reference_of(data)
     train = ReferenceSet(data, "train")
     extractors = kind.measures.with_companions(extractor, data, cache)
     features = extract_reference(reference, train, extractors, cache, audience)
@@ -121,7 +122,7 @@ def assess(
         fake=samples.items,
         options=options.judging or kind.judging(),
         progress=audience.reading,
-        notes=[*reference.notes],
+        notes=[*filter(None, (folder.changed(data.fingerprint), *reference.notes))],
     )
     if (n := len(samples.features)) < options.n:
         run.note(f"{options.seconds:g} seconds were enough for {n:,} samples")
@@ -160,12 +161,23 @@ def reference_of(data: Dataset) -> ReferenceSet:
     """Return the real data to judge by, with a note when it is not what it should be."""
     if len(data.held_out) >= MIN_ITEMS:
         return ReferenceSet(data, "held_out")
-    if len(data.train) < MIN_ITEMS:
-        raise SparringError(
-            f"'{data.name}' has {len(data.train)} items; an evaluation needs at least {MIN_ITEMS}"
-        )
+    _refuse_few(data, len(data.train))
     few = f"only {len(data.held_out)} items are held out: judged by the training data itself"
     return ReferenceSet(data, "train", notes=(f"{few}, which flatters a generator that copies",))
+
+
+def _given_reference(data: Dataset, limit: int) -> ReferenceSet:
+    """Return other data to judge by, with notes on how they were read."""
+    _refuse_few(data, len(data.items))
+    notes = tuple(note.partition("; --")[0] for note in data.notes)  # a run's options stay
+    return ReferenceSet(data, "all", limit, notes)
+
+
+def _refuse_few(data: Dataset, count: int) -> None:
+    if count < MIN_ITEMS:
+        raise SparringError(
+            f"'{data.name}' has {count} items; an evaluation needs at least {MIN_ITEMS}"
+        )
 
 
 def extract_reference(
@@ -315,38 +327,46 @@ def compare_runs(
     audience: ProgressReporter,
 ) -> Comparisons:
     """Compare runs pairwise on the first one's held-out data, and their recipes over seeds."""
-    data = _common_data(runs, audience)
+    datasets = _common_data(runs, audience)
+    data = datasets[0]
     cache = runs[0].path.parent / "cache"
     extractor = choose(extractor_name, data, cache=cache, progress=audience.reading)
     reference = reference_of(data)
     real = reference.features(extractor, cache, audience.reading).astype(np.float64)
     draw = partial(_sample_features, extractor=extractor, options=options, audience=audience)
-    fakes = {run.path.name: draw(run) for run in runs}
-    seeds = _by_recipe(runs, {name: kid(real, fake).value for name, fake in fakes.items()})
+    pairs = [*zip(runs, datasets, strict=True)]
+    fakes = {run.path.name: draw(run, own) for run, own in pairs}
+    changed = [RunFolder(run.path).changed(own.fingerprint) for run, own in pairs]
+    recipes = {run.path.name: _asked(run.recipe, own) for run, own in pairs}
+    seeds = _by_recipe(recipes, {name: kid(real, fake).value for name, fake in fakes.items()})
     several = {name: values for name, values in seeds.items() if len(values) > 1}
     return Comparisons(
         tuple(compare_samples(real, fakes)),
         tuple(compare_recipes(several)) if len(several) > 1 else (),
         min(map(len, fakes.values())),
         f"{extractor.name} {extractor.digest}",
-        reference.notes,
+        (*filter(None, changed), *reference.notes),
     )
 
 
-def _common_data(runs: Sequence[ComparableRun], audience: ProgressReporter) -> Dataset:
-    """Return the data of all runs, as the first one has it; refuse runs on different data."""
-    data = runs[0].dataset(audience)
+def _common_data(runs: Sequence[ComparableRun], audience: ProgressReporter) -> list[Dataset]:
+    """Return the data of each run, once for all that have the same; refuse different data."""
+    datasets = [data := runs[0].dataset(audience)]
     for run in runs[1:]:
-        if not _same_items(other := run.dataset(audience), data):
+        other = run.dataset(audience)
+        same = other.fingerprint == data.fingerprint and other.spec == data.spec
+        datasets.append(data if same else other)
+        if not _same_items(other, data):
             raise SparringError(
                 f"'{run.path.name}' was trained on other data ({other.name}) than "
                 f"'{runs[0].path.name}' ({data.name}); runs are compared on the same data"
             )
-    return data
+    return datasets
 
 
 def _sample_features(
     run: ComparableRun,
+    data: Dataset,
     *,
     extractor: Extractor,
     options: EvaluationOptions,
@@ -354,9 +374,9 @@ def _sample_features(
 ) -> Features:
     """Return features of a run's samples; a conditional one makes the classes as they come."""
     options = replace(options, n=min(options.n, MAX_SAMPLES))
-    generator, data = run.generator(), run.dataset(audience)
     extractors = Extractors(extractor, extractor, None)
-    samples = draw_samples(generator, data, extractors, options, audience)
+    with on_threads(run.recipe.threads):
+        samples = draw_samples(run.generator(), data, extractors, options, audience)
     return samples.features.astype(np.float64)
 
 
@@ -368,12 +388,16 @@ def _same_items(a: Dataset, b: Dataset) -> bool:
     return same and np.array_equal(a.items[a.held_out], b.items[b.held_out])
 
 
+def _asked(recipe: Recipe, data: Dataset) -> Recipe:
+    """Return what runs of one recipe share; those of 0.1 left open how their data are read."""
+    return identity(replace(recipe, data=decided(recipe.data, data.spec)))
+
+
 def _by_recipe(
-    runs: Sequence[ComparableRun], values: Mapping[str, float]
+    recipes: Mapping[str, Recipe], values: Mapping[str, float]
 ) -> dict[str, list[float]]:
-    """Gather the values of runs whose recipes differ in nothing but the seed."""
+    """Gather the values of runs of the same recipe, by their names."""
     runs_of: dict[Recipe, list[str]] = {}
-    for run in runs:
-        alike = replace(run.recipe, seed=0, threads=0, images=0)
-        runs_of.setdefault(alike, []).append(run.path.name)
+    for name, recipe in recipes.items():
+        runs_of.setdefault(recipe, []).append(name)
     return {"+".join(names): [values[name] for name in names] for names in runs_of.values()}

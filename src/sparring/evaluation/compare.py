@@ -8,7 +8,7 @@ each, and its error is their spread.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
-from math import ceil
+from math import ceil, sqrt
 from statistics import NormalDist, fmean
 from typing import Any
 
@@ -147,8 +147,10 @@ def _enough(difference: Estimate, corrected_p: float) -> int | None:
     """Return how many samples would settle it at 5 % with a power of 80 %, if it is real."""
     if corrected_p <= ALPHA:
         return None
+    if difference.value == 0:
+        return MAX_ADVISED
     normal = NormalDist()
     error = (difference.high - difference.low) / 2 / normal.inv_cdf((1 + difference.level) / 2)
     needed = normal.inv_cdf(1 - ALPHA / 2) + normal.inv_cdf(POWER)
-    ratio = needed * error / max(abs(difference.value), 1e-300)
-    return min(ceil(difference.n * max(ratio**2, 1.0)), MAX_ADVISED)
+    ratio = min(max(needed * error / abs(difference.value), 1.0), sqrt(MAX_ADVISED))
+    return min(ceil(difference.n * ratio**2), MAX_ADVISED)

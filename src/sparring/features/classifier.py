@@ -8,8 +8,7 @@ a picture can be classified: images, and the mel pictures of sounds.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from math import sqrt
 from pathlib import Path
@@ -31,6 +30,7 @@ from sparring.features.extractor import Extractor, Features, Items, in_batches, 
 from sparring.features.pixels import at_once, check_images, thumbnails
 from sparring.features.weights import Tensors, digest_of_tensors, fill, read_safetensors
 from sparring.runs.folder import write_bytes
+from sparring.sampling import on_threads
 
 NAME = "classifier"
 METADATA = "sparring.classifier"  # key of a file's metadata
@@ -181,7 +181,7 @@ def _trained(data: Dataset, updates: int, progress: Progress) -> ClassifierNetwo
     chosen = spread(data.train, limit)
     images, labels = _small(data.items, chosen), torch.from_numpy(data.labels[chosen])
     height, width, channels = data.items.shape[1:]
-    with torch.random.fork_rng(devices=[]), _one_thread():
+    with torch.random.fork_rng(devices=[]), on_threads(1):
         network = ClassifierNetwork((height, width, channels), len(data.spec.classes))
         _init_weights(network)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -229,14 +229,3 @@ def _accuracy(network: ClassifierNetwork, data: Dataset) -> float | None:
             predicted = network(thumbnails(torch.from_numpy(data.items[part]))).argmax(1).numpy()
             right += int((predicted == data.labels[part]).sum())
     return right / len(data.held_out)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on one thread for a while: two would add up in another order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -7,6 +7,7 @@ chunk and read through a map, so that their number is bounded by the disk, not b
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,7 +81,7 @@ def part_features(
 ) -> NDArray[np.float32]:
     """Return features (n, d) of a part of the data, from the cache if it has them."""
     index = part_indices(data, part, limit)
-    name = f"{data.fingerprint}-{extractor.name}-{extractor.digest}-{part}-{len(index)}"
+    name = f"{_identity(data, part)}-{extractor.name}-{extractor.digest}-{part}-{len(index)}"
     path, shape = cache / f"{name}.npy", (len(index), extractor.width)
     if (features := _read(path, shape)) is not None:
         return features
@@ -94,6 +95,13 @@ def part_features(
         pass
     # A cache that cannot be written costs time, not the result.
     return np.concatenate(list(extract(extractor, data.items, index, progress)))
+
+
+def _identity(data: Dataset, part: Part) -> str:
+    """Return what tells items from others; of other data also the spec they were read by."""
+    if part != "all":
+        return data.fingerprint
+    return f"{data.fingerprint}-{blake2b(repr(data.spec).encode(), digest_size=8).hexdigest()}"
 
 
 def extract(

@@ -1,25 +1,21 @@
-"""The kinds of data, each in a folder of its own; the one list of them.
+"""The kinds of data, each in a folder of its own or a package that is plugged in.
 
 Nothing outside a kind's folder names it: what differs between kinds is asked of `kind_of(spec)`.
-Installed packages extend the list (`plugins`).
+Inside: that, and finding the kind of a source. The lists of all kinds lie in `every`.
 """
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields, is_dataclass, make_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from sparring.data.options import CommonOptions
 from sparring.errors import SparringError, nearest
 from sparring.kinds import plugins
-from sparring.kinds.images import IMAGES
 from sparring.kinds.kind import Kind
-from sparring.kinds.points import POINTS
-from sparring.kinds.sounds import SOUNDS
-from sparring.kinds.tables import TABLES
-from sparring.kinds.texts import TEXTS
 from sparring.spec import Spec
 
 if TYPE_CHECKING:
@@ -27,42 +23,28 @@ if TYPE_CHECKING:
 
     from sparring.data.dataset import Dataset
     from sparring.data.pack import Progress
+    from sparring.kinds.every import BUILT_IN as BUILT_IN
+    from sparring.kinds.every import KINDS as KINDS
+    from sparring.kinds.every import LISTED as LISTED
+    from sparring.kinds.every import NAMED as NAMED
+    from sparring.kinds.every import PLUGGED_IN as PLUGGED_IN
+    from sparring.kinds.every import DataOptions as DataOptions
 
-# In the order in which they are asked whether they recognise a source; the last takes what is left.
-BUILT_IN: tuple[Kind[Any], ...] = (POINTS, TEXTS, TABLES, SOUNDS, IMAGES)
-PLUGGED_IN = plugins.plugged_in(plugins.found(), BUILT_IN)
-KINDS = (*PLUGGED_IN, *BUILT_IN)
-LISTED = (*BUILT_IN[::-1], *PLUGGED_IN)  # in help and messages
-NAMED = tuple(name for kind in LISTED for name in kind.named)  # all data sets that have a name
-
+LISTS = ("BUILT_IN", "PLUGGED_IN", "KINDS", "LISTED", "NAMED", "DataOptions")
 Source = Any  # a path, a named set, or what a kind's reader takes: an array, a frame, a list
 
-if TYPE_CHECKING:
-    DataOptions = CommonOptions
-else:
-    DataOptions = make_dataclass(
-        "DataOptions",
-        [
-            (
-                "kind",
-                Annotated[
-                    Literal[("auto", *(kind.name for kind in LISTED))],
-                    "kind of data; auto: by what the files are",
-                ],
-                "auto",
-            )
-        ],
-        bases=tuple(kind.options for kind in KINDS if kind.options is not CommonOptions),
-        frozen=True,
-        namespace={
-            "__doc__": "How data is read: the options of all kinds.",
-            "__module__": __name__,
-        },
-    )
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name in LISTS:
+            return getattr(import_module("sparring.kinds.every"), name)
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
 def kind_of(spec: Spec) -> Kind[Any]:
     """Return the kind whose spec this is."""
+    from sparring.kinds.every import KINDS
+
     return next(kind for kind in KINDS if type(spec) is kind.spec)
 
 
@@ -84,6 +66,8 @@ def read_spec(about: Mapping[str, Any]) -> Spec:
 
 def kind_named(name: str) -> Kind[Any]:
     """Return the kind of this name; refuse a name that no kind has."""
+    from sparring.kinds.every import KINDS
+
     for kind in KINDS:
         if kind.name == name:
             return kind
@@ -95,39 +79,85 @@ def kind_named(name: str) -> Kind[Any]:
 
 
 def open_data(
-    source: Source, options: CommonOptions, *, cache: Path, progress: "Progress | None" = None
+    source: Source,
+    options: CommonOptions,
+    *,
+    spec: Spec | None = None,
+    cache: Path,
+    progress: "Progress | None" = None,
 ) -> "Dataset":
     """Read data of whatever kind it is; see `Reader.open_data` of each kind.
 
     Args:
         source: a path, the name of a data set, or what a kind takes: an array, a frame, a list.
         options: its kind, if it is not to be recognised, and how it is read.
+        spec: what an item must be, and thereby the kind; chosen from the data unless given.
         cache: a folder, for packs of data beyond memory and sets that are made.
         progress: called with what is being done, how many are done, of how many.
     """
-    kind = recognised(source) if options.kind == "auto" else kind_named(options.kind)
+    from sparring.data.sources import as_source  # loads torch, and not for `--help`
+    from sparring.kinds.every import NAMED
+
+    source = as_source(source)
+    if spec is not None:
+        kind = kind_of(spec)
+    else:
+        kind = recognised(source, options) if options.kind == "auto" else kind_named(options.kind)
     reported = {"progress": progress} if progress else {}
-    return kind.reader.open_data(source, options, cache=cache, sets=NAMED, **reported)
+    return kind.reader.open_data(source, options, spec=spec, cache=cache, sets=NAMED, **reported)
 
 
-def recognised(source: Source) -> Kind[Any]:
-    """Return the first kind that recognises a source."""
+def keep(source: Source, options: CommonOptions, folder: Path) -> str:
+    """Return where data of a decided kind is found again, whatever the working folder.
+
+    What has no path is written into `folder`, in a form that gives back what came.
+    """
+    from sparring.data.sources import as_source
+
+    return kind_named(options.kind).reader.keep(as_source(source), options, folder)
+
+
+def recognised(source: Source, options: CommonOptions) -> Kind[Any]:
+    """Return the first kind that recognises a source; those are asked first whose options say so.
+
+    An array of two dimensions is points, but sounds where their rate is given.
+    """
+    from sparring.kinds.every import BUILT_IN, KINDS
+
     *before, last = KINDS
-    for place, kind in enumerate(before, 1):
-        others = frozenset[str]().union(*(other.suffixes for other in KINDS[place:]))
+    told = [kind for kind in before if any(getattr(options, name, None) for name in kind.telling)]
+    for kind in (*told, *before):
+        later = KINDS[KINDS.index(kind) + 1 :]
+        others = frozenset[str]().union(*(other.suffixes for other in later))
         ask = kind.reader.recognises if kind in BUILT_IN else partial(plugins.recognises, kind)
         if ask(source, others):
             return kind
     return last
 
 
+def decided(options: CommonOptions, spec: Spec) -> CommonOptions:
+    """Return how data was read with nothing left open; of other kinds nothing is asked."""
+    from sparring.kinds.every import DataOptions
+
+    kind = kind_of(spec)
+    labels = options.labels
+    if labels == "auto":
+        labels = "yes" if spec.classes else "none"
+    own = kind.reader.decided(options, spec)
+    values = {name: getattr(own, name) for name in _defaults(kind.options)}
+    return DataOptions(**values | {"kind": kind.name, "labels": labels})
+
+
 def recorded_options(options: CommonOptions) -> dict[str, Any]:
     """Return how data is read as a run keeps it, by name.
 
-    Without what only plug-ins of other kinds can be asked for, and were not: a run must not need a
-    package that it has nothing to do with.
+    Without what only other kinds can be asked for, and were not; a run must not need a plug-in that
+    it has nothing to do with. Until the kind is known, those are only the plug-ins.
     """
-    others = [kind for kind in PLUGGED_IN if kind.name != options.kind]
+    from sparring.kinds.every import KINDS, PLUGGED_IN
+
+    possible = PLUGGED_IN if options.kind == "auto" else KINDS
+    others = [kind for kind in possible if kind.name != options.kind]
     foreign = {name for kind in others for name in _defaults(kind.options)}
     for kind in (kind for kind in KINDS if kind not in others):
         foreign -= _defaults(kind.options).keys()
@@ -170,6 +200,8 @@ def own_judging(kind: Kind[Any], judging: Mapping[str, Any]) -> Any:
 
 def _takers(name: str, options: Callable[[Kind[Any]], type]) -> list[Kind[Any]]:
     """Return the kinds whose options have a field of this name; refuse one that none has."""
+    from sparring.kinds.every import KINDS
+
     if takers := [kind for kind in KINDS if name in _defaults(options(kind))]:
         return takers
     every = [field for kind in KINDS for field in _defaults(options(kind))]

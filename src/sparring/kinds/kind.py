@@ -1,4 +1,4 @@
-"""What a kind of data is: a value, and the parts that lie in its own folder.
+"""What a kind of data is: a value, and the parts that lie in its own folder or plug-in.
 
 Everything outside that folder knows only this protocol. A part is a module of the folder, imported
 when it is first used, so that `--help`, recipes and presets load no torch. S is the kind's spec.
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast
 
 from sparring.data.options import CommonOptions, NoOptions
+from sparring.errors import SparringError
 from sparring.recipes.sections import DiscriminatorRecipe, GeneratorRecipe, Options, Size
 from sparring.spec import Spec
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from sparring.sampling import SampleRequest
     from sparring.schedules import Schedule
     from sparring.training.augmentation import Adaptive, Augmentation
+    from sparring.training.phase import Phase
     from sparring.training.state import State
 
 S = TypeVar("S", bound=Spec)
@@ -60,7 +62,7 @@ class Presets(Protocol[S_contra]):
         """Return the options of the default recipe for so many training items."""
 
 
-class Reader(Protocol):
+class Reader(Protocol[S_contra]):
     """reader.py: from a source to items with their split."""
 
     def recognises(self, source: Any, others: frozenset[str] = frozenset()) -> bool:
@@ -71,14 +73,27 @@ class Reader(Protocol):
         source: Any,
         options: Any,
         *,
+        spec: S_contra | None = None,
         cache: Path,
         progress: "Progress" = ...,
         sets: Sequence[str] = ...,
     ) -> "Dataset":
-        """Read a source by the kind's own options; `sets` are the names to hint at."""
+        """Read a source by the kind's own options; `sets` are the names to hint at.
 
-    def keep(self, source: Any, folder: Path) -> str:
-        """Return where a resume finds the source again; what has no path is written down."""
+        With a spec, that of a run, items are such as it says and labels are matched by the names
+        of its classes; one line names each difference that stands in the way. The same source gives
+        the same items and fingerprint with its own spec as without.
+        """
+
+    def decided(self, options: Any, spec: S_contra) -> Any:
+        """Return options that say what reading by these has decided, in the place of `auto`."""
+
+    def keep(self, source: Any, options: Any, folder: Path) -> str:
+        """Return where a resume finds the source again; what has no path is written down.
+
+        What is written into the folder, whole or not at all, is opened under the same options as
+        the same data: items, split, spec and labels.
+        """
 
 
 class Codec(Protocol[S_contra]):
@@ -143,12 +158,10 @@ class Play(Protocol[S]):
 
 
 class Preparation(Protocol):
-    """preparation.py, where a kind has one: a phase before the game, its time in the budget."""
+    """preparation.py, where a kind has one: a phase before the game, a part of the run."""
 
-    def prepare(
-        self, state: "State", data: "Dataset", recipe: GeneratorRecipe, progress: "Progress"
-    ) -> None:
-        """Train the fresh networks of a state before they play."""
+    def phase(self, state: "State", data: "Dataset", recipe: GeneratorRecipe) -> "Phase | None":
+        """Return what a generator learns before it plays; None if there is nothing for this one."""
 
 
 class Output(Protocol[S_contra]):
@@ -284,6 +297,7 @@ class Kind(Generic[S]):
     advised_augmentations: tuple[str, ...] = ()  # against a discriminator with a long memory
     named: tuple[str, ...] = ()  # data sets that stand in the place of a path
     examples: tuple[str, ...] = ()  # commands, for the --help of each
+    telling: tuple[str, ...] = ()  # own options that, set, have this kind asked first
     suffixes: frozenset[str] = frozenset()  # of files of which a folder or an archive is a set
     formats: tuple[str, ...] = ()  # suffixes that samples can be written with
     requests: type = NoOptions  # what may be asked of samples: a dataclass, its fields are options
@@ -304,9 +318,9 @@ class Kind(Generic[S]):
         return cast("Presets[S]", self._part("presets"))
 
     @cached_property
-    def reader(self) -> Reader:
+    def reader(self) -> Reader[S]:
         """From sources to items."""
-        return cast(Reader, self._part("reader"))
+        return cast("Reader[S]", self._part("reader"))
 
     @cached_property
     def codec(self) -> Codec[S]:
@@ -339,4 +353,7 @@ class Kind(Generic[S]):
         return cast("Output[S]", self._part("output"))
 
     def _part(self, name: str) -> Any:
-        return import_module(f"{self.home}.{name}")
+        try:
+            return import_module(f"{self.home}.{name}")
+        except ImportError as error:  # of a plug-in: a package that it needs is not there
+            raise SparringError(f"'{self.home}.{name}' cannot be loaded: {error}") from error

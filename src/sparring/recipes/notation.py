@@ -46,6 +46,15 @@ def parse_budget(text: str) -> Budget:
     return Budget(amount, "steps" if match[3].startswith("step") else "images")
 
 
+def parse_budgets(text: str) -> tuple[Budget, ...]:
+    """Read a budget and what resumes have added to it: `5m`, `5m +10m`, `5m +20k-samples`.
+
+    Raises:
+        SparringError: one of them is not a budget.
+    """
+    return tuple(map(parse_budget, text.split(" +")))
+
+
 _NUMBER = r"\+?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _WHEN = r"\d+(?:\.\d+)?[kM%]?"
 _SCHEDULE = re.compile(

@@ -17,8 +17,8 @@ import tomli_w
 from annotated_types import Ge, Gt, Le, Lt
 
 from sparring.errors import SparringError, nearest
-from sparring.kinds import LISTED, DataOptions, recorded_options
-from sparring.recipes.notation import MAX_BUDGET, parse_budget, parse_horizon, parse_schedule
+from sparring.kinds import LISTED, DataOptions, kind_named, recorded_options
+from sparring.recipes.notation import MAX_BUDGET, parse_budgets, parse_horizon, parse_schedule
 from sparring.recipes.sections import (
     FINITE_DIFFERENCES,
     AugmentRecipe,
@@ -62,7 +62,7 @@ class Recipe:
     ] = 1
     label_smoothing: Annotated[float, Ge(0), Lt(1), "one-sided smoothing of the real label"] = 0.0
     threads: Annotated[int, Ge(0), Le(1024), "threads of the CPU (0: chosen by a probe)"] = 0
-    device: Annotated[str, "device: cpu, cuda, mps"] = "cpu"
+    device: Annotated[str, "device: cpu, cuda, mps (auto: cuda, else mps, else cpu)"] = "auto"
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
         "precision of the forward passes (auto: bfloat16 for base and large on cuda)",
@@ -90,6 +90,7 @@ def resolve(*layers: Options) -> Recipe:
 
     merged: dict[str, Any] = {}
     for layer in layers:
+        _refuse_unknown_kind(layer)
         _refuse_unknown_keys(layer, Recipe)
         merged = merge(merged, layer)
     try:
@@ -154,6 +155,14 @@ def parse_augmentations(text: str) -> tuple[str, ...]:
     return names
 
 
+def _refuse_unknown_kind(options: Options) -> None:
+    """Refuse a kind of data that nobody brings, before its options, which are unknown too."""
+    data = options.get("data")
+    kind = data.get("kind", "auto") if isinstance(data, Mapping) else "auto"
+    if isinstance(kind, str) and kind != "auto":
+        kind_named(kind)
+
+
 def _refuse_unknown_keys(options: Options, table: type, prefix: str = "") -> None:
     hints = get_type_hints(table)
     for key, value in options.items():
@@ -196,7 +205,7 @@ def _first_fault(error: "ValidationError") -> str:
 
 
 def _refuse_contradictions(recipe: Recipe) -> None:
-    parse_budget(recipe.budget)
+    parse_budgets(recipe.budget)
     for text in (recipe.optimizer.lr, *(p.weight for p in _penalties(recipe).values())):
         parse_schedule(text)
     _refuse_decay_of_one(recipe.optimizer.beta2)

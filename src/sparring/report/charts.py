@@ -9,7 +9,7 @@ rest is drawn in the colour of the text around the chart, so that it suits a dar
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from itertools import groupby
 from typing import NamedTuple
@@ -22,17 +22,29 @@ MAX_SIZE, MIN_SIZE = 1e300, 1e-300  # beyond, differences and ratios of floats f
 ROW, LETTER = 15.0, 6.2  # height of a line of text, mean width of a letter
 BOTTOM = HEIGHT - 32  # of the plot
 COLOURS = ("#0072b2", "#d55e00", "#00795a", "#a8478a", "#5f6368", "#8a6d00")
+Interval = tuple[float | None, float | None]  # low and high
 DASHES = ("none", "7 3", "none", "2 2.5", "none", "9 3 2 3")
 
 
 @dataclass(frozen=True)
 class Series:
-    """A named curve; what is not a finite number leaves a gap."""
+    """A named curve of its own points; what is not a finite number leaves a gap."""
 
     name: str
     x: Sequence[float | None]
     y: Sequence[float | None]
     style: int | None = None  # colour and dash; by position when not given
+    intervals: Sequence[Interval | None] = ()  # around each y; none at all, or one for each
+
+
+class Point(NamedTuple):
+    """A finite point of an unbroken stroke, and the interval around it."""
+
+    stroke: int
+    x: float
+    low: float
+    y: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,9 @@ class Axis:
     log: bool = False
 
     def place(self, value: float) -> float:
-        """Return where a value lies in the picture."""
-        low, high, at = map(math.log10 if self.log else float, (self.low, self.high, value))
+        """Return where a value lies in the picture; what no logarithm reaches, at the start."""
+        inside = max(value, self.low) if self.log else value
+        low, high, at = map(math.log10 if self.log else float, (self.low, self.high, inside))
         return self.start + (at - low) / (high - low) * (self.end - self.start)
 
     def ticks(self) -> list[tuple[float, str]]:
@@ -83,24 +96,34 @@ def line_chart(
     x_label: str,
     y_label: str,
     references: Sequence[Reference] = (),
+    reach: Sequence[float] = (),
     log: bool = False,
 ) -> str:
-    """Draw curves over a common x as one `<svg>` element.
+    """Draw curves over a common x, which begins at 0, as one `<svg>` element.
 
-    `log` asks for a logarithmic y axis; it is used where all values are positive and span two
-    powers of ten. More than `BUCKETS` points are drawn as their mean in a band of their extremes.
+    Args:
+        series: the curves, each of its own points.
+        title: of the chart, for those who cannot see it.
+        x_label: what is counted.
+        y_label: what was measured.
+        references: where theory expects a curve.
+        reach: values that a linear y axis holds, whatever was measured.
+        log: asks for a logarithmic y axis; it is used where all values are positive and span two
+            powers of ten.
+
+    Intervals are a band; more than `BUCKETS` points are their mean in a band of their extremes.
     """
     curves = [thin(line) for line in series]
     if not any(curves):
         return _frame(title, "no values yet", _text(WIDTH / 2, HEIGHT / 2, "no values yet"))
     legend, top = _legend(series)
-    y = _y_axis(curves, references, top + ROW, log)
+    y = _y_axis(curves, references, reach, top + ROW, log)
     left = 12 + _width(label for _, label in y.ticks())
     right = WIDTH - 14 - _width(reference.label for reference in references)
-    x = axis_over((bucket.x for curve in curves for bucket in curve), left, right)
+    x = axis_over((0.0, *(bucket.x for curve in curves for bucket in curve)), left, right)
     labels = _text(left, top + 4, f"{y_label} (log scale)" if y.log else y_label, anchor="start")
     labels += _text(right, HEIGHT - 4, x_label, anchor="end")
-    styles = [_style(line, position) for position, line in enumerate(series)]
+    styles = _styles(series)
     drawn = (_curve(curve, x, y, style) for curve, style in zip(curves, styles, strict=True))
     body = [legend, labels, _grid(x, y), *drawn, _references(references, x, y)]
     return _frame(title, describe(series), "".join(body))
@@ -114,24 +137,32 @@ def thin(series: Series) -> list[Bucket]:
     """Return the curve as at most a few hundred buckets; extremes survive, gaps stay gaps."""
     points = _strokes(series)
     size = max(1, math.ceil(len(points) / BUCKETS))
-    whole = len({stroke for stroke, _, _ in points}) > BUCKETS  # more gaps than room: only dots
+    whole = len({point.stroke for point in points}) > BUCKETS  # more gaps than room: only dots
     groups = groupby(
-        enumerate(points), key=lambda p: (p[0] // size, p[0] // size if whole else p[1][0])
+        enumerate(points), key=lambda p: (p[0] // size, p[0] // size if whole else p[1].stroke)
     )
     return [_bucket(stroke, [point for _, point in group]) for (_, stroke), group in groups]
 
 
-def _strokes(series: Series) -> list[tuple[int, float, float]]:
+def _strokes(series: Series) -> list[Point]:
     """Number the unbroken strokes: a gap, or time running backwards, begins a new one."""
-    points: list[tuple[int, float, float]] = []
+    points: list[Point] = []
     stroke, last = 0, -math.inf
-    for x, y in zip(map(_drawable, series.x), map(_drawable, series.y), strict=True):
+    intervals = series.intervals or [None] * len(series.y)
+    for x, y, interval in zip(
+        map(_drawable, series.x), map(_drawable, series.y), intervals, strict=True
+    ):
         if x is None or y is None or x < last:
             stroke += 1
         last = last if x is None else x
         if x is not None and y is not None:
-            points.append((stroke, x, y))
+            low, high = map(_drawable, interval or (y, y))
+            points.append(Point(stroke, x, _or(low, y), y, _or(high, y)))
     return points
+
+
+def _or(value: float | None, instead: float) -> float:
+    return instead if value is None else value
 
 
 def _drawable(value: float | None) -> float | None:
@@ -141,12 +172,13 @@ def _drawable(value: float | None) -> float | None:
     return finite if abs(finite) > MIN_SIZE else 0.0
 
 
-def _bucket(stroke: int, points: list[tuple[int, float, float]]) -> Bucket:
+def _bucket(stroke: int, points: list[Point]) -> Bucket:
     n = len(points)
-    values = [y for _, _, y in points]
-    x = sum(x / n for _, x, _ in points)
+    values = [point.y for point in points]
+    x = sum(point.x / n for point in points)
     mean = min(max(sum(y / n for y in values), min(values)), max(values))  # despite rounding
-    return Bucket(stroke, x, min(values), mean, max(values))
+    low, high = min(point.low for point in points), max(point.high for point in points)
+    return Bucket(stroke, x, min(low, mean), mean, max(high, mean))
 
 
 def axis_over(values: Iterable[float], start: float, end: float, margin: float = 0.0) -> Axis:
@@ -169,16 +201,23 @@ def log_axis_over(values: Iterable[float], start: float, end: float) -> Axis:
 
 
 def _y_axis(
-    curves: list[list[Bucket]], references: Sequence[Reference], top: float, log: bool
+    curves: list[list[Bucket]],
+    references: Sequence[Reference],
+    reach: Sequence[float],
+    top: float,
+    log: bool,
 ) -> Axis:
-    values = [v for curve in curves for b in curve for v in (b.low, b.high)]
-    values += [reference.value for reference in references]
+    buckets = [bucket for curve in curves for bucket in curve]
+    values = [b.mean for b in buckets] + [reference.value for reference in references]
     if log and min(values) > 0 and max(values) / min(values) >= 100:
-        return log_axis_over(values, BOTTOM, top)
-    return axis_over(values, BOTTOM, top, margin=0.06)
+        return log_axis_over([*values, *(b.high for b in buckets)], BOTTOM, top)
+    values += [end for b in buckets for end in (b.low, b.high)]
+    axis = axis_over([*values, *reach], BOTTOM, top, margin=0.06)
+    ends = [end for end in reach if end == min([*values, *reach])]
+    return replace(axis, low=ends[0]) if ends and ends[0] < axis.high else axis
 
 
-def round_ticks(low: float, high: float, target: int = 5) -> list[float]:
+def round_ticks(low: float, high: float, target: int = 6) -> list[float]:
     """Return the multiples of 1, 2 or 5 times a power of ten that lie in `low..high`."""
     raw = (high - low) / target
     power = 10.0 ** math.floor(math.log10(raw))
@@ -197,10 +236,10 @@ def describe(series: Sequence[Series]) -> str:
     return " ".join(_in_words(line.name, _strokes(line)) for line in series)
 
 
-def _in_words(name: str, points: list[tuple[int, float, float]]) -> str:
+def _in_words(name: str, points: list[Point]) -> str:
     if not points:
         return f"{name}: no values."
-    values = [y for _, _, y in points]
+    values = [point.y for point in points]
     first, last, low, high = map(short, (values[0], values[-1], min(values), max(values)))
     return f"{name}: from {first} to {last}, lowest {low}, highest {high}."
 
@@ -217,14 +256,14 @@ def _legend(series: Sequence[Series]) -> tuple[str, float]:
     """Return the legend, wrapped to the width, and the height at which it ends."""
     parts: list[str] = []
     x, y = 2.0, 10.0
-    for index, line in enumerate(series):
+    for line, style in zip(series, _styles(series), strict=True):
         name = line.name if len(line.name) <= 40 else line.name[:39] + "…"
         points = _strokes(line)
-        latest = short(points[-1][2]) if points else "none"
+        latest = short(points[-1].y) if points else "none"
         width = 40 + LETTER * (len(name) + len(latest))
         if x > 2 and x + width > WIDTH:
             x, y = 2.0, y + ROW
-        parts.append(_legend_entry(x, y, name, latest, _style(line, index)))
+        parts.append(_legend_entry(x, y, name, latest, style))
         x += width
     return "".join(parts), y + ROW
 
@@ -237,9 +276,15 @@ def _legend_entry(x: float, y: float, name: str, latest: str, style: str) -> str
     )
 
 
-def _style(line: Series, position: int) -> str:
-    index = (position if line.style is None else line.style) % len(COLOURS)
-    return f"stroke:var(--line-{index},{COLOURS[index]});stroke-dasharray:{DASHES[index]}"
+def _styles(series: Sequence[Series]) -> list[str]:
+    """Return colour and dash of each curve; one that is alone needs no dashes."""
+    chosen = [i if line.style is None else line.style for i, line in enumerate(series)]
+    indices = [index % len(COLOURS) for index in chosen]
+    dashes = [DASHES[index] if len(series) > 1 else DASHES[0] for index in indices]
+    return [
+        f"stroke:var(--line-{index},{COLOURS[index]});stroke-dasharray:{dash}"
+        for index, dash in zip(indices, dashes, strict=True)
+    ]
 
 
 def _grid(x: Axis, y: Axis) -> str:

@@ -8,15 +8,32 @@ answers ½, logit 0 (Goodfellow 2014, theorem 1; for pairs of logits, difference
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log
 
-from sparring.report.charts import BUCKETS, Reference, Series, line_chart
+from sparring.report.charts import BUCKETS, Interval, Reference, Series, line_chart
 from sparring.report.words import number
 from sparring.runs.folder import Json
 
 Column = list[float | None]
 DISCRIMINATOR, GENERATOR, REAL, FAKE, OTHER = range(5)  # styles in `charts`
+
+
+@dataclass(frozen=True)
+class Counter:
+    """What a kind of event counts: its key in the event, and the words below an axis of it."""
+
+    key: str
+    words: str  # `{noun}` is what people call an item
+    when: str = ""  # after the title of a measurement that nobody foresaw
+
+
+SEEN = Counter("images", "{noun}s seen")
+LEARNED = Counter("prepared", "{noun}s learned before the game", " before the game")
+# By the kind of event that measures something.
+COUNTERS = {"preparation": LEARNED, "tick": SEEN, "observed": SEEN}
+ROLLBACKS = ("rollback", "preparation_rollback")  # what came after them was measured again
+OWN = ("learning_rate", "images_per_second")  # measured beside an event's `metrics`
 
 
 @dataclass(frozen=True)
@@ -29,6 +46,8 @@ class Group:
     keys: tuple[tuple[str, str, int], ...]
     references: tuple[Reference, ...] = ()
     log: bool = False
+    reach: tuple[float, ...] = ()  # values that the y axis holds in any case
+    counter: Counter = SEEN  # of the events that measure them
 
 
 @dataclass(frozen=True)
@@ -41,56 +60,96 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Ticks:
-    """Measurements as columns over the images seen."""
+class Measured:
+    """One measurement at the times at which it was taken; None where no number came of it."""
 
-    images: Column
-    columns: dict[str, Column]
+    counts: Column = field(default_factory=list)
+    values: Column = field(default_factory=list)
+    intervals: list[Interval | None] = field(default_factory=list)
 
-    @property
-    def crowded(self) -> bool:
-        """Are there more points than a chart draws one by one?"""
-        return len(self.images) > BUCKETS
-
-
-def read_ticks(events: Iterable[Json]) -> Ticks:
-    """Collect the `tick` and `observed` events; what is not a finite number becomes None."""
-    rows = [_measured(event) for event in events if event["event"] in ("tick", "observed")]
-    keys = dict.fromkeys(key for row in rows for key in row)
-    columns = {key: [row.get(key) for row in rows] for key in keys}
-    return Ticks(columns.pop("images", []), columns)
+    def add(self, count: float | None, value: float | None, interval: Interval | None) -> None:
+        """Add a point, or a gap."""
+        self.counts.append(count)
+        self.values.append(value)
+        self.intervals.append(interval)
 
 
-def _measured(tick: Json) -> dict[str, float | None]:
-    metrics = tick.get("metrics")
-    named = metrics if isinstance(metrics, dict) else {}
-    own = {key: tick.get(key) for key in ("learning_rate", "images_per_second", "images")}
-    return {key: number(value) for key, value in (named | own).items()}
+Measurements = dict[tuple[str, str], Measured]  # by kind of event and key
 
 
-def draw_curves(ticks: Ticks, objective: str, noun: str) -> list[Curve]:
+def read_measurements(events: Iterable[Json]) -> Measurements:
+    """Collect what the events of each kind have measured.
+
+    A gap is where an event has a key without a number, and where a rollback went back beyond a
+    point; that events of another kind lie between two points is none.
+    """
+    found: Measurements = {}
+    for event in events:
+        kind = str(event["event"])
+        if counter := COUNTERS.get(kind):
+            count = number(event.get(counter.key))
+            for key, value in _values(event).items():
+                measured = found.setdefault((kind, key), Measured())
+                measured.add(count, number(value), _interval(event, key))
+        elif kind in ROLLBACKS:
+            for measured in found.values():
+                measured.add(None, None, None)
+    return found
+
+
+def _values(event: Json) -> Json:
+    metrics = event.get("metrics")
+    return (metrics if isinstance(metrics, dict) else {}) | {
+        key: event[key] for key in OWN if key in event
+    }
+
+
+def _interval(event: Json, key: str) -> Interval | None:
+    intervals = event.get("intervals")
+    match intervals.get(key) if isinstance(intervals, dict) else None:
+        case [low, high]:
+            return number(low), number(high)
+        case _:
+            return None
+
+
+def is_crowded(measurements: Measurements) -> bool:
+    """Tell whether there are more points than a chart draws one by one."""
+    return any(len(measured.values) > BUCKETS for measured in measurements.values())
+
+
+def has_intervals(measurements: Measurements) -> bool:
+    """Tell whether something was measured with an interval."""
+    return any(any(measured.intervals) for measured in measurements.values())
+
+
+def draw_curves(measurements: Measurements, objective: str, noun: str) -> list[Curve]:
     """Chart everything that was measured, the best known first; `noun` is what is counted."""
     familiar = known_groups(objective, noun)
-    keys = {key for group in familiar for key, _, _ in group.keys}
-    groups = [*familiar, *other_groups([key for key in ticks.columns if key not in keys])]
-    drawn = (_draw(group, ticks, f"{noun}s seen") for group in groups)
+    keys = {(group.counter, key) for group in familiar for key, _, _ in group.keys}
+    others = [(COUNTERS[event], key) for event, key in measurements]
+    groups = [*familiar, *other_groups([other for other in others if other not in keys])]
+    drawn = (_draw(group, measurements, noun) for group in groups)
     return [curve for curve in drawn if curve]
 
 
-def _draw(group: Group, ticks: Ticks, x_label: str) -> Curve | None:
+def _draw(group: Group, measurements: Measurements, noun: str) -> Curve | None:
     series = [
-        Series(name, ticks.images, ticks.columns[key], style)
+        Series(name, measured.counts, measured.values, style, measured.intervals)
         for key, name, style in group.keys
-        if any(value is not None for value in ticks.columns.get(key, ()))
+        for event, counter in COUNTERS.items()
+        if counter == group.counter and (measured := measurements.get((event, key)))
+        if any(value is not None for value in measured.values)
     ]
     if not series:
         return None
     svg = line_chart(
         series,
         title=group.title,
-        x_label=x_label,
+        x_label=group.counter.words.format(noun=noun),
         y_label=group.y_label,
         references=group.references,
+        reach=group.reach,
         log=group.log,
     )
     return Curve(group.title, svg, group.note)
@@ -99,6 +158,7 @@ def _draw(group: Group, ticks: Ticks, x_label: str) -> Curve | None:
 def known_groups(objective: str, noun: str) -> tuple[Group, ...]:
     """Return the groups whose meaning is known, in reading order."""
     return (
+        _preparation(),
         *_truth(),
         _losses(objective, noun),
         _areas(noun),
@@ -109,15 +169,34 @@ def known_groups(objective: str, noun: str) -> tuple[Group, ...]:
     )
 
 
+def _preparation() -> Group:
+    note = (
+        "What the generator minimises in the phase before the game, on its own: look for a curve "
+        "that sinks and levels off; of held-out data, for one that does not rise again."
+    )
+    keys = ("loss", "training", GENERATOR), ("held_out_loss", "held out", REAL)
+    return Group("Loss before the game", "loss", note, keys, counter=LEARNED)
+
+
 def _truth() -> tuple[Group, ...]:
-    """Return what is measured of samples: against a known density, and among each other."""
+    """Return what is measured of samples: against data or their density, and among each other."""
     return (
+        Group(
+            "Distance from the data",
+            "kernel distance",
+            "How far samples are from real data, by features that cost little: look for a curve "
+            "that sinks towards 0; an evaluation measures with more care.",
+            (("kid", "kernel distance", GENERATOR),),
+            log=True,
+            reach=(0.0,),
+        ),
         Group(
             "Samples where the data are",
             "share",
             "The share of samples within 4σ of a centre of the known density: look for a curve "
             "that climbs towards 1.",
             (("high_quality", "share within 4σ", GENERATOR),),
+            reach=(0.0, 1.0),
         ),
         Group(
             "Modes covered",
@@ -125,6 +204,7 @@ def _truth() -> tuple[Group, ...]:
             "How many modes get at least a tenth of their fair share of the samples: look for a "
             "curve that reaches all of them and stays there.",
             (("modes", "modes", GENERATOR),),
+            reach=(0.0,),
         ),
         Group(
             "Distance from the truth",
@@ -137,6 +217,7 @@ def _truth() -> tuple[Group, ...]:
                 ("log_ratio_error", "discriminator", DISCRIMINATOR),
             ),
             log=True,
+            reach=(0.0,),
         ),
         Group(
             "Repeated samples",
@@ -144,6 +225,7 @@ def _truth() -> tuple[Group, ...]:
             "The share of samples that have a near-duplicate among the others, as close as the "
             "closest 2% of real ones are: look for a curve near 0.02; near 1, all are alike.",
             (("twins", "with a near-duplicate", GENERATOR),),
+            reach=(0.0,),
         ),
     )
 
@@ -221,7 +303,7 @@ def _gradients() -> Group:
         ("discriminator/gradient_norm", "discriminator", DISCRIMINATOR),
         ("generator/gradient_norm", "generator", GENERATOR),
     )
-    return Group("Gradient norms", "norm", note, keys, log=True)
+    return Group("Gradient norms", "norm", note, keys, log=True, reach=(0.0,))
 
 
 def _penalty() -> Group:
@@ -230,7 +312,7 @@ def _penalty() -> Group:
         "growth without end means that the penalty is losing."
     )
     keys = (("discriminator/penalty", "penalty", DISCRIMINATOR),)
-    return Group("Penalty", "penalty", note, keys, log=True)
+    return Group("Penalty", "penalty", note, keys, log=True, reach=(0.0,))
 
 
 def _pace(noun: str) -> tuple[Group, Group]:
@@ -245,30 +327,39 @@ def _pace(noun: str) -> tuple[Group, Group]:
             "learning rate",
             rate,
             (("learning_rate", "learning rate", OTHER),),
+            reach=(0.0,),
         ),
         Group(
             "Speed",
             f"{noun}s per second",
             speed,
             (("images_per_second", f"{noun}s per second", OTHER),),
+            reach=(0.0,),
         ),
     )
 
 
-def other_groups(keys: Sequence[str]) -> list[Group]:
+def other_groups(keys: Sequence[tuple[Counter, str]]) -> list[Group]:
     """Group measurements that nobody foresaw: those of both players share a chart."""
-    groups: dict[str, list[tuple[str, str, int]]] = {}
-    for key in keys:
+    groups: dict[tuple[Counter, str], dict[str, tuple[str, int]]] = {}
+    for counter, key in keys:
         player, _, what = key.partition("/")
         styles = {"discriminator": DISCRIMINATOR, "generator": GENERATOR}
         title, name = (what, player) if what and player in styles else (key, key)
-        groups.setdefault(title, []).append((key, name, styles.get(player, OTHER)))
+        groups.setdefault((counter, title), {})[key] = name, styles.get(player, OTHER)
     note = "Recorded by this run under its own name: look for jumps and for a slow drift."
     return [
-        Group(_titled(title), "value", note, tuple(members)) for title, members in groups.items()
+        Group(
+            _titled(title) + counter.when,
+            "value",
+            note,
+            tuple((key, *named) for key, named in members.items()),
+            counter=counter,
+        )
+        for (counter, title), members in groups.items()
     ]
 
 
 def _titled(key: str) -> str:
-    words = key.replace("_", " ")
+    words = key.replace("_", " ").replace("/", ": ")
     return words[:1].upper() + words[1:]

@@ -235,10 +235,20 @@ def effort_words(facts: Facts) -> str:
     """Say how long the run trained and how much it saw."""
     parts = []
     if facts.seconds is not None:
-        parts.append(f"Trained for {duration(facts.seconds)}{_where(facts)}")
+        parts.append(f"Trained for {duration(facts.seconds)}{_where(facts)}{_before(facts)}")
     if facts.samples_seen is not None:
         parts.append(f"{counted(facts.samples_seen, facts.noun)} seen{_passes(facts)}")
     return ("; ".join(parts) or "Nothing has been trained yet") + "."
+
+
+def _before(facts: Facts) -> str:
+    """Say what the phase before the game had of the time, where there was one."""
+    last = next((e for e in reversed(facts.events) if e["event"] == "preparation"), {})
+    samples, seconds = number(last.get("prepared")), number(last.get("seconds"))
+    if samples is None or seconds is None:
+        return ""
+    method = f" {last['method']}" if last.get("method") else ""
+    return f", {duration(seconds)} of it before the game, on {counted(samples, facts.noun)}{method}"
 
 
 def _where(facts: Facts) -> str:

@@ -4,14 +4,15 @@ Inside: `write_report` and what its template is given. Not inside: reading (`fac
 """
 
 import time
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from sparring.report.curves import draw_curves, read_ticks
+from sparring.report.curves import draw_curves, has_intervals, is_crowded, read_measurements
 from sparring.report.facts import (
     Facts,
     class_counts,
@@ -34,7 +35,10 @@ from sparring.runs.folder import Json, RunFolder, write_text
 
 MAX_SKIPPED = 100
 MAX_CLASSES = 40
-UNEVENTFUL = ("started", "tick", "observed", "diagnosis", "checkpoint", "samples", "finished")
+UNEVENTFUL = (
+    *("started", "preparation", "tick", "observed", "diagnosis", "checkpoint", "samples"),
+    "finished",
+)
 
 
 def write_report(folder: RunFolder) -> Path:
@@ -45,24 +49,31 @@ def write_report(folder: RunFolder) -> Path:
 
 def render(facts: Facts) -> str:
     """Return the page as HTML; every text that comes from the run is escaped."""
+    return _template().render(**context(facts))
+
+
+@cache
+def _template() -> Template:
+    """Return the page's template: compiled once, for it takes longer than to fill it."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"count": count, "counted": counted}
-    template = (files("sparring.report") / "report.html.jinja").read_text(encoding="utf-8")
-    return environment.from_string(template).render(**context(facts))
+    source = (files("sparring.report") / "report.html.jinja").read_text(encoding="utf-8")
+    return environment.from_string(source)
 
 
 def context(facts: Facts) -> dict[str, Any]:
     """Return all that the template shows."""
-    ticks = read_ticks(facts.events)
-    curves = draw_curves(ticks, facts.textbook_objective, facts.noun)
+    measurements = read_measurements(facts.events)
+    curves = draw_curves(measurements, facts.textbook_objective, facts.noun)
     return {
         "facts": facts,
         "status": status_words(facts),
         "effort": effort_words(facts),
         "curves": [(curve.title, Markup(curve.svg), curve.note) for curve in curves],
-        "crowded": ticks.crowded,
+        "intervals": has_intervals(measurements),
+        "crowded": is_crowded(measurements),
         "events": [
             _event(event, facts.noun) for event in facts.events if event["event"] not in UNEVENTFUL
         ],
@@ -103,6 +114,8 @@ def _happening(event: str) -> str:
     match event:
         case "rollback":
             return "Went back to an earlier state"
+        case "preparation_rollback":
+            return "Went back to an earlier state, before the game"
         case "resumed":
             return "Continued from a checkpoint"
         case "unwritten":

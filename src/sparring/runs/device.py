@@ -5,9 +5,8 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-import psutil
 import torch
 
 from sparring.errors import SparringError
@@ -43,13 +42,16 @@ def memory_guard() -> Iterator[None]:
 
 def peak_memory() -> int | None:
     """Return the most bytes that this process has had at once; None where nobody knows."""
-    try:
+    with suppress(ImportError):
         import resource
-    except ImportError:
-        peak = getattr(psutil.Process().memory_info(), "peak_wset", None)  # Windows
-        return None if peak is None else int(peak)
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+        unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kB elsewhere
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    with suppress(ImportError, NotImplementedError, AttributeError):
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)  # Windows
+    return None
 
 
 def cores() -> int:

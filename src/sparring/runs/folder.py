@@ -11,14 +11,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
 from sparring.errors import SparringError
 
 Json = dict[str, Any]
-FORMAT = 1
+FORMAT = 1  # of how the files are laid out; a run of a newer format is refused
 # Of what the files mean and not how they are laid out: how data are read, split and described, what
 # networks are built of a recipe. A change that would give a run other data or numbers is a new
 # number here, and a run keeps the rules it was made under. Runs of 0.1 record none: theirs are 1.
@@ -43,6 +43,7 @@ class RunFolder:
         self.data = path / "data.json"
         self.events = path / "events.jsonl"
         self.samples = path / "samples"
+        self.looks = path / "looks"
         self.checkpoints = path / "checkpoints"
         self.report = path / "report.html"
         self.card = path / "README.md"
@@ -58,13 +59,42 @@ class RunFolder:
         for key, kind in RUN_KEYS.items():
             if not isinstance(about.get(key), kind):
                 raise SparringError(f"'{self.run}' is damaged: it has no proper '{key}'")
-        _supported_rules(about, self)
+        _refuse_newer(about, self)
         return about
+
+    def refuse_newer(self) -> None:
+        """Raise if this version does not know how the files are laid out, or what they mean."""
+        _refuse_newer(read_json(self.run), self)
 
     @property
     def rules(self) -> int:
         """The number of the rules that the run was made under, by which its readers are chosen."""
-        return _supported_rules(read_json(self.run), self)
+        about = read_json(self.run)
+        _refuse_newer(about, self)
+        return int(about.get("rules", 1))
+
+    def changed(self, fingerprint: str) -> str:
+        """Say that data with this fingerprint are not those it was trained on; "" if they are.
+
+        Raises:
+            SparringError: `run.json` is damaged.
+        """
+        about = self.read_run()["data"]
+        if about.get("fingerprint") == fingerprint:
+            return ""
+        return (
+            f"the data in '{about.get('source')}' has changed: it is not what '{self.name}' was "
+            "trained on"
+        )
+
+    @property
+    def data_source(self) -> str:
+        """Where the data are: a path or a named set; what was kept lies in the folder itself."""
+        about = self.read_run()["data"]
+        if not isinstance(about.get("source"), str):
+            raise SparringError(f"'{self.run}' is damaged: its data have no proper 'source'")
+        source: str = about["source"]
+        return str(self.path.resolve() / source) if about.get("kept") else source
 
     def update_run(self, **changes: Any) -> None:
         """Rewrite `run.json` with these keys changed."""
@@ -73,12 +103,18 @@ class RunFolder:
     def read_events(self) -> Iterator[Json]:
         """Yield the events that stand; a partial last line and superseded events are left out.
 
-        A `resumed` event discards what had been logged past the images it resumed from.
+        A `resumed` event discards what had been logged past the samples it resumed from, of the
+        game (images) and of the phase before it (prepared).
         """
         events: list[Json] = []
         for event in _lines(self.events):
             if event["event"] == "resumed" and isinstance(event.get("images"), int):
-                events = [e for e in events if e.get("images", 0) <= event["images"]]
+                prepared = event.get("prepared", inf)
+                events = [
+                    e
+                    for e in events
+                    if e.get("images", 0) <= event["images"] and e.get("prepared", 0) <= prepared
+                ]
             events.append(event)
         yield from events
 
@@ -188,8 +224,8 @@ def _numbered(root: Path, *, reserved: bool = False) -> dict[int, Path]:
 
 
 def seconds_trained(folder: RunFolder) -> float:
-    """Return how long a run has trained, up to its last tick."""
-    ticks = [event for event in folder.read_events() if event["event"] == "tick"]
+    """Return how long a run has trained, up to its last tick; the phase before the game counts."""
+    ticks = [e for e in folder.read_events() if e["event"] in ("preparation", "tick")]
     return float(ticks[-1]["seconds"]) if ticks else 0.0
 
 
@@ -206,9 +242,9 @@ def read_json(path: Path) -> Json:
     return value
 
 
-def to_json(value: Any) -> str:
+def to_json(value: Any, *, ascii_only: bool = False) -> str:
     """Return JSON that every reader takes: what it cannot say, NaN and infinity, is null."""
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(_plain(value), indent=2, ensure_ascii=ascii_only, allow_nan=False)
 
 
 def write_json(path: Path, value: Json) -> None:
@@ -275,17 +311,20 @@ def flush_to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def _supported_rules(about: Json, folder: RunFolder) -> int:
-    """Return the number of a run's rules, refused if this version does not know them."""
-    rules = about.get("rules", 1)
-    if type(rules) is not int or rules < 1:
-        raise SparringError(f"'{folder.run}' is damaged: it has no proper 'rules'")
-    if rules > RULES:
-        raise SparringError(
-            f"run '{folder.name}' was made under rules {rules} by a newer sparring; "
-            f"this one knows up to {RULES}"
-        )
-    return rules
+def _refuse_newer(about: Json, folder: RunFolder) -> None:
+    """Refuse a run whose format or rules this version does not know; without them, they are 1."""
+    for key, known, how in (
+        ("format", FORMAT, "written in format"),
+        ("rules", RULES, "made under rules"),
+    ):
+        number = about.get(key, 1)
+        if type(number) is not int or number < 1:
+            raise SparringError(f"'{folder.run}' is damaged: it has no proper '{key}'")
+        if number > known:
+            raise SparringError(
+                f"run '{folder.name}' was {how} {number} by a newer sparring; "
+                f"this one knows up to {known}"
+            )
 
 
 def _plain(value: Any) -> Any:

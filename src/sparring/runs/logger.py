@@ -5,8 +5,9 @@ on from memory, and what was saved before stays.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from sparring import report
@@ -17,11 +18,13 @@ from sparring.metrics.estimate import Estimate
 from sparring.metrics.trend import LOOK_BACK
 from sparring.recipes.recipe import Recipe, penalties_in_use
 from sparring.runs import previews
-from sparring.runs.diagnosis import Finding, Setting, diagnose, history
+from sparring.runs.diagnosis import Setting, diagnose, history
 from sparring.runs.folder import EventLog, Json, RunFolder, seconds_trained
+from sparring.runs.looks import write_looks
 from sparring.runs.monitor import Metrics, Monitor, QuickEvaluation, advice, quick_words
 from sparring.training import checkpoint
 from sparring.training.loop import MAX_ATTEMPTS, Callback, Progress, Rollback
+from sparring.training.phase import Phase
 from sparring.training.reporter import ProgressReporter
 from sparring.training.state import State
 
@@ -36,14 +39,22 @@ class RunLogger:
     log: EventLog
     audience: ProgressReporter
     seconds_before: float
-    saved_images: int
+    saved: tuple[int, int]  # samples before the game, and in it
     monitor: Monitor
     looks: list[QuickEvaluation]
     events: list[Json]  # those that a diagnosis reads, of the whole run
-    findings: tuple[Finding, ...] | None = None  # none yet
+    found: list[str] | None = None  # names of findings at the last diagnosis; None: none yet
     announced: dict[str, int] = field(default_factory=dict)  # findings, and the images seen then
     metrics: Metrics = field(default_factory=dict)
+    seconds: float = 0.0  # of training, at the last tick
     unwritten: set[str] = field(default_factory=set)  # said once, until it works again
+
+    def __post_init__(self) -> None:
+        """Take up what the run has found and told before."""
+        for event in self.events:
+            if event["event"] == "diagnosis":
+                self.found = [str(finding["name"]) for finding in event["findings"]]
+                self.announced |= dict.fromkeys(self.found, int(event["images"]))
 
     def callbacks(self) -> tuple[Callback, ...]:
         """Return what the loop calls, in order."""
@@ -54,6 +65,46 @@ class RunLogger:
             Callback(often.every_ticks, self.checkpoint),
             Callback(often.every_ticks, self.report),
         )
+
+    def phase_callbacks(self, phase: Phase) -> tuple[Callback, ...]:
+        """Return what is called in the phase before the game, in order."""
+        often = self.recipe.checkpoint.every_ticks
+        return (
+            Callback(1, partial(self.phase_tick, phase)),
+            Callback(often, self.checkpoint),
+            Callback(often, self.report),
+        )
+
+    def phase_tick(self, phase: Phase, state: State, progress: Progress) -> None:
+        """Log the means of the phase's scalars."""
+        assert state.preparing
+        self.seconds = round(self.seconds_before + progress.seconds, 3)
+        self.log(
+            "preparation",
+            **reached(state),
+            of=phase.samples,
+            method=phase.method,
+            seconds=self.seconds,
+            samples_per_second=round(progress.samples_per_second, 1),
+            learning_rate=state.preparing.optimizer.param_groups[0]["lr"],
+            metrics=progress.metrics,
+        )
+
+    def phase_ended(self, state: State) -> None:
+        """Keep what the game starts from, and go on counting time."""
+        self.seconds_before = max(self.seconds_before, self.seconds)
+
+        def draw() -> None:
+            previews.write_fake(self.folder.samples, state, self.data, self.recipe.seed)
+
+        self._try_to_write("samples", draw)
+        self._save(state)
+
+    def phase_rollback(self, rollback: Rollback) -> None:
+        """Say that a step of the phase was refused."""
+        fields = asdict(rollback) | {"images": 0, "prepared": rollback.images}
+        self.log("preparation_rollback", **fields)
+        self._tell(rollback)
 
     def tick(self, state: State, progress: Progress) -> None:
         """Log the means of the step's scalars."""
@@ -101,15 +152,17 @@ class RunLogger:
             )
         if isinstance(distance := self.metrics.get("kid"), Estimate):
             self.looks.append((state.samples_seen, distance))
+            self._try_to_write(
+                "samples' features", lambda: write_looks(self.folder.looks, self.monitor.looks)
+            )
 
     def diagnose(self, images: int, *, last: bool = False) -> None:
         """Log what is wrong with the run whenever that changes, and at the end; tell it once."""
         findings = diagnose(history(self.events, setting(self.recipe, self.data)))
         names = [finding.name for finding in findings]
-        before = None if self.findings is None else [finding.name for finding in self.findings]
-        if last or names != before:
+        if last or names != self.found:
             self.log("diagnosis", images=images, findings=[asdict(finding) for finding in findings])
-        self.findings = findings
+        self.found = names
         for finding in findings:
             if finding.name not in self.announced or (
                 last and self.announced[finding.name] < images
@@ -119,13 +172,15 @@ class RunLogger:
 
     def checkpoint(self, state: State, progress: Progress) -> None:
         """Save the state."""
+        self._save(state)
 
+    def _save(self, state: State) -> None:
         def save() -> None:
             best = self._best(state.samples_seen)
             keep = self.recipe.checkpoint.keep
             path = checkpoint.save(state, self.folder.checkpoints, keep, spare=best)
-            self.saved_images = state.samples_seen
-            self.log("checkpoint", images=progress.samples_seen, path=path.name)
+            self.saved = state.prepared, state.samples_seen
+            self.log("checkpoint", **reached(state), path=path.name)
             if best:
                 checkpoint.mark_best(self.folder.checkpoints, best)
 
@@ -138,6 +193,11 @@ class RunLogger:
     def rollback(self, rollback: Rollback) -> None:
         """Say that a step was refused."""
         self._record("rollback", **asdict(rollback))
+        self.looks = [look for look in self.looks if look[0] <= rollback.images]
+        self.monitor.forget_after(rollback.images)
+        self._tell(rollback)
+
+    def _tell(self, rollback: Rollback) -> None:
         self.audience.say(
             f"{rollback.reason} at {rollback.failed_at:,} samples: back to {rollback.images:,}, "
             f"learning rate halved (attempt {rollback.attempt} of {MAX_ATTEMPTS}); "
@@ -166,6 +226,12 @@ class RunLogger:
         self.log(event, **fields)
         self.events.append({"event": event, **fields})
 
+    def saved_words(self) -> str:
+        """Say what the last checkpoint that was written holds."""
+        (prepared, seen), items = self.saved, kind_of(self.data.spec).plural
+        before = prepared and not seen
+        return f"{prepared:,} {items} before the game" if before else f"{seen:,} {items}"
+
     def _best(self, now: int) -> str:
         """Return the newest checkpoint that the looks cannot tell from the best of those kept."""
         names = {int(path.name) for path in checkpoint.paths(self.folder.checkpoints)} | {now}
@@ -183,6 +249,12 @@ class RunLogger:
             if what not in self.unwritten:
                 self.unwritten.add(what)
                 self.audience.say(f"could not write the {what}: {error.strerror}; training goes on")
+
+
+def reached(state: State) -> dict[str, int]:
+    """Return how far a state has come, as events say it."""
+    before = {"prepared": state.prepared} if state.prepared or state.preparing else {}
+    return {"images": state.samples_seen, **before}
 
 
 def setting(recipe: Recipe, data: Dataset) -> Setting:
@@ -205,10 +277,15 @@ def write_report(folder: RunFolder) -> None:
     report.write_card(folder)
 
 
-def looks_so_far(folder: RunFolder) -> list[QuickEvaluation]:
-    """Return the kernel distances that a run has logged, with the images seen then."""
-    looks = []
-    for event in folder.read_events():
+def looks_so_far(events: Iterable[Json]) -> list[QuickEvaluation]:
+    """Return the kernel distances that a run has logged, with the samples seen then.
+
+    Those that a rollback took back are left out.
+    """
+    looks: list[QuickEvaluation] = []
+    for event in events:
+        if event["event"] == "rollback":
+            looks = [look for look in looks if look[0] <= event["images"]]
         interval = event.get("intervals", {}).get("kid") if event["event"] == "observed" else None
         if interval:
             value, (low, high) = event["metrics"]["kid"], interval

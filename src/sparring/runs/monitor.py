@@ -5,6 +5,7 @@ kind measures instead, or knows of its data, it says itself. `assess` measures w
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from sparring.metrics.estimate import LEVEL, Estimate
 from sparring.metrics.kernels import kid, kid_difference
 from sparring.metrics.trend import Trend, Worse, choice, trend
 from sparring.objectives import Objective
+from sparring.runs.looks import Look, Looks
 from sparring.runs.symptoms import MAX_SCORED, discriminator_aucs
 from sparring.sampling import sample
 from sparring.spec import Spec
@@ -38,12 +40,14 @@ QuickEvaluation = tuple[int, Estimate]  # samples seen, and the kernel distance 
 class Monitor:
     """Compares a generator with its data, quickly, again and again."""
 
-    def __init__(self, data: Dataset, objective: Objective, cache: Path) -> None:
+    def __init__(
+        self, data: Dataset, objective: Objective, cache: Path, looks: Looks | None = None
+    ) -> None:
+        """Begin with the last looks of a run that goes on, if there were some."""
         self.data = data
         self.objective = objective
         self.cache = cache
-        self.real: tuple[Extractor, Features] | None = None  # features of real items
-        self.fakes: dict[int, Features] = {}  # of the last looks, by the samples seen then
+        self.looks = dict(looks or {})  # the last ones, at most `MAX_REMEMBERED`
 
     def __call__(self, state: State) -> Metrics:
         """Return what can be told of the generator, and of the discriminator, as they are."""
@@ -54,37 +58,51 @@ class Monitor:
         kind = kind_of(self.data.spec)
         if kind.quick:
             return kind.quick.quick_metrics(state, self.data, self.objective)
-        assert kind.quick_features
-        return self._kernel_distance(state, kind.quick_features)
+        return self._kernel_distance(state)
 
-    def _kernel_distance(self, state: State, quick: QuickFeatures) -> Metrics:
+    def _kernel_distance(self, state: State) -> Metrics:
         """Return the distance of some samples from held-out items, and how alike they are."""
         spec = self.data.spec
-        n = samples_of_a_look(quick, spec)
-        extractor, real = self.real = self.real or self._open(quick.extractor, n)
+        n = samples_of_a_look(self._quick, spec)
+        extractor, real = self._reference
         parts = sample(state.ema, n, seed=SEED, labels=labels_in_proportion(self.data, n))
         fake = np.concatenate([extractor.run(decode(part, spec).numpy()) for part in parts])
-        self.fakes[state.samples_seen] = fake
-        self.fakes = dict(sorted(self.fakes.items())[-MAX_REMEMBERED:])
+        self.looks[state.samples_seen] = Look(extractor.digest, fake)
+        self.looks = dict(sorted(self.looks.items())[-MAX_REMEMBERED:])
         metrics: Metrics = {"kid": kid(real, fake)}
         some_real = real[permutation(SEED, "observe/real", len(real))]
         share = near_duplicate_share(some_real, fake)
         return metrics if share is None else {**metrics, "twins": share}
 
-    def _open(self, name: str, n: int) -> tuple[Extractor, Features]:
-        extractor = choose(name, self.data, cache=self.cache)
+    @property
+    def _quick(self) -> QuickFeatures:
+        quick = kind_of(self.data.spec).quick_features
+        assert quick
+        return quick
+
+    @cached_property
+    def _reference(self) -> tuple[Extractor, Features]:
+        """The extractor of looks, and features of real items."""
+        extractor = choose(self._quick.extractor, self.data, cache=self.cache)
         enough = len(self.data.held_out) >= MIN_SAMPLES
         part: Part = "held_out" if enough else "train"
+        limit = 2 * samples_of_a_look(self._quick, self.data.spec)
         folder = self.cache / "features"
-        return extractor, part_features(extractor, self.data, part, folder, limit=2 * n)
+        return extractor, part_features(extractor, self.data, part, folder, limit=limit)
+
+    def forget_after(self, samples_seen: int) -> None:
+        """Forget looks at states that were taken back."""
+        self.looks = {seen: look for seen, look in self.looks.items() if seen <= samples_seen}
 
     def surely_worse(self, first: QuickEvaluation, second: QuickEvaluation) -> bool:
         """Tell whether one look is worse than another: paired where both are remembered."""
         (a, at_a), (b, at_b) = first, second
-        if self.real and a in self.fakes and b in self.fakes:
-            level = 1 - (1 - LEVEL) / len(self.fakes)  # the best of many is compared (Bonferroni)
-            fakes = self.fakes[a], self.fakes[b]
-            return kid_difference(self.real[1], *fakes, level=level).low > 0
+        if a in self.looks and b in self.looks:
+            extractor, real = self._reference
+            one, other = self.looks[a], self.looks[b]
+            if one.digest == other.digest == extractor.digest:  # others were fitted to other data
+                level = 1 - (1 - LEVEL) / len(self.looks)  # the best of many (Bonferroni)
+                return kid_difference(real, one.features, other.features, level=level).low > 0
         return at_a.low > at_b.high
 
     def trend(self, looks: Sequence[QuickEvaluation]) -> Trend:

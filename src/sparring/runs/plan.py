@@ -4,27 +4,37 @@ Everything that is decided, is decided here and written down before the first st
 comes out with nothing left open, so that a resume or a rerun decides nothing again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from sparring.build import autocast_type, build_game, build_state, with_depths, with_representation
+from sparring.build import (
+    autocast_type,
+    begin_phase,
+    build_game,
+    build_state,
+    device_of,
+    with_depths,
+    with_representation,
+)
 from sparring.data.dataset import Dataset
+from sparring.data.sources import with_absolute_paths
 from sparring.data.stream import positions
 from sparring.draws import Draw
 from sparring.errors import SparringError
-from sparring.kinds import Source, describe, encode, kind_of, open_data
+from sparring.kinds import Source, decided, describe, encode, kind_of, open_data
 from sparring.recipes.named import data_options, preset
-from sparring.recipes.notation import Budget, parse_budget
+from sparring.recipes.notation import Budget, parse_budgets
 from sparring.recipes.recipe import Recipe, penalties_in_use, resolve
 from sparring.recipes.sections import Options
 from sparring.report.words import duration
 from sparring.runs import device
 from sparring.schedules import constant
 from sparring.training.loop import Batches
+from sparring.training.phase import Phase
 from sparring.training.reporter import PlanRows, ProgressReporter
 from sparring.training.state import State
 from sparring.training.step import Batch, Game, train_step
@@ -50,7 +60,21 @@ class Plan:
         return f"{self.data.name}-{self.recipe.size}"
 
 
-def make_plan(source: Source, options: Options, root: Path, reporter: ProgressReporter) -> Plan:
+@dataclass(frozen=True, eq=False)
+class TimedPhase:
+    """The phase before the game, and how long it will take."""
+
+    phase: Phase
+    seconds: float
+
+
+def make_plan(
+    source: Source,
+    options: Options,
+    root: Path,
+    reporter: ProgressReporter,
+    weights_from: str = "",
+) -> Plan:
     """Read the data, choose what is left open, and measure how fast it will go.
 
     Args:
@@ -58,55 +82,99 @@ def make_plan(source: Source, options: Options, root: Path, reporter: ProgressRe
         options: nested options, laid over the preset they name.
         root: the folder of runs, where a pack of large data may be kept.
         reporter: shows the reading of many files.
+        weights_from: the name of a run whose networks are the starting point, if there is one.
     """
     named = resolve(data_options(resolve(options).preset), options)
-    device.check_device(named.device)
-    data = open_data(source, named.data, cache=root, progress=reporter.reading)
+    chosen = device_of(named)
+    device.check_device(chosen)
+    reading = with_absolute_paths(named.data)
+    data = open_data(source, reading, cache=root, progress=reporter.reading)
     defaults = preset(named.preset, named.size, data.spec, len(data.train))
-    recipe = with_depths(resolve(defaults, options), data.spec)
+    recipe = with_depths(resolve(defaults, options, {"device": chosen}), data.spec)
     data = with_representation(data, recipe)
+    recipe = replace(recipe, data=decided(with_absolute_paths(recipe.data), data.spec))
     with device.memory_guard():
-        recipe, speed = _timed(recipe, data)
-    return Plan(source, data, recipe, speed, _rows(data, recipe, speed))
+        recipe, speed, phase = _timed(recipe, data, fresh=not weights_from)
+    before = _before_the_game(data, recipe, phase, weights_from)
+    rows = _rows(data, recipe, speed, before, phase.seconds if phase else 0.0)
+    return Plan(source, data, recipe, speed, rows)
 
 
 def batches(data: Dataset, recipe: Recipe) -> Batches:
-    """Return the endless stream of encoded training batches, a pure function of the position."""
+    """Return the endless stream of encoded training batches, a pure function of the position.
 
+    They are encoded on the CPU: what networks see is the same on every device.
+    """
+    place = device_of(recipe)
     sampler = kind_of(data.spec).play.condition_sampler(data)
 
     def fetch(start: int, count: int) -> Batch:
         index = data.train[positions(len(data.train), recipe.seed, start, count)]
         if sampler:
             index, revealed = sampler(index, Draw(recipe.seed, start))
-        x = encode(torch.from_numpy(data.items[index]).to(recipe.device), data.spec)
+        x, label = encode(torch.from_numpy(data.items[index]), data.spec), None
         if sampler:
-            return Batch(x, sampler.condition(x, revealed.to(recipe.device)))
-        if data.labels is None:
-            return Batch(x)
-        return Batch(x, torch.from_numpy(data.labels[index]).to(recipe.device))
+            label = sampler.condition(x, revealed)
+        elif data.labels is not None:
+            label = torch.from_numpy(data.labels[index])
+        return Batch(x.to(place), None if label is None else label.to(place))
 
     return fetch
 
 
-def _timed(recipe: Recipe, data: Dataset) -> tuple[Recipe, float]:
-    """Fill in threads, images and ticks: a probe of real steps on a state then thrown away."""
+def _timed(
+    recipe: Recipe, data: Dataset, *, fresh: bool
+) -> tuple[Recipe, float, TimedPhase | None]:
+    """Fill in threads, images and ticks: a probe of real steps on a state then thrown away.
+
+    What the phase before the game of a fresh generator takes of a time budget, the game has not.
+    """
     step = _probe_step(recipe, data)
     if recipe.threads:
         speed = device.speed_with(step, recipe.threads)
     else:
         threads, speed = device.fastest_threads(step)
         recipe = replace(recipe, threads=threads)
-    budget = parse_budget(recipe.budget)
-    _refuse_less_than_a_step(budget, recipe, speed)
-    images = recipe.images or images_in(budget, recipe, speed)
-    ticks = recipe.checkpoint.ticks or max(MIN_TICKS, round(images / speed / MAX_TICK_SECONDS))
-    return replace(recipe, images=images, checkpoint=replace(recipe.checkpoint, ticks=ticks)), speed
+    phase = _timed_phase(recipe, data) if fresh else None
+    before = phase.seconds if phase else 0.0
+    images = recipe.images or _images_left(parse_budgets(recipe.budget), recipe, speed, before)
+    seconds = max(images / speed, before)
+    ticks = recipe.checkpoint.ticks or max(MIN_TICKS, round(seconds / MAX_TICK_SECONDS))
+    recipe = replace(recipe, images=images, checkpoint=replace(recipe.checkpoint, ticks=ticks))
+    return recipe, speed, phase
 
 
-def _refuse_less_than_a_step(budget: Budget, recipe: Recipe, speed: float) -> None:
+def _timed_phase(recipe: Recipe, data: Dataset) -> TimedPhase | None:
+    """Probe the phase before the game, if there is one, by its first step again and again."""
+    state = build_state(recipe, data.spec)
+    if (phase := begin_phase(recipe, data, state)) is None:
+        return None
+
+    def step() -> int:
+        phase.take_step(state)
+        return phase.batch
+
+    return TimedPhase(phase, phase.samples / device.speed_with(step, recipe.threads))
+
+
+def _images_left(budgets: Sequence[Budget], recipe: Recipe, speed: float, before: float) -> int:
+    """Return budgets in samples of the game; the first one has so many seconds less for it."""
+    _refuse_less_than_a_step(budgets, recipe, speed)
+    first, *more = budgets
+    if before and first.unit == "seconds":
+        first = replace(first, amount=first.amount - before / TRAINING_SHARE)
+        if first.amount < images_per_round(recipe) / speed / 2:
+            raise SparringError(
+                f"the phase before the game takes about {duration(before)} on this "
+                f"{recipe.device}, all of the budget of {recipe.budget}; use a longer --budget or "
+                f"fewer samples in it (--generator.warm-start, now {recipe.generator.warm_start:,})"
+            )
+    return sum(images_in(budget, recipe, speed) for budget in (first, *more))
+
+
+def _refuse_less_than_a_step(budgets: Sequence[Budget], recipe: Recipe, speed: float) -> None:
     seconds = images_per_round(recipe) / speed
-    if not recipe.images and budget.unit == "seconds" and budget.amount < seconds / 2:
+    if all(budget.unit == "seconds" and budget.amount < seconds / 2 for budget in budgets):
         raise SparringError(
             f"one step of {images_per_round(recipe)} takes about {duration(seconds)} on this "
             f"{recipe.device}, more than the budget of {recipe.budget}; use a smaller --size or "
@@ -153,9 +221,11 @@ def images_in(budget: Budget, recipe: Recipe, images_per_second: float) -> int:
     return max(round(rounds), 1) * per_round
 
 
-def _rows(data: Dataset, recipe: Recipe, speed: float) -> PlanRows:
+def _rows(
+    data: Dataset, recipe: Recipe, speed: float, before: PlanRows, seconds_before: float
+) -> PlanRows:
     state = build_state(recipe, data.spec)
-    seconds = recipe.images / speed / TRAINING_SHARE
+    seconds = (seconds_before + recipe.images / speed) / TRAINING_SHARE
     items = kind_of(data.spec).plural
     return (
         *data_rows(data),
@@ -165,6 +235,7 @@ def _rows(data: Dataset, recipe: Recipe, speed: float) -> PlanRows:
             f"latent {recipe.generator.latent}",
         ),
         ("discriminator", f"{recipe.discriminator.network}, {_size(state.discriminator)}"),
+        *before,
         ("game", _game(recipe)),
         *_augmentation(recipe),
         ("descent", _descent(recipe)),
@@ -174,6 +245,20 @@ def _rows(data: Dataset, recipe: Recipe, speed: float) -> PlanRows:
         ),
         ("machine", f"{recipe.device}, {_arithmetic(recipe)}{_memory()}"),
     )
+
+
+def _before_the_game(
+    data: Dataset, recipe: Recipe, timed: TimedPhase | None, weights_from: str
+) -> PlanRows:
+    """Say what a generator learns before it plays, or why it does not."""
+    if timed:
+        phase, items = timed.phase, kind_of(data.spec).plural
+        what = f"{phase.samples:,} {items} {phase.method}, about {duration(timed.seconds)}"
+    elif weights_from and begin_phase(recipe, data, build_state(recipe, data.spec)):
+        what = f"nothing: the networks are those of '{weights_from}'"
+    else:
+        return ()
+    return (("before the game", what),)
 
 
 def _rate(speed: float) -> str:

@@ -21,29 +21,35 @@ import numpy as np
 import torch
 from filelock import FileLock, SoftFileLock, Timeout
 
-from sparring.build import build_game, build_objective, build_state, with_representation
+from sparring.build import begin_phase, build_game, build_objective, build_state, device_of
 from sparring.data.dataset import Dataset
 from sparring.data.stream import Prefetcher
 from sparring.errors import SparringError
-from sparring.kinds import kind_of, open_data
+from sparring.kinds import keep, kind_of, open_data, read_spec
 from sparring.recipes.notation import parse_budget
 from sparring.recipes.recipe import Recipe, read_recipe, resolve, to_toml
 from sparring.runs import previews
+from sparring.runs.device import check_device
 from sparring.runs.folder import (
+    FORMAT,
     RULES,
     EventLog,
     Json,
     RunFolder,
     claim,
+    read_json,
     seconds_trained,
     write_json,
     write_text,
 )
-from sparring.runs.logger import RunLogger, looks_so_far
+from sparring.runs.logger import RunLogger, looks_so_far, reached
+from sparring.runs.looks import read_looks
 from sparring.runs.monitor import Monitor
 from sparring.runs.plan import Plan, batches, images_in, images_per_round, rehearsal
+from sparring.spec import Spec
 from sparring.training import checkpoint
 from sparring.training.loop import train
+from sparring.training.phase import Phase, prepare
 from sparring.training.profile import marked, profile_step
 from sparring.training.reporter import ProgressReporter
 from sparring.training.state import State
@@ -62,7 +68,8 @@ def start(
     *,
     profile: bool = False,
 ) -> RunFolder:
-    """Claim a run folder, write down what is about to happen, and train.
+    """Claim a run folder, write down what is about to happen, and train: first the phase before
+    the game, where there is one.
 
     Args:
         plan: from `plan.make_plan`.
@@ -74,10 +81,9 @@ def start(
         profile: first measure where the time of a step goes; tell it, and write it down.
     """
     state = build_state(plan.recipe, plan.data.spec)
-    if (phase := kind_of(plan.data.spec).preparation) is not None:
-        phase.prepare(state, plan.data, plan.recipe.generator, reporter.reading)
+    phase = None if weights_from else begin_phase(plan.recipe, plan.data, state)
     if weights_from:
-        state = _fine_tuned(state, weights_from, plan, reporter)
+        _take_networks(state, weights_from, reporter)
     folder = claim(root, name)
     with _locked(folder):
         _write_beginning(folder, plan, command)
@@ -88,12 +94,34 @@ def start(
         reporter.say(f"run folder: {folder.path}")
         if profile:
             _write_profile(folder, plan, reporter)
-        _run_training(folder, plan.data, plan.recipe, state, log, reporter)
+        _run_training(folder, plan.data, plan.recipe, state, phase, log, reporter)
     return folder
 
 
+def trained_state(plan: Plan) -> State:
+    """Carry out a plan without a run folder; return what it comes to."""
+    recipe, data = plan.recipe, plan.data
+    state = build_state(recipe, data.spec)
+    if phase := begin_phase(recipe, data, state):
+        prepare(state, phase, tick_samples=phase_tick_samples(recipe, phase))
+    train(
+        state,
+        build_game(recipe, data.spec),
+        batches(data, recipe),
+        batch=recipe.batch,
+        until_images=recipe.images,
+        tick_images=tick_images(recipe),
+    )
+    return state
+
+
 def resume(
-    folder: RunFolder, reporter: ProgressReporter, *, budget: str = "", changed_data: bool = False
+    folder: RunFolder,
+    reporter: ProgressReporter,
+    *,
+    budget: str = "",
+    changed_data: bool = False,
+    device: str = "",
 ) -> RunFolder:
     """Go on with a run from its last checkpoint, to the end of its budget or a new one.
 
@@ -102,16 +130,17 @@ def resume(
         reporter: told how it goes.
         budget: empty, or `+5m`, `+20k-samples`: how much further than the budget it had.
         changed_data: go on although the data is not what it was.
+        device: empty to go on where it was trained, or another one; the checkpoint fits any.
     """
-    about, recipe = folder.read_run(), resolve(read_recipe(folder.recipe))
+    about, recorded = folder.read_run(), resolve(read_recipe(folder.recipe))
+    recipe = _placed(recorded, device or recorded.device)
     if budget:
         recipe = _extended(recipe, budget, float(about["images_per_second"]))
     with _locked(folder):
-        data = with_representation(
-            _same_data(folder, about, recipe, reporter, changed_data), recipe
-        )
+        data = _same_data(folder, recipe, reporter, changed_data)
         torch.set_num_threads(recipe.threads)
         state = build_state(recipe, data.spec)
+        phase = begin_phase(recipe, data, state)
         path = checkpoint.load_latest(state, folder.checkpoints, reporter.say)
         if state.samples_seen >= recipe.images:
             raise SparringError(
@@ -119,15 +148,26 @@ def resume(
                 f"extend it: sparring resume {folder.name} --budget +5m"
             )
         _warn_of_other_versions(about["versions"], reporter)
+        if recipe.device != recorded.device:
+            reporter.say(
+                f"device was {recorded.device}, is {recipe.device}: the last bits may differ"
+            )
         # The recipe goes first: once it says more samples, every resume goes on to them.
         write_text(folder.recipe, to_toml(recipe))
-        folder.update_run(status="running", reason="", pid=os.getpid())
+        folder.update_run(status="running", reason="", pid=os.getpid(), device=recipe.device)
         log = EventLog(folder.events)
-        log("resumed", images=state.samples_seen, target_images=recipe.images, path=path.name)
-        items = f"{recipe.images:,} {kind_of(data.spec).plural}"
-        reporter.say(f"resuming '{folder.name}' at {state.samples_seen:,} of {items}")
-        _run_training(folder, data, recipe, state, log, reporter)
+        log("resumed", **reached(state), target_images=recipe.images, path=path.name)
+        reporter.say(f"resuming '{folder.name}' at {_position(state, phase, data, recipe)}")
+        _run_training(folder, data, recipe, state, phase, log, reporter)
     return folder
+
+
+def _position(state: State, phase: Phase | None, data: Dataset, recipe: Recipe) -> str:
+    """Say how far a state has come."""
+    items = kind_of(data.spec).plural
+    if phase and state.preparing:
+        return f"{state.prepared:,} of {phase.samples:,} {items} before the game"
+    return f"{state.samples_seen:,} of {recipe.images:,} {items}"
 
 
 def _run_training(
@@ -135,12 +175,17 @@ def _run_training(
     data: Dataset,
     recipe: Recipe,
     state: State,
+    phase: Phase | None,
     log: EventLog,
     reporter: ProgressReporter,
 ) -> None:
     """Train to the end of the budget or an interruption, and write down how it ended."""
     torch.set_num_threads(recipe.threads)
-    monitor = Monitor(data, build_objective(recipe), folder.path.parent / "cache")
+    events = list(folder.read_events())
+    looks = looks_so_far(events)
+    remembered = read_looks(folder.looks, [seen for seen, _ in looks])
+    cache = folder.path.parent / "cache"
+    monitor = Monitor(data, build_objective(recipe), cache, remembered)
     logger = RunLogger(
         folder,
         data,
@@ -148,17 +193,17 @@ def _run_training(
         log,
         reporter,
         seconds_trained(folder),
-        state.samples_seen,
+        (state.prepared, state.samples_seen),
         monitor,
-        looks_so_far(folder),
-        list(folder.read_events()),
+        looks,
+        events,
     )
     try:
-        stopped_by = _train(data, recipe, state, logger, reporter)
-        if logger.saved_images < state.samples_seen:
+        stopped_by = _go_through(data, recipe, state, phase, logger, reporter)
+        if logger.saved < (state.prepared, state.samples_seen):
             raise SparringError(
                 f"the last checkpoint could not be written; '{folder.name}' can be resumed from "
-                f"{logger.saved_images:,} {kind_of(data.spec).plural} once there is room"
+                f"{logger.saved_words()} once there is room"
             )
         if stopped_by:
             logger.end(state, "interrupted", f"stopped by {stopped_by}")
@@ -171,32 +216,82 @@ def _run_training(
         raise
 
 
-def _train(
-    data: Dataset, recipe: Recipe, state: State, logger: RunLogger, reporter: ProgressReporter
+def _go_through(
+    data: Dataset,
+    recipe: Recipe,
+    state: State,
+    phase: Phase | None,
+    logger: RunLogger,
+    reporter: ProgressReporter,
 ) -> str | None:
-    """Train to the end of the budget; return the name of a signal that stopped it before."""
+    """Go through the phase before the game, then the game; return what signal stopped it."""
+    with interruptions() as signals:
+        if (
+            phase
+            and state.preparing
+            and not _prepare(recipe, state, phase, logger, reporter, signals)
+        ):
+            return signals[0]
+        return None if _train(data, recipe, state, logger, reporter, signals) else signals[0]
+
+
+def _prepare(
+    recipe: Recipe,
+    state: State,
+    phase: Phase,
+    logger: RunLogger,
+    reporter: ProgressReporter,
+    signals: list[str],
+) -> bool:
+    """Go through the phase before the game; tell whether its end was reached."""
+
+    def stop(state: State) -> bool:
+        reporter.reading(f"learning {phase.method}", state.prepared, phase.samples)
+        return bool(signals)
+
+    ended = prepare(
+        state,
+        phase,
+        tick_samples=phase_tick_samples(recipe, phase),
+        callbacks=logger.phase_callbacks(phase),
+        snapshot_ticks=recipe.checkpoint.every_ticks,
+        stop=stop,
+        on_rollback=logger.phase_rollback,
+    )
+    if ended:
+        logger.phase_ended(state)
+    return ended
+
+
+def _train(
+    data: Dataset,
+    recipe: Recipe,
+    state: State,
+    logger: RunLogger,
+    reporter: ProgressReporter,
+    signals: list[str],
+) -> bool:
+    """Train to the end of the budget; tell whether it was reached."""
     fetch = batches(data, recipe)
     prefetcher = Prefetcher(fetch, recipe.data.workers) if recipe.data.workers else None
+
+    def stop(state: State) -> bool:
+        reporter.advance(state.samples_seen, recipe.images)
+        return bool(signals)
+
     try:
-        with interruptions() as signals:
-
-            def stop(state: State) -> bool:
-                reporter.advance(state.samples_seen, recipe.images)
-                return bool(signals)
-
-            reached = train(
-                state,
-                build_game(recipe, data.spec),
-                prefetcher or fetch,
-                batch=recipe.batch,
-                until_images=recipe.images,
-                tick_images=tick_images(recipe),
-                callbacks=logger.callbacks(),
-                snapshot_ticks=recipe.checkpoint.every_ticks,
-                stop=stop,
-                on_rollback=logger.rollback,
-            )
-        return None if reached else signals[0]
+        return train(
+            state,
+            build_game(recipe, data.spec),
+            prefetcher or fetch,
+            batch=recipe.batch,
+            until_images=recipe.images,
+            tick_images=tick_images(recipe),
+            callbacks=logger.callbacks(),
+            snapshot_ticks=recipe.checkpoint.every_ticks,
+            stop=stop,
+            on_rollback=logger.rollback,
+        )
     finally:
         if prefetcher:
             prefetcher.close()
@@ -205,6 +300,11 @@ def _train(
 def tick_images(recipe: Recipe) -> int:
     """Return how many samples lie between two evaluations."""
     return max(ceil(recipe.images / recipe.checkpoint.ticks), images_per_round(recipe))
+
+
+def phase_tick_samples(recipe: Recipe, phase: Phase) -> int:
+    """Return how many samples lie between two ticks of the phase before the game."""
+    return max(ceil(phase.samples / recipe.checkpoint.ticks), phase.batch)
 
 
 @contextmanager
@@ -248,13 +348,15 @@ def _locked(folder: RunFolder) -> Iterator[None]:
 
 
 def _write_beginning(folder: RunFolder, plan: Plan, command: Sequence[str]) -> None:
-    source = kind_of(plan.data.spec).reader.keep(plan.source, folder.path)
+    source = keep(plan.source, plan.recipe.data, folder.path)
+    home = folder.path.resolve()
+    kept = Path(source).is_relative_to(home)
     write_text(folder.recipe, to_toml(plan.recipe))
     write_json(folder.data, data_json(plan.data))
     write_json(
         folder.run,
         {
-            "format": 1,
+            "format": FORMAT,
             "rules": RULES,
             "name": folder.name,
             "command": list(command),
@@ -269,7 +371,8 @@ def _write_beginning(folder: RunFolder, plan: Plan, command: Sequence[str]) -> N
             "images_per_second": plan.images_per_second,
             "plan": [list(row) for row in plan.rows],
             "data": {
-                "source": source,
+                "source": str(Path(source).relative_to(home)) if kept else source,
+                "kept": kept,  # in this folder, wherever it is moved
                 "name": plan.data.name,
                 "fingerprint": plan.data.fingerprint,
             },
@@ -320,27 +423,49 @@ def versions() -> dict[str, str]:
     }
 
 
+def _placed(recipe: Recipe, device: str) -> Recipe:
+    """Return the recipe for this device; refuse one that is not here."""
+    placed = replace(recipe, device=device_of(replace(recipe, device=device)))
+    check_device(placed.device)
+    return placed
+
+
 def _extended(recipe: Recipe, budget: str, speed: float) -> Recipe:
     if not budget.startswith("+"):
         raise SparringError(f"budget '{budget}' to resume with must say how much more, as +5m")
     more = images_in(parse_budget(budget[1:]), recipe, speed)
-    return replace(recipe, images=recipe.images + more)
+    return replace(recipe, budget=f"{recipe.budget} {budget}", images=recipe.images + more)
+
+
+def recorded_spec(folder: RunFolder) -> Spec:
+    """Return what one sample of a run is."""
+    try:
+        return read_spec(read_json(folder.data))
+    except SparringError as error:
+        raise SparringError(f"'{folder.data}' is damaged: {error}") from None
+
+
+def reopen_data(folder: RunFolder, recipe: Recipe, reporter: ProgressReporter) -> Dataset:
+    """Open what a run was trained on, as it is now, with the spec and under the name of then."""
+    data = open_data(
+        folder.data_source,
+        recipe.data,
+        spec=recorded_spec(folder),
+        cache=folder.path.parent,
+        progress=reporter.reading,
+    )
+    return replace(data, name=str(folder.read_run()["data"].get("name", data.name)))
 
 
 def _same_data(
-    folder: RunFolder, about: Json, recipe: Recipe, reporter: ProgressReporter, changed_data: bool
+    folder: RunFolder, recipe: Recipe, reporter: ProgressReporter, changed_data: bool
 ) -> Dataset:
     """Open the run's data again and refuse it if it is not what the run was trained on."""
-    source = about["data"]["source"]
-    data = open_data(source, recipe.data, cache=folder.path.parent, progress=reporter.reading)
-    if data.fingerprint == about["data"]["fingerprint"]:
-        return data
-    if not changed_data:
-        raise SparringError(
-            f"the data in '{source}' is not what '{folder.name}' was trained on; "
-            "restore it, or go on all the same with --changed-data"
-        )
-    reporter.say(f"the data in '{source}' has changed since the run began")
+    data = reopen_data(folder, recipe, reporter)
+    if changed := folder.changed(data.fingerprint):
+        if not changed_data:
+            raise SparringError(f"{changed}; restore it, or go on all the same with --changed-data")
+        reporter.say(changed)
     return data
 
 
@@ -350,14 +475,9 @@ def _warn_of_other_versions(before: dict[str, str], reporter: ProgressReporter) 
             reporter.say(f"{name} was {before.get(name)}, is {now}: the last bits may differ")
 
 
-def _fine_tuned(state: State, run: RunFolder, plan: Plan, reporter: ProgressReporter) -> State:
-    """Return a fresh state that starts from another run's networks."""
-    recipe = plan.recipe
+def _take_networks(state: State, run: RunFolder, reporter: ProgressReporter) -> None:
+    """Let a fresh state start from another run's networks."""
     try:
-        checkpoint.load_latest(state, run.checkpoints, reporter.say)
+        checkpoint.load_networks(state, run.checkpoints, reporter.say)
     except SparringError as error:
         raise SparringError(f"cannot start from '{run.name}': {error}") from None
-    fresh = build_state(recipe, plan.data.spec)
-    for player in ("generator", "discriminator", "ema"):
-        getattr(fresh, player).load_state_dict(getattr(state, player).state_dict())
-    return fresh

@@ -63,7 +63,7 @@ def _logits_of_items(discriminator: nn.Module, data: Dataset, index: NDArray[np.
     device = next(discriminator.parameters()).device
     logits = []
     for batch in _batches(index):
-        x = encode(torch.from_numpy(np.asarray(data.items[batch])).to(device), data.spec)
+        x = encode(torch.from_numpy(np.asarray(data.items[batch])), data.spec).to(device)
         label = None if data.labels is None else torch.from_numpy(data.labels[batch]).to(device)
         logits.append(discriminator(x, label))
     return _joined(logits)
@@ -88,5 +88,5 @@ def _batches(index: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 
 
 def _joined(parts: list[Tensor]) -> Logits:
-    logits: Logits = torch.cat(parts).double().cpu().numpy() if parts else np.empty(0)
+    logits: Logits = torch.cat(parts).cpu().double().numpy() if parts else np.empty(0)
     return logits

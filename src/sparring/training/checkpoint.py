@@ -28,6 +28,7 @@ from sparring.training.state import (
     counters,
     model_tensors,
     restore,
+    restore_networks,
     train_tensors,
 )
 
@@ -86,6 +87,19 @@ def load_latest(
     path = latest_intact(folder, warn)
     counts = _read_counters(path)
     restore(state, _tensors(path / FILES[0]), _tensors(path / FILES[1]), counts)
+    return path
+
+
+def load_networks(
+    state: State, folder: Path, warn: Callable[[str], None] = lambda message: None
+) -> Path:
+    """Restore only the networks of the newest intact checkpoint; return its folder.
+
+    Raises:
+        SparringError: there is none, or it belongs to another architecture.
+    """
+    path = latest_intact(folder, warn)
+    restore_networks(state, _tensors(path / FILES[0]), _tensors(path / FILES[1]))
     return path
 
 
@@ -230,6 +244,8 @@ def _read_counters(path: Path) -> Counters:
             # older checkpoints have none
             "augment_probability": _within(0, stored.get("augment_probability", 0)),
             "augment_sign": _within(-1, stored.get("augment_sign", 0)),
+            "prepared": int(stored.get("prepared", 0)),
+            "preparing": bool(stored.get("preparing", False)),
         }
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise SparringError(f"'{path / FILES[2]}' is not a state: {error!r}") from None

@@ -1,7 +1,8 @@
 """What changes while training: exactly what a checkpoint holds, as tensors and counters."""
 
+from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypedDict, cast
 
 import torch
@@ -23,11 +24,21 @@ class Counters(TypedDict):
     attempt: int
     augment_probability: float
     augment_sign: float
+    prepared: int
+    preparing: bool
 
 
 def latent_width(generator: nn.Module) -> int:
     """Return how many numbers a generator's latent has; every generator says so in `latent`."""
     return cast(int, generator.latent)
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """What changes only while the phase before the game lasts; its tensors change in place."""
+
+    optimizer: Optimizer  # of the generator
+    memory: Tensors = field(default_factory=dict)  # what else the phase remembers, by name
 
 
 @dataclass
@@ -45,11 +56,18 @@ class State:
     attempt: int = 0  # recoveries from a non-finite step; each halves the learning rate
     augment_probability: float = 0.0  # where it is adaptive
     augment_sign: float = 0.0  # of the reals' logits since it last moved; adds up to a mean
+    prepared: int = 0  # samples that the generator has learned before the game
+    preparing: Preparing | None = None  # None: that phase is over, or there is none
 
     @property
     def images(self) -> int:
         """Samples seen, by the name of version 0.1."""
         return self.samples_seen
+
+    @property
+    def rate_factor(self) -> float:
+        """What learning rates are multiplied by: each recovery has halved them."""
+        return 0.5**self.attempt
 
     def draw(self, offset: int = 0) -> Draw:
         """Return the randomness of the samples that come after those seen and `offset` more."""
@@ -71,6 +89,20 @@ def new_state(
     return State(generator, discriminator, ema, generator_optimizer, discriminator_optimizer, seed)
 
 
+def begin_preparing(
+    state: State, optimizer: Optimizer, memory: Mapping[str, Tensor] | None = None
+) -> None:
+    """Give a state what the phase before the game needs: an optimiser of its generator."""
+    _allocate_moments(optimizer)
+    state.preparing = Preparing(optimizer, dict(memory or {}))
+
+
+def end_preparing(state: State) -> None:
+    """Drop what only the phase needed; the game starts from the average that the phase has left."""
+    copy_exactly(state.generator.state_dict(), state.ema.state_dict(), "average")
+    state.preparing, state.attempt = None, 0
+
+
 def refuse_batch_statistics(discriminator: nn.Module) -> None:
     """Raise if one sample's logit could depend on another: penalties and pairing assume not."""
     for name, module in discriminator.named_modules():
@@ -82,7 +114,7 @@ def refuse_batch_statistics(discriminator: nn.Module) -> None:
 
 
 def counters(state: State) -> Counters:
-    """Return the seed, the counters and the adaptive probability."""
+    """Return all that a state holds beside tensors."""
     return {
         "seed": state.seed,
         "step": state.step,
@@ -90,6 +122,8 @@ def counters(state: State) -> Counters:
         "attempt": state.attempt,
         "augment_probability": state.augment_probability,
         "augment_sign": state.augment_sign,
+        "prepared": state.prepared,
+        "preparing": state.preparing is not None,
     }
 
 
@@ -104,11 +138,13 @@ def train_tensors(state: State) -> Tensors:
 
 
 def restore(state: State, model: Tensors, train: Tensors, counts: Counters) -> None:
-    """Overwrite a state of the same shapes in place.
+    """Overwrite a state of the same shapes in place; a phase that was over then is over now.
 
     Raises:
         SparringError: tensors are missing, superfluous or of another shape or type.
     """
+    if not counts["preparing"]:
+        state.preparing = None
     ema, live = state.ema.state_dict(), _live(state)
     _check_same(ema, model, "model")
     _check_same(live, train, "training state")
@@ -118,6 +154,20 @@ def restore(state: State, model: Tensors, train: Tensors, counts: Counters) -> N
     state.samples_seen, state.attempt = counts["images"], counts["attempt"]
     state.augment_probability = counts["augment_probability"]
     state.augment_sign = counts["augment_sign"]
+    state.prepared = counts["prepared"]
+
+
+def restore_networks(state: State, model: Tensors, train: Tensors) -> None:
+    """Overwrite both networks and the average alone; optimisers and counters stay as they are.
+
+    Raises:
+        SparringError: tensors are missing, superfluous or of another shape or type.
+    """
+    for player, network in _players(state).items():
+        prefix = f"{player}."
+        named = {k.removeprefix(prefix): v for k, v in train.items() if k.startswith(prefix)}
+        copy_exactly(network.state_dict(), named, player)
+    copy_exactly(state.ema.state_dict(), model, "model")
 
 
 @dataclass(frozen=True)
@@ -147,11 +197,26 @@ def is_finite(state: State) -> bool:
 
 def _live(state: State) -> Tensors:
     return {
-        **{f"generator.{k}": v for k, v in state.generator.state_dict().items()},
-        **{f"discriminator.{k}": v for k, v in state.discriminator.state_dict().items()},
+        **{
+            f"{player}.{k}": v
+            for player, network in _players(state).items()
+            for k, v in network.state_dict().items()
+        },
         **_moments("generator", state.generator, state.generator_optimizer),
         **_moments("discriminator", state.discriminator, state.discriminator_optimizer),
+        **_of_preparing(state),
     }
+
+
+def _players(state: State) -> dict[str, nn.Module]:
+    return {"generator": state.generator, "discriminator": state.discriminator}
+
+
+def _of_preparing(state: State) -> Tensors:
+    if state.preparing is None:
+        return {}
+    memory = {f"preparing.{name}": value for name, value in state.preparing.memory.items()}
+    return {**_moments("preparing", state.generator, state.preparing.optimizer), **memory}
 
 
 def _moments(player: str, network: nn.Module, optimizer: Optimizer) -> Tensors:

@@ -274,13 +274,12 @@ def refuse_non_finite(player: str, loss: Tensor, gradient_norm: Tensor) -> None:
 
 def set_learning_rates(state: State, game: Game) -> None:
     """Follow the schedules, of Adam's memory too; each recovery has halved both rates."""
-    factor = 0.5**state.attempt
     for optimizer, schedule in (
         (state.generator_optimizer, game.generator_lr),
         (state.discriminator_optimizer, game.discriminator_lr),
     ):
         for group in optimizer.param_groups:
-            group["lr"] = factor * schedule(state.samples_seen)
+            group["lr"] = state.rate_factor * schedule(state.samples_seen)
             if game.beta2 is not None:
                 group["betas"] = group["betas"][0], game.beta2(state.samples_seen)
 

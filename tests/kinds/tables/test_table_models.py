@@ -120,3 +120,5 @@ def test_a_target_that_is_none_is_refused() -> None:
         usefulness(one, two, three, "lettre")
     with pytest.raises(SparringError, match="'letter' of the synthetic rows has fewer than two"):
         usefulness(one, two, three.assign(letter="a"), "letter")
+    with pytest.raises(SparringError, match="one column has no other to predict it from"):
+        usefulness(*(table[["letter"]] for table in (one, two, three)), "letter")

@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # the parts, held to the protocol
     from sparring.kinds.images import codec, measures, output, play, presets, reader
     from sparring.kinds.kind import Codec, Measures, Output, Play, Presets, Reader
 
-    _reader: Reader = reader
+    _reader: Reader[ImageSpec] = reader
     _codec: Codec[ImageSpec] = codec
     _presets: Presets[ImageSpec] = presets
     _play: Play[ImageSpec] = play

@@ -74,7 +74,8 @@ def idx_images(folder: Path) -> Path | None:
     """Return the idx file of (training) images directly inside `folder`, if there is one."""
     if not folder.is_dir():
         return None
-    files = sorted(p for p in folder.iterdir() if "images" in p.name and "idx3" in p.name)
+    found = (p for p in folder.iterdir() if "images" in p.name and "idx3" in p.name)
+    files = sorted(found, key=lambda path: path.name)
     training = [p for p in files if not p.name.startswith(("t10k", "test"))]
     return next(iter(training or files), None)
 

@@ -19,14 +19,21 @@ from sparring.data.pack import (
     STORED,
     LoadedItems,
     Progress,
-    open_pack,
+    as_left_open,
+    open_first,
     open_store,
     pack_folder,
 )
 from sparring.errors import SparringError
 from sparring.kinds.images.options import ImageOptions, decisive
 from sparring.kinds.images.picture import adapt
-from sparring.kinds.images.target import MODES, SMALLER_BY, Target, choose_target
+from sparring.kinds.images.target import (
+    MODES,
+    SMALLER_BY,
+    Target,
+    choose_target,
+    parse_resolution,
+)
 from sparring.plotting import to_image
 
 LAYOUTS = "(n, height, width), (n, height, width, channels) or (n, channels, height, width)"
@@ -60,11 +67,12 @@ def load_arrays(
 ) -> LoadedItems:
     """Return the pixels of arrays at one size."""
     images, layout = _channels_last(source)
+    identity = _identity(source)
+    if packed := read_before(cache, identity, options, source.resolution):
+        return packed
     if options.resolution == "auto":
         options = replace(options, resolution=source.resolution)
-    folder = pack_folder(cache, _identity(source), *decisive(options))
-    if packed := open_pack(folder):
-        return packed
+    folder = pack_folder(cache, identity, *decisive(options))
     scale = _scale(source.origin, images)
     labels, classes, label_note = _labels(source, len(images), options.labels)
     count, height, width, channels = images.shape
@@ -84,6 +92,33 @@ def load_arrays(
         notes = [note for note in (layout, scale and scale.note, *notes, label_note) if note]
         loaded = LoadedItems(STORED, labels, classes, (), tuple(notes), test_from=source.test_from)
         return store.publish(loaded, one_channel=not colour)
+
+
+def read_before(
+    cache: Path, identity: list[Any], options: ImageOptions, natural: str = "auto"
+) -> LoadedItems | None:
+    """Return a pack of the same pixels, also if less was decided when they were read.
+
+    Args:
+        cache: where packs are.
+        identity: of the source.
+        options: how it is read.
+        natural: the resolution that this source takes for `auto`.
+    """
+
+    def serves(packed: LoadedItems) -> bool:
+        *size, channels = packed.items.shape[1:]
+        labelled = "none" if packed.labels is None else "yes"
+        return (
+            parse_resolution(options.resolution) in (None, tuple(size))
+            and options.channels in ("auto", str(channels))
+            and (options.labels not in ("yes", "none") or options.labels == labelled)
+        )
+
+    if options.resolution == "auto":
+        options = replace(options, resolution=natural)
+    same = as_left_open(options, resolution=natural, channels="auto", labels="auto")
+    return open_first((pack_folder(cache, identity, *decisive(o)) for o in same), serves)
 
 
 def _identity(source: ImageArrays) -> list[Any]:
@@ -114,7 +149,10 @@ def _channels_last(source: ImageArrays) -> tuple[NDArray[Any], str]:
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or 0 in images.shape[1:]:
-        raise SparringError(f"{source.origin} has shape {source.images.shape}; expected {LAYOUTS}")
+        raise SparringError(
+            f"{source.origin} has shape {source.images.shape}; expected {LAYOUTS}, or vectors, "
+            "(n, d)"
+        )
     if len(images) < MIN_ITEMS:
         raise SparringError(
             f"{source.origin} holds {len(images)} images; expected at least {MIN_ITEMS}"

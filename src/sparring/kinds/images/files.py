@@ -24,11 +24,10 @@ from sparring.data.pack import (
     LoadedItems,
     Progress,
     Skipped,
-    open_pack,
     open_store,
     pack_folder,
 )
-from sparring.kinds.images.arrays import is_grey
+from sparring.kinds.images.arrays import is_grey, read_before
 from sparring.kinds.images.options import SUFFIXES, ImageOptions, decisive
 from sparring.kinds.images.picture import (
     Header,
@@ -75,9 +74,10 @@ def load_files(path: Path, options: ImageOptions, cache: Path, progress: Progres
     with list_files(path, SUFFIXES) as listing, quiet_pillow():
         _require_images(path, len(listing.entries), listing)
         table = read_label_table(listing, options)
-        folder = pack_folder(cache, listing_identity("files", listing, table), *decisive(options))
-        if packed := open_pack(folder):
+        identity = listing_identity("files", listing, table)
+        if packed := read_before(cache, identity, options):
             return packed
+        folder = pack_folder(cache, identity, *decisive(options))
         headers = _read_headers(listing, options, progress)
         _require_images(path, len(headers), listing)
         sizes = [header.size for header in headers]
@@ -102,7 +102,7 @@ def load_files(path: Path, options: ImageOptions, cache: Path, progress: Progres
 
 
 def _require_images(path: Path, count: int, listing: Listing) -> None:
-    require_items(path, count, listing.skipped, "image", USUAL_SUFFIXES)
+    require_items(f"'{path}'", count, listing.skipped, "image", USUAL_SUFFIXES)
 
 
 def _read_headers(listing: Listing, options: ImageOptions, progress: Progress) -> list[Header]:

@@ -17,6 +17,7 @@ SUFFIXES = frozenset(
     | {".tif", ".tiff", ".webp"}
 )
 
+Channels = Literal["auto", "1", "2", "3", "4"]
 SINCE_0_1 = (0, 0.0, "peak")  # in the key of a pack, so that packs of 0.1 are found again
 
 
@@ -32,9 +33,7 @@ class ImageOptions(CommonOptions):
         Short,
         "how an image of another aspect ratio is made to fit",
     ] = "centre"
-    channels: Annotated[
-        Literal["auto", "1", "2", "3", "4"], Short, "channels of images: 1 grey, 3 colour, +1 alpha"
-    ] = "auto"
+    channels: Annotated[Channels, Short, "channels of images: 1 grey, 3 colour, +1 alpha"] = "auto"
     max_megapixels: Annotated[
         float, Gt(0), "largest image; larger files are skipped before decoding"
     ] = 50.0

@@ -7,7 +7,7 @@ what networks see of pixels (`codec`).
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from sparring.kinds.images import array_files, target
 from sparring.kinds.images.arrays import ImageArrays, load_arrays
 from sparring.kinds.images.files import load_files
 from sparring.kinds.images.named import read_named
-from sparring.kinds.images.options import NAMED_SETS, ImageOptions
+from sparring.kinds.images.options import NAMED_SETS, Channels, ImageOptions
 from sparring.kinds.images.spec import ImageSpec
 
 ACCEPTED_SOURCES = "a folder of images, a .zip of one, a .npy or .npz file, or idx files"
@@ -32,7 +32,7 @@ def recognises(source: Any, others: frozenset[str] = frozenset()) -> bool:
     return True
 
 
-def keep(source: Any, folder: Path) -> str:
+def keep(source: Any, options: ImageOptions, folder: Path) -> str:
     """Return where a resume finds the source again."""
     return sources.keep(source, folder, NAMED_SETS)
 
@@ -41,28 +41,43 @@ def open_data(
     source: str | Path | NDArray[np.generic],
     options: ImageOptions,
     *,
+    spec: ImageSpec | None = None,
     cache: Path,
     progress: Progress = no_progress,
     sets: Sequence[str] = NAMED_SETS,
 ) -> Dataset:
     """Read a named set, a folder, an archive, an array file or an array.
 
-    Data larger than the memory allowed is packed below `cache`. `progress(what, done, total)` is
-    called on the way. Raises SparringError for what cannot be used as a whole; single files that
-    cannot be read are named in `skipped`.
+    With a spec, images are brought to its size and channels. Data larger than the memory allowed is
+    packed below `cache`. `progress(what, done, total)` is called on the way. Raises SparringError
+    for what cannot be used as a whole; single files that cannot be read are named in `skipped`.
     """
     labels.check_choice(options.labels)
     target.parse_resolution(options.resolution)
+    if spec:
+        options = decided(options, spec)
     try:
         name, loaded = _load(source, options, cache, progress, sets)
     except OSError as error:
         raise SparringError(f"cannot read '{source}': {error.strerror or error}") from error
+    if spec:
+        loaded = labels.matched(name, loaded, spec.classes)
     hashes = split.digests(loaded.items, progress)
     divided = split.divide(hashes, options.held_out, loaded.test_from)
     height, width, channels = loaded.items.shape[1:]
     spec = ImageSpec(height, width, channels, loaded.classes, options.value_range)
     notes = (*loaded.notes, *_notes(loaded, hashes), *divided.notes)
     return to_dataset(name, spec, loaded, divided, hashes, notes)
+
+
+def decided(options: ImageOptions, spec: ImageSpec) -> ImageOptions:
+    """Return options with the size and channels that images were brought to."""
+    return replace(
+        options,
+        resolution=f"{spec.height}x{spec.width}",
+        channels=cast(Channels, str(spec.channels)),
+        value_range=spec.value_range,
+    )
 
 
 def _load(
@@ -76,7 +91,12 @@ def _load(
     if isinstance(source, np.ndarray):
         return "array", load_arrays(ImageArrays("the array", source), options, cache, progress)
     if not isinstance(source, str | Path):
-        raise SparringError(f"data is a {type(source).__name__}; expected a path or a NumPy array")
+        raise sources.unusable(
+            "data is",
+            source,
+            "a path or a NumPy array, a data frame, or a list of texts, of waves or of arrays of "
+            "one shape",
+        )
     with_test = options.held_out > 0
     if source in NAMED_SETS:
         named = read_named(str(source), with_test=with_test)

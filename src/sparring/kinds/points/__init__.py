@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # the parts, held to the protocol
     from sparring.kinds.kind import Codec, Measures, Output, Play, Presets, QuickMetrics, Reader
     from sparring.kinds.points import codec, measures, output, play, presets, quick, reader
 
-    _reader: Reader = reader
+    _reader: Reader[VectorSpec] = reader
     _codec: Codec[VectorSpec] = codec
     _presets: Presets[VectorSpec] = presets
     _play: Play[VectorSpec] = play

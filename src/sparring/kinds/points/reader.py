@@ -25,24 +25,29 @@ MAX_COORDINATES = 100_000  # of a point
 
 
 def recognises(source: Any, others: frozenset[str] = frozenset()) -> bool:
-    """Tell whether a source is a known density or a two-dimensional array."""
+    """Tell whether a source is a known density, a two-dimensional array or a list of its rows."""
     if isinstance(source, np.ndarray):
         return source.ndim == 2
+    if isinstance(source, list):
+        return _are_rows(source)
     if not isinstance(source, str | Path):
         return False
     path = Path(source)
-    return source in DENSITIES or (path.suffix.lower() == ".npy" and _dimensions(path) == 2)
+    return source in DENSITIES or (
+        path.suffix.lower() == ".npy" and array_files.dimensions(path) == 2
+    )
 
 
-def keep(source: Any, folder: Path) -> str:
+def keep(source: Any, options: CommonOptions, folder: Path) -> str:
     """Return where a resume finds the source again."""
-    return sources.keep(source, folder, DENSITIES)
+    return sources.keep(_stacked(source), folder, DENSITIES)
 
 
 def open_data(
     source: str | Path | NDArray[np.generic],
     options: CommonOptions,
     *,
+    spec: VectorSpec | None = None,
     cache: Path | None = None,
     progress: Progress = no_progress,
     sets: Sequence[str] = DENSITIES,
@@ -50,14 +55,26 @@ def open_data(
     """Read points from a known density, a `.npy` file or an array of shape (n, d).
 
     Raises:
-        SparringError: the source holds no such array, or values that are not finite.
+        SparringError: the source holds no such array, or values that are not finite; its points
+            have not as many coordinates as a given spec says.
     """
     name, points, density = _load(source)
     hashes = split.digests(points, progress)
     divided = split.divide(hashes, options.held_out, None)
-    spec, notes = _fit_spec(points[divided.train], density)
+    notes: list[str] = []
+    if spec is None:
+        spec, notes = _fit_spec(points[divided.train], density)
+    elif (width := points.shape[1]) != spec.size:
+        raise SparringError(
+            f"the points of '{name}' have {width} coordinates; those of the run have {spec.size}"
+        )
     notes += [*split.note_duplicates(hashes, "points"), *divided.notes]
     return to_dataset(name, spec, LoadedItems(points), divided, hashes, notes)
+
+
+def decided(options: CommonOptions, spec: VectorSpec) -> CommonOptions:
+    """Return the options: how points are read leaves nothing to decide."""
+    return options
 
 
 def _fit_spec(train: NDArray[np.float32], density: str) -> tuple[VectorSpec, list[str]]:
@@ -75,8 +92,11 @@ def _load(source: str | Path | NDArray[np.generic]) -> tuple[str, NDArray[np.flo
     if isinstance(source, str) and source in DENSITIES:
         points = densities.density(source).sample(DENSITY_POINTS, DENSITY_SEED)
         return source, points.astype(np.float32), source
+    source = _stacked(source)
     if isinstance(source, np.ndarray):
         return "array", _checked("the array", source), ""
+    if not isinstance(source, str | Path):
+        raise sources.unusable("points are", source, "an array of shape (n, d) or a .npy file")
     path = Path(source)
     if path.suffix.lower() != ".npy":
         raise SparringError(
@@ -84,6 +104,15 @@ def _load(source: str | Path | NDArray[np.generic]) -> tuple[str, NDArray[np.flo
             f"{', '.join(DENSITIES)}; '{path}' is neither"
         )
     return path.stem or "array", _checked(f"'{path}'", array_files.read_npy(path)), ""
+
+
+def _stacked(source: Any) -> Any:
+    """Return the array of a list of rows of one length; anything else as it is."""
+    return np.stack(source) if _are_rows(source) else source
+
+
+def _are_rows(source: Any) -> bool:
+    return sources.are_vectors(source) and len({len(row) for row in source}) == 1
 
 
 def _checked(origin: str, array: NDArray[Any]) -> NDArray[np.float32]:
@@ -112,11 +141,3 @@ def _check_values(origin: str, array: NDArray[Any]) -> None:
     largest = float(np.abs(array.astype(np.float64)).max())
     if largest > sqrt(float(np.finfo(np.float32).max)):
         raise SparringError(f"{origin} holds values up to {largest:g}; expected at most 1e19")
-
-
-def _dimensions(path: Path) -> int:
-    """Return the dimensions of the array in a `.npy` file; 0 when it has no proper header."""
-    try:
-        return int(np.load(path, mmap_mode="r", allow_pickle=False).ndim)
-    except (OSError, ValueError, EOFError):
-        return 0

@@ -18,7 +18,8 @@ SOUNDS = Kind(
         Architecture("istft", depth=2, players=("generator",)),
         Architecture("wave", depth=5),
     ),
-    sources="a folder or zip of WAV, FLAC, OGG, MP3 or AIFF; subfolders are classes",
+    sources="a folder or zip of WAV, FLAC, OGG, MP3 or AIFF; subfolders are classes. Or a .npy of "
+    "waves, with --rate",
     augmentations=("gain", "noise", "polarity", "shift", "speed", "pitch"),
     named=NAMED_SETS,
     formats=(".wav", ".npz", ".png"),
@@ -26,6 +27,7 @@ SOUNDS = Kind(
         "sparring train recordings/ --seconds 1 --rate 22050 --budget 20m",
         "sparring sample 7 -n 8 --between --out from-one-to-another.wav --bits 24",
     ),
+    telling=("rate",),
     suffixes=SUFFIXES,
     quick_features=QuickFeatures(
         "log-mel", "log-mel components", lambda spec: spec.framing.samples
@@ -37,7 +39,7 @@ if TYPE_CHECKING:  # the parts, held to the protocol
     from sparring.kinds.kind import Codec, Measures, Output, Play, Presets, Reader
     from sparring.kinds.sounds import codec, measures, output, play, presets, reader
 
-    _reader: Reader = reader
+    _reader: Reader[AudioSpec] = reader
     _codec: Codec[AudioSpec] = codec
     _presets: Presets[AudioSpec] = presets
     _play: Play[AudioSpec] = play

@@ -32,7 +32,8 @@ from sparring.data.pack import (
     PackStore,
     Progress,
     Skipped,
-    open_pack,
+    as_left_open,
+    open_first,
     open_store,
     pack_folder,
 )
@@ -95,26 +96,28 @@ def load_recordings(
 ) -> LoadedItems:
     """Return windows of one length of all recordings, with their labels."""
     with list_files(path, SUFFIXES) as listing:
-        table = read_label_table(listing, options)
-        folder = pack_folder(cache, listing_identity("sounds", listing, table), *_decisive(options))
-        if packed := open_pack(folder):
-            return packed
-        cut, count, notes = _plan_cut(path, listing, options, progress)
-        with open_store(
-            count,
-            (cut.length,),
-            folder,
-            options.memory_share,
-            dtype=np.int16,
-            smaller_by=SMALLER_BY,
-        ) as store:
-            names, silence_notes = _store_audible(_cut_windows(listing, cut, progress), store)
-            _require_recordings(path, len(names), listing)
-            labels, classes, label_notes = file_labels(names, table, options)
-            notes += [*label_notes, *note_other_files(listing, "sounds"), *silence_notes]
-            skipped = sorted_by_path(listing.skipped)
-            rate = cut.preprocessing.rate
-            return store.publish(LoadedItems(STORED, labels, classes, skipped, tuple(notes), rate))
+        return load_listing(f"'{path}'", listing, options, cache, progress)
+
+
+def load_listing(
+    origin: str, listing: Listing, options: SoundOptions, cache: Path, progress: Progress
+) -> LoadedItems:
+    """Return windows of listed recordings; errors say by `origin` where they are from."""
+    table = read_label_table(listing, options)
+    identity = listing_identity("sounds", listing, table)
+    if packed := _read_before(cache, identity, options):
+        return packed
+    folder = pack_folder(cache, identity, *_decisive(options))
+    cut, count, notes = _plan_cut(origin, listing, options, progress)
+    shape, share = (cut.length,), options.memory_share
+    with open_store(count, shape, folder, share, dtype=np.int16, smaller_by=SMALLER_BY) as store:
+        names, silence_notes = _store_audible(_cut_windows(listing, cut, progress), store)
+        _require_recordings(origin, len(names), listing)
+        labels, classes, label_notes = file_labels(names, table, options)
+        notes += [*label_notes, *note_other_files(listing, "sounds"), *silence_notes]
+        skipped = sorted_by_path(listing.skipped)
+        rate = cut.preprocessing.rate
+        return store.publish(LoadedItems(STORED, labels, classes, skipped, tuple(notes), rate))
 
 
 def holds_mostly_sounds(path: Path, others: frozenset[str]) -> bool:
@@ -131,19 +134,35 @@ def _decisive(options: SoundOptions) -> tuple[Any, ...]:
     return (*SINCE_0_1, options.rate, options.seconds, options.level, options.labels)
 
 
-def _require_recordings(path: Path, count: int, listing: Listing) -> None:
-    require_items(path, count, listing.skipped, "recording", USUAL_SUFFIXES)
+def _read_before(cache: Path, identity: list[Any], options: SoundOptions) -> LoadedItems | None:
+    """Return a pack of the same waves, also if less was decided when they were read."""
+
+    def serves(packed: LoadedItems) -> bool:
+        length = round(options.seconds * packed.rate) or packed.items.shape[1]
+        labelled = "none" if packed.labels is None else "yes"
+        return (
+            options.rate in (0, packed.rate)
+            and length == packed.items.shape[1]
+            and (options.labels not in ("yes", "none") or options.labels == labelled)
+        )
+
+    same = as_left_open(options, rate=0, seconds=0.0, labels="auto")
+    return open_first((pack_folder(cache, identity, *_decisive(o)) for o in same), serves)
+
+
+def _require_recordings(origin: str, count: int, listing: Listing) -> None:
+    require_items(origin, count, listing.skipped, "recording", USUAL_SUFFIXES)
 
 
 def _plan_cut(
-    path: Path, listing: Listing, options: SoundOptions, progress: Progress
+    origin: str, listing: Listing, options: SoundOptions, progress: Progress
 ) -> tuple[_Cut, int, list[str]]:
     """Return how windows are cut, how many at most, and notes; decodes everything once."""
     rate, notes = _choose_rate(listing, options, progress)
     preprocessing = AudioPreprocessing(rate, level=options.level)
     recordings = _summarise_recordings(listing, preprocessing, progress)
     if not recordings:
-        _require_recordings(path, 0, listing)
+        _require_recordings(origin, 0, listing)
     window = _choose_window(recordings, options)
     length = max(1, round(window.seconds * rate))
     cut = _Cut(preprocessing, length, window.sliced, _common_gain(recordings, preprocessing))

@@ -13,7 +13,7 @@ TABLES = Kind(
     spec=TableSpec,
     options=TableOptions,
     architectures=(MLP, Architecture("tabular", depth=3, joint_scoring=True)),
-    sources="a .csv, .tsv or .parquet file with a header",
+    sources="a .csv, .tsv, .parquet or .feather file with a header",
     named=NAMED_SETS,
     formats=(".csv", ".tsv", ".parquet", ".png"),
     examples=(
@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # the parts, held to the protocol
     from sparring.kinds.kind import Codec, Measures, Output, Play, Presets, Reader
     from sparring.kinds.tables import codec, measures, output, play, presets, reader
 
-    _reader: Reader = reader
+    _reader: Reader[TableSpec] = reader
     _codec: Codec[TableSpec] = codec
     _presets: Presets[TableSpec] = presets
     _play: Play[TableSpec] = play

@@ -171,13 +171,17 @@ def places(series: Series, column: Column) -> NDArray[np.intp]:
     """Return the place (n,) of each cell in the column's one-hot group.
 
     Raises:
-        SparringError: a cell holds a category that the column does not know.
+        SparringError: a cell holds a category that the column does not know, and has no place for
+            the rest.
     """
     codes, unique = pandas().factorize(series)
     others = dict.fromkeys(column.rest, len(column.labels))
     place = others | {label: index for index, label in enumerate(column.labels)}
     texts = label_texts(unique)
-    if unknown := [text for text in texts if text not in place]:
+    unknown = [text for text in texts if text not in place]
+    if column.rest:
+        place |= dict.fromkeys(unknown, len(column.labels))
+    elif unknown:
         hint = nearest(unknown[0], place)
         raise SparringError(f"column '{column.name}' knows no category '{unknown[0]}'{hint}")
     if not column.missing and (codes < 0).any():

@@ -16,6 +16,7 @@ import numpy as np
 
 from sparring.data.output import write_file
 from sparring.errors import SparringError
+from sparring.kinds.tables import frames
 from sparring.kinds.tables.columns import Frame, Series, pandas
 
 SNIFFED_RECORDS = 50  # records, to find the delimiter
@@ -24,13 +25,10 @@ FORMULA_START = re.compile(r"[=+\-@\t\r\n]")
 PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
-def is_frame(source: Any) -> bool:
-    """Tell whether a source is a data frame, without importing pandas."""
-    return type(source).__name__ == "DataFrame"
-
-
 def read_table(source: str | Path | Frame) -> tuple[Frame, tuple[str, ...]]:
-    """Read a table from a `.csv`, `.tsv`, `.txt` or `.parquet` file or a data frame, with notes.
+    """Read a table from a `.csv`, `.tsv`, `.txt`, `.parquet` or `.feather` file or a data frame.
+
+    Returns it with notes.
 
     Raises:
         SparringError: it is not a table with a header, rows of equal length and distinct names.
@@ -46,9 +44,12 @@ def read_table(source: str | Path | Frame) -> tuple[Frame, tuple[str, ...]]:
             return parse_csv(_bytes(path), f"'{path}'")
         case ".parquet" | ".pq":
             return _read_parquet(path), ()
+        case ".feather" | ".arrow":
+            return check_table(frames.read(path), f"'{path}'"), ()
         case other:
             raise SparringError(
-                f"'{path}' ends in '{other}'; tables are read from .csv, .tsv, .txt or .parquet"
+                f"'{path}' ends in '{other}'; tables are read from .csv, .tsv, .txt, .parquet or "
+                ".feather"
             )
 
 

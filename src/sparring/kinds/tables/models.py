@@ -109,14 +109,16 @@ def usefulness(
     DeLong 1988): they are of these trained models.
 
     Raises:
-        SparringError: there is no such column, or nothing to learn of it; the columns differ, or a
-            table has fewer than 20 rows; a level that is not between 0 and 1.
+        SparringError: there is no such column, no other, or nothing to learn of it; the columns
+            differ, or a table has fewer than 20 rows; a level that is not between 0 and 1.
     """
     quantile(level)
     tables = coded(train, held_out, fake)
     names = tables[0].names
     if target not in names:
         raise SparringError(f"there is no column '{target}'{nearest(target, names)}")
+    if len(names) < 2:
+        raise SparringError("a table of one column has no other to predict it from")
     column = names.index(target)
     complete = [t.at(np.flatnonzero(~np.isnan(t.values[:, column]))) for t in tables]
     for name, table in zip(("training", "held-out", "synthetic"), complete, strict=True):

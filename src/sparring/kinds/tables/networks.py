@@ -41,7 +41,7 @@ class TabularGenerator(nn.Module):
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         if label is None:
-            condition = latent.new_zeros(len(latent), self.size + self.columns)
+            condition = latent.new_zeros(latent.shape[0], self.size + self.columns)
         else:
             condition = label
         driving, noise = latent[:, : self.latent_size], latent[:, self.latent_size :]

@@ -7,7 +7,7 @@ from sparring.data.options import CommonOptions, Short
 
 NAMED_SETS = ("penguins", "diamonds")
 
-SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
+SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".feather", ".arrow")
 
 
 @dataclass(frozen=True)

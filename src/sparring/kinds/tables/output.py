@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sparring.data.dataset import Dataset
-from sparring.data.output import Media, draw_items, preview_samples, training_items, write_file
+from sparring.data.output import (
+    Media,
+    draw_items,
+    preview_samples,
+    refuse_walk,
+    training_items,
+    write_file,
+)
 from sparring.data.pack import Progress
 from sparring.draws import Draw
 from sparring.errors import SparringError
@@ -32,6 +39,7 @@ from sparring.kinds.tables.conditions import (
     parse_condition,
     satisfied,
 )
+from sparring.kinds.tables.frames import is_frame
 from sparring.kinds.tables.options import TableRequests
 from sparring.kinds.tables.spec import Column, TableSpec
 from sparring.runs.folder import write_bytes
@@ -63,6 +71,7 @@ def sample(
     own: TableRequests = request.own
     if not own.where:
         return draw_items(generator, spec, request, decode, progress)
+    refuse_walk(request, "where")
     return sample_where(
         generator,
         spec,
@@ -166,7 +175,7 @@ def save(samples: Any, spec: TableSpec, path: Path, labels: Tensor | None, own: 
     Raises:
         SparringError: the suffix is none of these.
     """
-    rows = samples if files.is_frame(samples) else frame_of(samples, spec)
+    rows = samples if is_frame(samples) else frame_of(samples, spec)
     match path.suffix.lower():
         case ".png":
             write_file(path, _picture(spec, None, rows))

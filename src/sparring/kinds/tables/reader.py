@@ -4,7 +4,7 @@ Items of a table are encoded already: the float32 array (n, d) of `columns.encod
 see nothing else and a data frame is not an array.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
@@ -17,8 +17,10 @@ from sparring.data import sources, split
 from sparring.data.dataset import Dataset, no_progress, to_dataset
 from sparring.data.pack import LoadedItems, Progress
 from sparring.errors import SparringError
+from sparring.kinds.tables import frames
 from sparring.kinds.tables.columns import Frame, encode
-from sparring.kinds.tables.files import is_frame, parse_csv, read_table
+from sparring.kinds.tables.files import parse_csv, read_table
+from sparring.kinds.tables.given import GivenRows, match_rows
 from sparring.kinds.tables.named import named_table
 from sparring.kinds.tables.options import NAMED_SETS, SUFFIXES, TableOptions
 from sparring.kinds.tables.spec import COLUMN_KINDS, Column, TableSpec
@@ -28,16 +30,17 @@ from sparring.kinds.tables.types import infer
 def recognises(source: Any, others: frozenset[str] = frozenset()) -> bool:
     """Tell whether a source is a data frame, a named table or a file of one."""
     if not isinstance(source, str | Path):
-        return is_frame(source)
+        return frames.is_frame(source)
     return source in NAMED_SETS or Path(source).suffix.lower() in SUFFIXES
 
 
-def keep(source: Any, folder: Path) -> str:
+def keep(source: Any, options: TableOptions, folder: Path) -> str:
     """Return where a resume finds the source again; a data frame is written down."""
-    if not is_frame(source):
+    if not frames.is_frame(source):
         return sources.keep(source, folder, NAMED_SETS)
-    copy = folder / "data.csv"
-    source.to_csv(copy, index=False)
+    copy = folder / "data.feather"
+    frame, _ = frames.plain(source, chosen_types(options.column))
+    frames.keep(frame, copy)
     return str(copy.resolve())
 
 
@@ -45,26 +48,42 @@ def open_data(
     source: str | Path | Frame,
     options: TableOptions,
     *,
+    spec: TableSpec | None = None,
     cache: Path | None = None,
     progress: Progress = no_progress,
     sets: Sequence[str] = NAMED_SETS,
 ) -> Dataset:
     """Read rows from a CSV, TSV or parquet file, a named set or a data frame.
 
+    With a spec, columns are found by their names, in any order, and encoded by its quantiles and
+    categories; see `given`.
+
     Raises:
-        SparringError: the source is not a table, or a column is not what it was said to be.
+        SparringError: the source is not a table, or a column is not what it was said to be, or what
+            a given spec says.
     """
-    name, frame, notes = _load(source)
+    chosen = chosen_types(options.column)
+    name, frame, notes = _load(source, chosen)
     progress("columns", 0, 1)
-    spec = TableSpec(infer(frame, chosen_types(options.column)))
+    if spec:
+        origin = f"'{source}'" if isinstance(source, str | Path) else "the data frame"
+        rows = match_rows(frame, spec, origin)
+    else:
+        spec = TableSpec(infer(frame, chosen))
+        rows = GivenRows(frame, frame, (), tuple(map(_describe, spec.columns)))
     progress("columns", 1, 1)
-    hashes = _digests(frame, spec)
+    hashes = _digests(rows.frame, spec)
     divided = split.divide(hashes, options.held_out, None)
     if repeated := split.duplicates(hashes):
-        notes = (*notes, f"{repeated:,} of {len(frame):,} rows repeat an earlier one exactly")
-    notes = (*notes, *divided.notes, *map(_describe, spec.columns))
-    loaded = LoadedItems(encode(frame, spec.columns))
+        notes = (*notes, f"{repeated:,} of {len(hashes):,} rows repeat an earlier one exactly")
+    notes = (*notes, *divided.notes, *rows.notes)
+    loaded = LoadedItems(encode(rows.coded, spec.columns), skipped=rows.skipped)
     return to_dataset(name, spec, loaded, divided, hashes, notes)
+
+
+def decided(options: TableOptions, spec: TableSpec) -> TableOptions:
+    """Return the options: columns of which no type is chosen are what their cells say."""
+    return options
 
 
 def chosen_types(texts: tuple[str, ...]) -> dict[str, str]:
@@ -85,13 +104,17 @@ def chosen_types(texts: tuple[str, ...]) -> dict[str, str]:
     return chosen
 
 
-def _load(source: str | Path | Frame) -> tuple[str, Frame, tuple[str, ...]]:
+def _load(
+    source: str | Path | Frame, chosen: Mapping[str, str]
+) -> tuple[str, Frame, tuple[str, ...]]:
     """Return a short name for the source, its rows, and notes."""
     if isinstance(source, str) and source in NAMED_SETS:
         frame, notes = parse_csv(named_table(source), source)
         return source, frame.drop(columns="", errors="ignore"), notes  # "": R's names of rows
     frame, notes = read_table(source)
-    return (Path(source).stem if isinstance(source, str | Path) else "frame"), frame, notes
+    if frames.is_frame(source):
+        return "frame", *frames.plain(frame, chosen)
+    return Path(source).stem, frame, notes
 
 
 def _describe(column: Column) -> str:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # the parts, held to the protocol
     from sparring.kinds.kind import Codec, Measures, Output, Play, Preparation, Presets, Reader
     from sparring.kinds.texts import codec, measures, output, play, preparation, presets, reader
 
-    _reader: Reader = reader
+    _reader: Reader[TextSpec] = reader
     _codec: Codec[TextSpec] = codec
     _presets: Presets[TextSpec] = presets
     _play: Play[TextSpec] = play

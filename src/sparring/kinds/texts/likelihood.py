@@ -1,20 +1,21 @@
 """The likelihood model that texts are judged beside: a recurrent network of as many parameters.
 
-Trained by maximum likelihood for a given time, stopped where held-out texts stop gaining. It also
-gives a recurrent generator its warm start.
+Trained by maximum likelihood for a given time, stopped where held-out texts stop gaining. By the
+same steps a recurrent generator learns before the game (`preparation`).
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
 from torch.optim import Adam
 
 from sparring.data.dataset import Dataset
@@ -24,7 +25,7 @@ from sparring.kinds.texts.networks.recurrent import RecurrentGenerator
 from sparring.kinds.texts.spec import TextSpec
 from sparring.runs.folder import write_bytes
 from sparring.sampling import MICRO_BATCH
-from sparring.training.state import State, copy_exactly
+from sparring.training.step import Logs, NonFinite, refuse_non_finite
 
 BATCH, LEARNING_RATE = 128, 4e-3
 LOOKS = 20  # at held-out texts, in the whole time
@@ -55,14 +56,16 @@ def fit(
 
     The rate falls from its start to zero over the time; at least one step is made.
     """
-    optimizer = Adam(model.parameters(), LEARNING_RATE, betas=(0.9, 0.99))
+    optimizer = ascent(model)
     held_out = _some_held_out(data)
     best_likelihood, best_weights = -np.inf, _copied(model)
     began, step, looks = clock(), 0, 0
     while (share := (clock() - began) / max(seconds, 1e-9)) < 1 or not step:
-        for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * max(1 - share, 0.01)
-        likelihood_step(model, optimizer, data, step)
+        rate = LEARNING_RATE * max(1 - share, 0.01)
+        try:
+            likelihood_step(model, optimizer, data, Draw(SEED, step * BATCH), rate)
+        except NonFinite:
+            break  # it is judged as it was before that step
         step += 1
         if share * LOOKS > looks:
             looks += 1
@@ -86,38 +89,32 @@ def _copied(model: RecurrentGenerator) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
-def warm_start(state: State, data: Dataset, texts: int, progress: Progress) -> None:
-    """Let a recurrent generator first learn so many texts by likelihood; its average starts there.
-
-    Other generators are left as they are.
-    """
-    model = state.generator
-    if not isinstance(model, RecurrentGenerator):
-        return
-    optimizer = Adam(model.parameters(), LEARNING_RATE, betas=(0.9, 0.99))
-    steps = -(-texts // BATCH)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * (1 - step / steps)
-        likelihood_step(model, optimizer, data, step)
-        progress("learning by likelihood first", step + 1, steps)
-    copy_exactly(state.ema.state_dict(), model.state_dict(), "warm start")
+def ascent(model: nn.Module) -> Adam:
+    """Return the optimiser by which a model climbs its likelihood."""
+    return Adam(model.parameters(), LEARNING_RATE, betas=(0.9, 0.99))
 
 
 def likelihood_step(
-    model: RecurrentGenerator, optimizer: Adam, data: Dataset, step: int, batch: int = BATCH
-) -> None:
-    """Take one step up the likelihood of a batch of training texts."""
-    index = Draw(SEED, step * batch).integers("likelihood/batch", batch, len(data.train)).numpy()
-    chosen = data.train[index]
-    label = None
+    model: RecurrentGenerator, optimizer: Adam, data: Dataset, draw: Draw, rate: float
+) -> Logs:
+    """Take one step up the likelihood of a batch of training texts; return detached scalars.
+
+    Raises:
+        NonFinite: the loss or its gradient is NaN or infinite, and has not been applied.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    chosen = data.train[draw.integers("likelihood/batch", BATCH, len(data.train)).numpy()]
+    device, label = model.head.weight.device, None
     if data.labels is not None and model.conditioning.embed is not None:
-        label = torch.from_numpy(data.labels[chosen])
+        label = torch.from_numpy(data.labels[chosen]).to(device)
     optimizer.zero_grad()
-    loss = -model.log_likelihood(torch.from_numpy(data.items[chosen]), label).mean()
+    loss = -model.log_likelihood(torch.from_numpy(data.items[chosen]).to(device), label).mean()
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
+    refuse_non_finite("generator", loss, norm)
     optimizer.step()
+    return {"loss": loss.detach(), "gradient_norm": norm}
 
 
 @torch.inference_mode()
@@ -135,17 +132,27 @@ def draw(
 def load_or_fit(
     path: Path, data: Dataset, parameters: int, seconds: float, progress: Progress
 ) -> RecurrentGenerator:
-    """Return the model kept in a file; trained now, and kept, if there is none of this shape."""
+    """Return the model kept in a file, if it is of this size and learned these data in this time.
+
+    Otherwise it is trained now, and kept.
+    """
     spec = data.spec
     assert isinstance(spec, TextSpec)
     model = of_size(spec, parameters)
+    basis = {
+        "seconds": f"{seconds:.3f}",
+        "data": data.fingerprint,
+        "spec": json.dumps(asdict(spec), ensure_ascii=False),
+    }
     try:
-        model.load_state_dict(load(path.read_bytes()))
-        return model.eval()
-    except (OSError, RuntimeError, ValueError, SafetensorError):
-        pass  # not trained yet, or damaged, or of other data
+        with safe_open(path, "pt") as kept:
+            if kept.metadata() == basis:
+                model.load_state_dict({name: kept.get_tensor(name) for name in model.state_dict()})
+                return model.eval()
+    except (OSError, RuntimeError, SafetensorError):
+        pass  # not trained yet, or damaged
     fit(model, data, seconds, progress)
-    write_bytes(path, save({n: t.contiguous() for n, t in model.state_dict().items()}))
+    write_bytes(path, save({n: t.contiguous() for n, t in model.state_dict().items()}, basis))
     return model
 
 

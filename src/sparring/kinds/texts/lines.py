@@ -9,7 +9,8 @@ A source is `FILE.txt`, one text a line; `FILE.csv:column` or `FILE.csv:column:l
 
 import csv
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from sparring.errors import SparringError, nearest
 PLAIN = (".txt", ".text", ".lst")
 TABULAR = (".csv", ".tsv")
 LINED = (".jsonl", ".ndjson")
+# Half of a pair of UTF-16 units: texts of Python and JSON may hold it, no file can.
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+LISTED_KEY = "text"  # of texts of a list, where it is kept
 MAX_FILE_BYTES = 2**31  # bytes of a file
 
 
@@ -81,6 +85,40 @@ def read_texts(source: TextSource) -> TextRecords:
         raise SparringError(f"cannot read '{source.path}': {error.strerror or error}") from error
 
 
+def listed_texts(texts: Sequence[Any]) -> TextRecords:
+    """Return the texts of a list; what cannot be written or read is left out.
+
+    Raises:
+        SparringError: it holds other things than texts.
+    """
+    for number, text in enumerate(texts, 1):
+        if not isinstance(text, str):
+            raise SparringError(
+                f"number {number} of the list is of type {type(text).__name__}; expected only texts"
+            )
+    reasons = {n: reason for n, text in enumerate(texts) if (reason := _why_unusable(text))}
+    return TextRecords(
+        tuple(text for n, text in enumerate(texts) if n not in reasons),
+        None,
+        tuple(Skipped(f"text {n + 1}", reason) for n, reason in reasons.items()),
+    )
+
+
+def write_listed(texts: Sequence[str], path: Path) -> None:
+    """Write the texts of a list as JSON lines, which give back every character."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for text in texts:
+            escaped = HALF_CHARACTER.search(text) is not None
+            file.write(json.dumps({LISTED_KEY: text}, ensure_ascii=escaped) + "\n")
+
+
+def _why_unusable(text: str) -> str:
+    """Return why a text is left out; empty where it is not."""
+    if "\0" in text:
+        return "holds a NUL character"
+    return "holds half a character" if HALF_CHARACTER.search(text) else ""
+
+
 def _plain(path: Path) -> tuple[tuple[str, ...], None, tuple[Skipped, ...]]:
     texts, skipped = [], []
     for number, line in _decoded(path):
@@ -113,7 +151,8 @@ def _only_texts(folder: Path) -> bool:
 
 
 def _classes(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in PLAIN)
+    found = (path for path in folder.iterdir() if path.suffix.lower() in PLAIN)
+    return sorted(found, key=lambda path: path.name)  # paths of Windows sort A and a alike
 
 
 def _of_folder(folder: Path) -> TextRecords:
@@ -161,17 +200,23 @@ def _of_objects(source: TextSource) -> TextRecords:
         if isinstance(entry, Skipped):
             skipped.append(entry)
             continue
-        text = entry.get(source.column)
         keys |= set(entry)
-        if isinstance(text, str) and "\0" not in text:
-            texts.append(text)
-            labels.append(str(entry.get(source.label, "")))
-        else:
-            why = f"no text under '{source.column}'" if entry else "not a JSON object"
+        if why := _why_no_text(entry, source.column):
             skipped.append(Skipped(_line(source.path, number), why))
+        else:
+            texts.append(entry[source.column])
+            labels.append(str(entry.get(source.label, "")))
     if not texts:
         _need(source, sorted(keys))
     return TextRecords(tuple(texts), tuple(labels) if source.label else None, tuple(skipped))
+
+
+def _why_no_text(entry: dict[str, Any], key: str) -> str:
+    """Return why an object's text is left out; empty where it is not."""
+    text = entry.get(key)
+    if isinstance(text, str):
+        return _why_unusable(text)
+    return f"no text under '{key}'" if entry else "not a JSON object"
 
 
 def _entry(line: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from sparring.data.output import (
     Media,
     draw_items,
     preview_samples,
+    refuse_walk,
     training_items,
     unsupported,
     write_file,
@@ -62,8 +63,10 @@ def sample(
     """Return n texts as numbers of symbols, int16 (n, length), that are as asked for."""
     own: TextRequests = request.own
     _set_temperature(generator, own.temperature)
-    if not (own.unique or own.novel or own.like):
+    chosen_by = [name for name in ("unique", "novel", "like") if getattr(own, name)]
+    if not chosen_by:
         return draw_items(generator, spec, request, decode, progress)
+    refuse_walk(request, chosen_by[0])
     return _sample_filtered(generator, spec, request, _training_texts(data, spec, own), progress)
 
 

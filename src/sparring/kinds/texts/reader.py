@@ -7,7 +7,7 @@ Items are numbers of symbols, int16 (n, length); 0 is the end, and fills what co
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,19 @@ from sparring.data import labels as label_names
 from sparring.data import sources, split
 from sparring.data.dataset import Dataset, no_progress, to_dataset
 from sparring.data.pack import LoadedItems, Progress, Skipped
-from sparring.errors import SparringError
+from sparring.errors import SparringError, listed
 from sparring.kinds.texts.codec import normalise, tokenizer
-from sparring.kinds.texts.lines import TextRecords, parse_source, read_texts
+from sparring.kinds.texts.lines import (
+    LISTED_KEY,
+    TextRecords,
+    listed_texts,
+    parse_source,
+    read_texts,
+    write_listed,
+)
 from sparring.kinds.texts.named import read_named
 from sparring.kinds.texts.options import NAMED_SETS, TextOptions
 from sparring.kinds.texts.spec import TextSpec, Units
-from sparring.runs.folder import write_text
 
 MIN_TEXTS = 20  # texts
 MIN_TEXTS_PER_SYMBOL = 5  # texts that a character must be in
@@ -51,20 +57,20 @@ class _CodedTexts:
 
 
 def recognises(source: Any, others: frozenset[str] = frozenset()) -> bool:
-    """Tell whether a source is a list, a named set, or part of a text file or folder."""
+    """Tell whether a source is a list of texts, a named set, or part of a text file or folder."""
     if isinstance(source, list):
-        return True
+        return any(isinstance(text, str) for text in source)
     return isinstance(source, str | Path) and (
         source in NAMED_SETS or parse_source(source) is not None
     )
 
 
-def keep(source: Any, folder: Path) -> str:
+def keep(source: Any, options: TextOptions, folder: Path) -> str:
     """Return where a resume finds the source again; a list is written down."""
     if isinstance(source, list):
-        copy = folder / "data.txt"
-        write_text(copy, "".join(f"{text}\n" for text in source))
-        return str(copy.resolve())
+        with sources.kept_file(folder / "data.jsonl") as beside:
+            write_listed(source, beside)
+        return f"{(folder / 'data.jsonl').resolve()}:{LISTED_KEY}"
     part = None if source in NAMED_SETS else parse_source(source)
     if part is None:
         return sources.keep(source, folder, NAMED_SETS)
@@ -75,44 +81,63 @@ def open_data(
     source: Any,
     options: TextOptions,
     *,
+    spec: TextSpec | None = None,
     cache: Path | None = None,
     progress: Progress = no_progress,
     sets: Sequence[str] = NAMED_SETS,
 ) -> Dataset:
     """Read a named set, a file, a folder of files or a list of texts.
 
-    Lines that cannot be used are named in `skipped`; repeated ones are used once.
+    Lines that cannot be used are named in `skipped`; repeated ones are used once. With a spec, that
+    leaves out texts of symbols that it has not, and longer ones; a note says how many.
 
     Raises:
         SparringError: the source cannot be read, or too few texts are left.
     """
     name, records = _read(source, options)
+    if spec:
+        options = decided(options, spec)
     records, notes = _distinct(records, options)
-    units = _units(records.texts, options)
-    symbols, symbol_notes = _symbols(records.texts, units, options)
-    coded = _encode(records.texts, TextSpec(symbols, 0, units, options.normalise), options)
+    alphabet, symbol_notes = (spec, []) if spec else _alphabet(records.texts, options)
+    coded = _encode(records.texts, alphabet, options)
     if len(coded.items) < MIN_TEXTS:
+        why = "; ".join(coded.notes) if spec else ""
         raise SparringError(
             f"'{name}' holds {len(coded.items)} usable texts of {len(records.texts)}; expected "
-            f"{MIN_TEXTS} or more: {ACCEPTED_SOURCES}"
+            f"{MIN_TEXTS} or more: {why or ACCEPTED_SOURCES}"
         )
     labels, classes, label_notes = _labels(records, coded.used, source, options)
     loaded = LoadedItems(coded.items, labels, classes, (*records.skipped, *coded.skipped))
+    if spec:
+        loaded = label_names.matched(name, loaded, spec.classes)
+    elif len(classes) == 1:
+        raise SparringError(f"all texts have the label '{classes[0]}'; expected two or more")
     hashes = split.digests(loaded.items, progress)
     divided = split.divide(hashes, options.held_out, None)
-    spec = TextSpec(symbols, coded.items.shape[1], units, options.normalise, classes)
+    spec = replace(alphabet, length=loaded.items.shape[1], classes=loaded.classes)
     notes = [*notes, *symbol_notes, *coded.notes, *label_notes, *divided.notes]
     return to_dataset(name, spec, loaded, divided, hashes, notes)
+
+
+def decided(options: TextOptions, spec: TextSpec) -> TextOptions:
+    """Return options with the units, the length and the largest vocabulary that were decided."""
+    return replace(
+        options,
+        units=spec.units,
+        length=spec.length - 1,
+        vocabulary=options.vocabulary or MAX_SYMBOLS[spec.units],
+        normalise=spec.form,
+    )
 
 
 def _read(source: Any, options: TextOptions) -> tuple[str, TextRecords]:
     if isinstance(source, str) and source in NAMED_SETS:
         return source, read_named(source)
-    if isinstance(source, list | tuple):
-        if not all(isinstance(text, str) for text in source):
-            raise SparringError("a list holds other things than texts; expected only texts")
-        return "list", TextRecords(tuple(source), None, ())
-    part = parse_source(source) if isinstance(source, str | Path) else None
+    if isinstance(source, list):
+        return "list", listed_texts(source)
+    if not isinstance(source, str | Path):
+        raise sources.unusable("texts are", source, f"{ACCEPTED_SOURCES}, or a list")
+    part = parse_source(source)
     if part is None:
         raise SparringError(f"'{source}' is not text that can be read; expected {ACCEPTED_SOURCES}")
     return sources.short_name(part.path, "texts"), read_texts(part)
@@ -133,6 +158,13 @@ def _distinct(records: TextRecords, options: TextOptions) -> tuple[TextRecords, 
         notes.append(f"{changed:,} texts have blanks collapsed{form}")
     labels = None if records.labels is None else tuple(records.labels[i] for i in distinct)
     return TextRecords(tuple(texts[i] for i in distinct), labels, records.skipped), notes
+
+
+def _alphabet(texts: Texts, options: TextOptions) -> tuple[TextSpec, list[str]]:
+    """Return the symbols in use, as a spec without a length, and notes."""
+    units = _units(texts, options)
+    symbols, notes = _symbols(texts, units, options)
+    return TextSpec(symbols, 0, units, options.normalise), notes
 
 
 def _units(texts: Texts, options: TextOptions) -> Units:
@@ -184,33 +216,81 @@ def _pieces(texts: Texts, max_symbols: int) -> list[str]:
 
 
 def _encode(texts: Texts, spec: TextSpec, options: TextOptions) -> _CodedTexts:
-    """Turn texts that have no rare symbols and are not too long into numbers of symbols."""
+    """Turn texts of known symbols that are not too long into numbers of symbols.
+
+    A spec without a length is not decided yet: texts get as many places as the longest takes.
+    """
     tokenize = tokenizer(spec)
     all_codes = [tokenize(text) for text in texts]
-    spelled = [(i, codes) for i, codes in enumerate(all_codes) if codes]
-    if not spelled:
-        return _CodedTexts(np.zeros((0, 1), np.int16), [], [], [])
-    sizes = np.array([len(codes) for _, codes in spelled])
-    usual = int(np.quantile(sizes, COVERED_SHARE, method="higher"))
-    max_length = options.length or min(usual, MAX_LENGTH[spec.units])
-    fitting = [(i, codes) for i, codes in spelled if len(codes) <= max_length]
-    middle, largest = int(np.median(sizes)), int(sizes.max())
-    notes = [f"texts have {sizes.min()} to {largest} {spec.units} (median {middle})"]
-    if longer := len(spelled) - len(fitting):
+    sizes = np.array([len(codes) for codes in all_codes if codes])
+    max_length = options.length or _usual_length(sizes, spec.units)
+    used = [i for i, codes in enumerate(all_codes) if codes and len(codes) <= max_length]
+    rows = _to_rows([codes for i in used if (codes := all_codes[i])], spec.length)
+    unknown = [text for text, codes in zip(texts, all_codes, strict=True) if not codes]
+    long = [
+        Skipped(text, f"{len(codes)} {spec.units}")
+        for text, codes in zip(texts, all_codes, strict=True)
+        if codes and len(codes) > max_length
+    ]
+    reason = f"unknown {spec.units}" if spec.length else "rare symbols"
+    skipped = [Skipped(text, reason) for text in unknown[:MAX_NAMED_SKIPPED]]
+    if spec.length:
+        notes = _notes_of_a_run(texts, unknown, len(long), spec)
+    else:
+        notes = _notes(sizes, len(unknown), len(long), max_length, spec.units)
+    return _CodedTexts(rows, used, notes, skipped + long[:MAX_NAMED_SKIPPED])
+
+
+def _usual_length(sizes: NDArray[np.int64], units: Units) -> int:
+    """Return a length that nearly all texts have at most, in symbols; 0 of none."""
+    if not len(sizes):
+        return 0
+    return min(int(np.quantile(sizes, COVERED_SHARE, method="higher")), MAX_LENGTH[units])
+
+
+def _notes(
+    sizes: NDArray[np.int64], unknown: int, longer: int, max_length: int, units: Units
+) -> list[str]:
+    if not len(sizes):
+        return []
+    middle = int(np.median(sizes))
+    notes = [f"texts have {sizes.min()} to {sizes.max()} {units} (median {middle})"]
+    if longer:
         notes.append(
             f"{longer:,} texts of more than {max_length} are left out; --length changes it"
         )
-    if unknown := len(texts) - len(spelled):
-        notes.append(f"{unknown:,} texts with rare {spec.units} are left out")
-    rare = [Skipped(texts[i], "rare symbols") for i, codes in enumerate(all_codes) if not codes]
-    long = [Skipped(texts[i], f"{len(c)} {spec.units}") for i, c in spelled if len(c) > max_length]
-    skipped = rare[:MAX_NAMED_SKIPPED] + long[:MAX_NAMED_SKIPPED]
-    return _CodedTexts(_to_rows([c for _, c in fitting]), [i for i, _ in fitting], notes, skipped)
+    if unknown:
+        notes.append(f"{unknown:,} texts with rare {units} are left out")
+    return notes
 
 
-def _to_rows(texts: Sequence[Sequence[int]]) -> NDArray[np.int16]:
-    """Return numbers of symbols (n, length), each row with its end."""
-    length = max(map(len, texts), default=0) + 1
+def _notes_of_a_run(texts: Texts, unknown: Texts, longer: int, spec: TextSpec) -> list[str]:
+    """Say how many texts a run with this spec can neither read nor make."""
+    notes = []
+    if unknown:
+        notes.append(
+            f"left out {len(unknown):,} of {len(texts):,} texts: the run does not know the "
+            f"{spec.units} {listed(_unknown_symbols(unknown, spec))}"
+        )
+    if longer:
+        notes.append(
+            f"left out {longer:,} of {len(texts):,} texts: they are longer than the "
+            f"{spec.length - 1} {spec.units} that the run makes"
+        )
+    return notes
+
+
+def _unknown_symbols(texts: Texts, spec: TextSpec) -> list[str]:
+    """Return what of texts is in no symbol, the most frequent first."""
+    known = set(spec.symbols if spec.units == "words" else "".join(spec.symbols))
+    parts = (text.split() if spec.units == "words" else text for text in texts)
+    counts = Counter(part for text in parts for part in text if part not in known)
+    return [part for part, _ in counts.most_common()]
+
+
+def _to_rows(texts: Sequence[Sequence[int]], length: int) -> NDArray[np.int16]:
+    """Return numbers of symbols (n, length), each row with its end; 0: as long as the longest."""
+    length = length or max(map(len, texts), default=0) + 1
     items = np.zeros((len(texts), length), np.int16)
     for row, codes in zip(items, texts, strict=True):
         row[: len(codes)] = codes
@@ -233,6 +313,4 @@ def _labels(
             )
         return None, (), [label_names.UNUSED] * (records.labels is not None)
     labels, classes = label_names.indices([records.labels[i] for i in used])
-    if len(classes) < 2:
-        raise SparringError(f"all texts have the label '{classes[0]}'; expected two or more")
     return labels, classes, []

@@ -43,9 +43,9 @@ class RecurrentGenerator(nn.Module):
         driving, noise = latent[:, : self.latent_size], latent[:, self.latent_size :]
         noise = gumbel(noise).view(-1, self.length, self.symbols)
         state = self.first_state(driving, label)
-        symbol = latent.new_zeros(len(latent), self.symbols)
+        symbol = latent.new_zeros(latent.shape[0], self.symbols)
         symbol[:, 0] = 1
-        ended = torch.zeros(len(latent), 1, dtype=torch.bool, device=latent.device)
+        ended = torch.zeros(latent.shape[0], 1, dtype=torch.bool, device=latent.device)
         symbols = []
         for place in range(self.length):
             out, state = self.unit(self.embed(symbol)[:, None], state)

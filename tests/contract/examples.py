@@ -1,0 +1,208 @@
+"""Small real data of each kind that comes with the package, for the contract."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import soundfile
+from names import FILES
+from palmerpenguins import load_penguins
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from sparring import kinds
+from sparring.kinds import kind_named
+from sparring.kinds.sounds.codec import PAUSE_SECONDS, to_wave
+from sparring.testing.example import Asked, Example
+
+NARROW = {"generator.width": 8, "discriminator.width": 8, "generator.latent": 8}
+
+# --- images: handwritten digits of four classes
+
+DIGITS = load_digits()
+FEW = DIGITS.target < 4
+PIXELS = np.rint(DIGITS.images[FEW] * (255 / 16)).astype(np.uint8)[:360, :, :, None]
+CLASSES = DIGITS.target[FEW][:360]
+
+
+def pictures(folder: Path) -> Path:
+    for i, (pixels, label) in enumerate(zip(PIXELS[:, :, :, 0], CLASSES, strict=True)):
+        path = folder / "digits" / str(label) / f"{i:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    return folder / "digits"
+
+
+def images_npz(folder: Path) -> Path:
+    np.savez(folder / "digits.npz", images=PIXELS, labels=CLASSES)
+    return folder / "digits.npz"
+
+
+def npy(array: Any) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        np.save(folder / "items.npy", array)
+        return folder / "items.npy"
+
+    return write
+
+
+IMAGES = Example(
+    kind_named("image"),
+    paths={
+        "folder": pictures,
+        "npz": images_npz,
+        "npy": npy(PIXELS),
+        "named": lambda folder: "digits",
+    },
+    values={"array": PIXELS},
+    options=NARROW,
+    read={".npz": lambda path: np.load(path)["images"]},
+    tolerance=1,
+)
+
+# --- points: how long the flippers of penguins are, and how heavy the birds
+
+PENGUINS = load_penguins()
+BODIES = PENGUINS[["flipper_length_mm", "body_mass_g"]].dropna().to_numpy()
+
+POINTS = Example(
+    kind_named("vector"),
+    paths={
+        "npy": npy(BODIES),
+        "named": lambda folder: "ring",
+    },
+    values={"array": BODIES},
+    options=NARROW,
+    read={
+        ".csv": lambda path: np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.float32),
+        ".npy": np.load,
+        ".npz": lambda path: np.load(path)["points"],
+    },
+    tolerance=1e-4,
+    loss=1e-4,
+)
+
+# --- tables: penguins, missing cells and all
+
+
+def penguins_csv(folder: Path) -> Path:
+    PENGUINS.to_csv(folder / "penguins.csv", index=False)
+    return folder / "penguins.csv"
+
+
+def penguins_parquet(folder: Path) -> Path:
+    PENGUINS.to_parquet(folder / "penguins.parquet", index=False)
+    return folder / "penguins.parquet"
+
+
+TABLES = Example(
+    kind_named("table"),
+    paths={
+        "csv": penguins_csv,
+        "parquet": penguins_parquet,
+        "named": lambda folder: "penguins",
+    },
+    values={"frame": PENGUINS},
+    options=NARROW,
+    requests={
+        "where": Asked(
+            ["species=Gentoo"], holds=lambda rows: bool((rows["species"] == "Gentoo").all())
+        )
+    },
+    read={
+        ".csv": pd.read_csv,
+        ".tsv": lambda path: pd.read_csv(path, sep="\t"),
+        ".parquet": pd.read_parquet,
+    },
+    tolerance=1e-3,
+)
+
+# --- texts: first names
+
+FIRST_NAMES = sorted(
+    {line.split()[0].capitalize() for line in Path(FILES["first:male"]).read_text().splitlines()}
+)[:600]
+
+
+def names_txt(folder: Path) -> Path:
+    (folder / "names.txt").write_text("".join(f"{name}\n" for name in FIRST_NAMES))
+    return folder / "names.txt"
+
+
+def names_csv(folder: Path) -> str:
+    frame = pd.DataFrame({"name": FIRST_NAMES, "n": range(len(FIRST_NAMES))})
+    frame.to_csv(folder / "names.csv", index=False)
+    return f"{folder / 'names.csv'}:name"
+
+
+TEXTS = Example(
+    kind_named("text"),
+    paths={
+        "txt": names_txt,
+        "csv": names_csv,
+        "named": lambda folder: "first-names",
+    },
+    values={"list": FIRST_NAMES},
+    options=NARROW,
+    requests={
+        "unique": Asked(True, holds=lambda texts: len({*texts}) == len(texts)),
+        "novel": Asked(True, holds=lambda texts: not {*texts} & {*FIRST_NAMES}),
+        "like": Asked("A", holds=lambda texts: all(text.startswith("A") for text in texts)),
+        "temperature": Asked(0.5),
+    },
+    read={
+        ".txt": lambda path: path.read_text(encoding="utf-8").split("\n")[:-1],
+        ".jsonl": lambda path: pd.read_json(path, lines=True)["text"].tolist(),
+    },
+    judging={"baseline": False},
+    preparation={"generator.network": "recurrent", "generator.warm_start": 512},
+)
+
+# --- sounds: struck strings, each decaying at its own pitch
+
+RATE, LENGTH = 4000, 400
+
+
+def struck(i: int) -> Any:
+    random, time = np.random.default_rng(i), np.arange(LENGTH) / RATE
+    pitch, decay = random.uniform(150, 600), random.uniform(10, 40)
+    wave = sum(np.sin(2 * np.pi * k * pitch * time) / k**2 for k in (1, 2, 3))
+    wave = wave * np.exp(-decay * time) + random.normal(0, 0.01, LENGTH)
+    return (0.8 * wave / np.abs(wave).max()).astype(np.float32)
+
+
+WAVES = np.stack([struck(i) for i in range(360)])
+
+
+def recordings(folder: Path) -> Path:
+    for i, wave in enumerate(WAVES):
+        path = folder / "struck" / f"{i:03d}.wav"
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, wave, RATE, subtype="FLOAT")
+    return folder / "struck"
+
+
+def without_pauses(path: Path) -> Any:
+    wave, rate = soundfile.read(path, dtype="float32")
+    assert rate == RATE
+    return wave.reshape(-1, LENGTH + round(PAUSE_SECONDS * RATE))[:, :LENGTH]
+
+
+SOUNDS = Example(
+    kind_named("audio"),
+    paths={"folder": recordings},
+    values={"array": WAVES, "list": [*WAVES]},
+    options={**NARROW, "data.kind": "audio", "data.rate": RATE},
+    requests={"bits": Asked("24")},
+    read={".wav": without_pauses, ".npz": lambda path: np.load(path)["sounds"]},
+    tolerance=1e-3,
+    loss=None,
+    generated=lambda items, spec: (
+        kinds.encode(items, spec) if spec.form == "frames" else to_wave(items)
+    ),
+)
+
+
+EXAMPLES = [IMAGES, POINTS, TABLES, TEXTS, SOUNDS]
