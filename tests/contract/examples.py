@@ -19,12 +19,12 @@ from sparring.testing.example import Asked, Example
 
 NARROW = {"generator.width": 8, "discriminator.width": 8, "generator.latent": 8}
 
-# --- images: handwritten digits of four classes
+# --- images: handwritten digits
 
 DIGITS = load_digits()
 FEW = DIGITS.target < 4
-PIXELS = np.rint(DIGITS.images[FEW] * (255 / 16)).astype(np.uint8)[:360, :, :, None]
-CLASSES = DIGITS.target[FEW][:360]
+PIXELS = np.rint(DIGITS.images[FEW] * (255 / 16)).astype(np.uint8)[:330, :, :, None]
+CLASSES = DIGITS.target[FEW][:330]
 
 
 def pictures(folder: Path) -> Path:
@@ -57,7 +57,7 @@ IMAGES = Example(
         "named": lambda folder: "digits",
     },
     values={"array": PIXELS},
-    options=NARROW,
+    options={**NARROW, "data.labels": "none"},
     read={".npz": lambda path: np.load(path)["images"]},
     tolerance=1,
 )
@@ -86,14 +86,16 @@ POINTS = Example(
 
 # --- tables: penguins, missing cells and all
 
+BIRDS = PENGUINS[["species", "bill_length_mm", "flipper_length_mm", "body_mass_g", "sex"]]
+
 
 def penguins_csv(folder: Path) -> Path:
-    PENGUINS.to_csv(folder / "penguins.csv", index=False)
+    BIRDS.to_csv(folder / "penguins.csv", index=False)
     return folder / "penguins.csv"
 
 
 def penguins_parquet(folder: Path) -> Path:
-    PENGUINS.to_parquet(folder / "penguins.parquet", index=False)
+    BIRDS.to_parquet(folder / "penguins.parquet", index=False)
     return folder / "penguins.parquet"
 
 
@@ -104,7 +106,7 @@ TABLES = Example(
         "parquet": penguins_parquet,
         "named": lambda folder: "penguins",
     },
-    values={"frame": PENGUINS},
+    values={"frame": BIRDS},
     options=NARROW,
     requests={
         "where": Asked(
@@ -119,11 +121,16 @@ TABLES = Example(
     tolerance=1e-3,
 )
 
-# --- texts: first names
+# --- texts: first names of women and men
 
-FIRST_NAMES = sorted(
-    {line.split()[0].capitalize() for line in Path(FILES["first:male"]).read_text().splitlines()}
-)[:600]
+
+def first_names(sex: str) -> list[str]:
+    lines = Path(FILES[f"first:{sex}"]).read_text(encoding="utf-8").splitlines()
+    return [line.split()[0].capitalize() for line in lines[:500]]
+
+
+SEX_OF = {name: sex for sex in ("female", "male") for name in first_names(sex)}
+FIRST_NAMES = sorted(SEX_OF)
 
 
 def names_txt(folder: Path) -> Path:
@@ -132,16 +139,16 @@ def names_txt(folder: Path) -> Path:
 
 
 def names_csv(folder: Path) -> str:
-    frame = pd.DataFrame({"name": FIRST_NAMES, "n": range(len(FIRST_NAMES))})
+    frame = pd.DataFrame({"name": FIRST_NAMES, "sex": map(SEX_OF.get, FIRST_NAMES)})
     frame.to_csv(folder / "names.csv", index=False)
-    return f"{folder / 'names.csv'}:name"
+    return f"{folder / 'names.csv'}:name:sex"
 
 
 TEXTS = Example(
     kind_named("text"),
     paths={
-        "txt": names_txt,
         "csv": names_csv,
+        "txt": names_txt,
         "named": lambda folder: "first-names",
     },
     values={"list": FIRST_NAMES},
@@ -156,6 +163,7 @@ TEXTS = Example(
         ".txt": lambda path: path.read_text(encoding="utf-8").split("\n")[:-1],
         ".jsonl": lambda path: pd.read_json(path, lines=True)["text"].tolist(),
     },
+    judged=300,
     judging={"baseline": False},
     preparation={"generator.network": "recurrent", "generator.warm_start": 512},
 )
@@ -173,7 +181,7 @@ def struck(i: int) -> Any:
     return (0.8 * wave / np.abs(wave).max()).astype(np.float32)
 
 
-WAVES = np.stack([struck(i) for i in range(360)])
+WAVES = np.stack([struck(i) for i in range(300)])
 
 
 def recordings(folder: Path) -> Path:

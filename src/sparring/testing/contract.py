@@ -46,14 +46,13 @@ QUICK = {
     "threads": 1,
     "device": "cpu",
     "batch": 16,
-    "budget": "12-steps",
+    "budget": "8-steps",
     "checkpoint.ticks": 4,
     "checkpoint.every_ticks": 1,
-    "checkpoint.samples_every_ticks": 2,
+    "checkpoint.samples_every_ticks": 4,
 }
 BATCHES = (1, 2, 7)  # at which an exported generator must give what the run gives
 DRAWN = 12  # samples of a clause
-JUDGED = 100  # samples of a card, the fewest that it takes
 PICTURE = ".png"
 COMMON = {"seed": Asked(1), "truncation": Asked(0.3), "between": Asked(True)}
 VARIANTS: Mapping[str, Callable[[Example], Sequence[Any]]] = {
@@ -130,13 +129,13 @@ def test_items_survive_encoding_and_decoding(example: Example, run: Run) -> None
 def test_each_size_plays_a_step(example: Example, size: Size, run: Run) -> None:
     """The networks of each size play a step."""
     data = run.dataset()
-    options = {**QUICK, **example.options, "size": size, "batch": 4, "images": 4}
+    options = {**QUICK, **example.options, "size": size, "batch": 2, "images": 2}
     defaults = preset("default", size, data.spec, len(data.train))
     recipe = with_depths(resolve(defaults, nested(options)), data.spec)
     data = with_representation(data, recipe)
     state = build_state(recipe, data.spec)
-    scalars = train_step(state, build_game(recipe, data.spec), batches(data, recipe)(0, 4))
-    assert state.samples_seen == 4
+    scalars = train_step(state, build_game(recipe, data.spec), batches(data, recipe)(0, 2))
+    assert state.samples_seen == 2
     assert all(value.isfinite() for value in scalars.values())
 
 
@@ -309,7 +308,7 @@ def _card(example: Example, run: Run, data: Dataset, items: Any, folder: Path) -
         data,
         None,
         choose("auto", data, cache=folder),
-        EvaluationOptions(JUDGED, 0.0, example.kind.judging(**example.judging)),
+        EvaluationOptions(example.judged, 0.0, example.kind.judging(**example.judging)),
         NullReporter(),
     )
 
@@ -419,19 +418,16 @@ def test_the_json_of_every_command_parses(
     example: Example, run: Run, apart: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`data`, `evaluate`, `compare` print strict JSON; `sample` and `export` name their files."""
-    judge = example.judge(apart / "judge")
-    if isinstance(judge, str | Path):
-        options = [
-            f"--{name}={value}" for name, value in example.options.items() if "data." in name
-        ]
-        command("data", judge, *options, "--json")
-        assert parsed(capsys.readouterr().out)["kind"] == example.kind.name
+    judge, n = example.judge(apart / "judge"), example.judged
+    options = [f"--{name}={value}" for name, value in example.options.items() if "data." in name]
+    command("data", judge, *options, "--json")
+    assert parsed(capsys.readouterr().out)["kind"] == example.kind.name
     first = shutil.copytree(run.path, apart / "runs" / run.path.name)
     quick = [f"--{'' if value else 'no-'}{name}" for name, value in example.judging.items()]
-    command("evaluate", first, judge, "-n", JUDGED, *quick, "--json")
-    assert parsed(capsys.readouterr().out)["fake"] == JUDGED
+    command("evaluate", first, judge, "-n", n, *quick, "--json")
+    assert parsed(capsys.readouterr().out)["fake"] == n
     second = shutil.copytree(first, first.with_name("0002-other"))
-    command("compare", first, second, "-n", JUDGED, "--json")
+    command("compare", first, second, "-n", n, "--json")
     assert parsed(capsys.readouterr().out)["runs"]
     command("sample", first, "-n", 2, "--out", apart / "two")
     command("export", first, "--to", "safetensors", "--out", apart / "one.safetensors")

@@ -37,6 +37,7 @@ class Example:
         loss: by how much items may differ that were encoded and decoded, None where a codec
             promises no more than their shape.
         preparation: further options, with which a phase before the game takes place.
+        judged: samples of a card that tell shuffled ones from real, a third of the items at most.
         judging: what makes an evaluation quick, of the fields of the kind's `judging`.
         generated: turns items into what a generator makes; `encode` of the kind unless given.
     """
@@ -51,6 +52,7 @@ class Example:
     tolerance: float = 0.0
     loss: float | None = 0.0
     preparation: Mapping[str, Any] | None = None
+    judged: int = 100  # no card takes fewer
     judging: Mapping[str, Any] = field(default_factory=dict)
     generated: "Callable[[Tensor, Any], Tensor] | None" = None
 
