@@ -160,7 +160,10 @@ def test_quality_prints_anchors_and_recipes_and_leaves_sheets(benchmark, capsys,
     assert "needs images of 28x28" in out
 
 
-def test_time_to_quality_keeps_what_it_has_measured(benchmark, capsys, tmp_path: Path) -> None:
+def test_time_to_quality_keeps_what_it_has_measured(
+    benchmark, capsys, monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(benchmark("quality"), "PROBE_STEPS", 2)
     arguments = ["mnist", "--seconds", "0.2", "--seeds", "1", "--samples", "200"]
     arguments += ["--classifier-updates", "5", "--cache", str(tmp_path)]
     module = benchmark("time_to_quality")
@@ -177,7 +180,10 @@ def test_time_to_quality_keeps_what_it_has_measured(benchmark, capsys, tmp_path:
     assert "WGAN-GP" in first
 
 
-def test_stacked_digits_are_read_channel_by_channel(benchmark, capsys, tmp_path: Path) -> None:
+def test_stacked_digits_are_read_channel_by_channel(
+    benchmark, capsys, monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(benchmark("quality"), "PROBE_STEPS", 2)
     arguments = ["--digits", "mnist", "--seconds", "0.2", "--samples", "300", "--stacks", "500"]
     module = benchmark("stacked_mnist")
     module.main([*arguments, "--reader-updates", "300", "--cache", str(tmp_path)])

@@ -19,34 +19,14 @@ from sparring.kinds.kind import Kind
 GROUP = "sparring.kinds"
 PARTS = ("reader", "codec", "presets", "play", "measures", "output")  # of every kind
 # What commands and functions take whatever the kinds are: no short option can have such a name.
-TAKEN = frozenset(
-    {"audience", "augment", "batch", "between", "budget", "changed_data", "checkpoint", "compile"}
-    | {
-        "data",
-        "debug",
-        "device",
-        "discriminator",
-        "discriminator_moves",
-        "dry_run",
-        "ema",
-        "extractor",
-    }
-    | {
-        "from",
-        "generator",
-        "grid",
-        "help",
-        "images",
-        "json",
-        "kind",
-        "label",
-        "label_smoothing",
-        "labels",
-    }
-    | {"n", "number", "objective", "optimizer", "order", "out", "penalties", "precision", "preset"}
-    | {"profile", "recipe", "run", "run_name", "runs", "samples", "seconds", "seed", "size"}
-    | {"source", "start_from", "threads", "to", "truncation", "version"}
-)
+OF_ALL_KINDS = """
+    audience augment batch between budget changed_data checkpoint compile data debug device
+    discriminator discriminator_moves dry_run ema extractor from generator grid help images
+    json kind label label_smoothing labels n number objective optimizer order out penalties
+    precision preset profile recipe run run_name runs samples seconds seed size source
+    start_from threads to truncation version
+"""
+TAKEN = frozenset(OF_ALL_KINDS.split())
 
 
 class Option(NamedTuple):

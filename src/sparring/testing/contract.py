@@ -143,7 +143,7 @@ def test_each_size_plays_a_step(example: Example, size: Size, run: Run) -> None:
 
 
 def test_a_source_is_taken_for_this_kind(example: Example, source: str, apart: Path) -> None:
-    """What a person can give is recognised."""
+    """What a person can give is taken for this kind."""
     data = opened(example, example.source(source, apart), apart)
     assert kinds.kind_of(data.spec) is example.kind
     assert len(data.items) == len(data.train) + len(data.held_out)
@@ -152,7 +152,7 @@ def test_a_source_is_taken_for_this_kind(example: Example, source: str, apart: P
 def test_a_source_is_found_again_elsewhere(
     example: Example, source: str, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is kept so that another folder to work in gives the same data."""
+    """From another folder to work in, a source that was kept gives the same data."""
     (apart / "run").mkdir()
     (apart / "elsewhere").mkdir()
     given = example.source(source, apart)
@@ -168,7 +168,7 @@ def test_a_source_is_found_again_elsewhere(
 
 
 def test_data_open_under_the_run_s_own_spec(example: Example, run: Run, apart: Path) -> None:
-    """Under a spec, its own data are the same, and others come in its terms."""
+    """Opened under a run's spec, its own data are the same, and others come in its terms."""
     own = run.dataset()
     again = opened(example, example.first(apart / "same"), apart, spec=run.spec)
     assert again.spec == run.spec
@@ -183,7 +183,7 @@ def test_data_open_under_the_run_s_own_spec(example: Example, run: Run, apart: P
 
 
 def test_saved_samples_are_read_back(example: Example, suffix: str, run: Run, apart: Path) -> None:
-    """Samples of each suffix come back; nothing else is left beside them."""
+    """Samples that are saved, by each suffix, come back; nothing else is left beside them."""
     samples = run.sample(DRAWN)
     target = apart / "out" / ("all" if suffix == "folder" else f"all{suffix}")
     run.save(samples, target, labels=run.labels(DRAWN))
@@ -383,7 +383,7 @@ def _end(run: Run) -> Mapping[str, str]:
 def test_a_phase_before_the_game_is_part_of_the_run(
     example: Example, phase: Mapping[str, Any], apart: Path
 ) -> None:
-    """It is stopped and resumed bit for bit, counted in the run's time and shown in the report."""
+    """A phase before the game resumes bit for bit, counts in the run's time, is in the report."""
     whole = trained(example, apart / "whole", **phase)
     stopped = trained(example, apart / "stopped", **phase, audience=StopAt(0))
     assert stopped.status == "interrupted"
