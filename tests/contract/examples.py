@@ -202,7 +202,7 @@ SOUNDS = Example(
     kind_named("audio"),
     paths={"folder": recordings},
     values={"array": WAVES, "list": [*WAVES]},
-    options={**NARROW, "data.kind": "audio", "data.rate": RATE},
+    options={**NARROW, "data.rate": RATE},
     requests={"bits": Asked("24")},
     read={".wav": without_pauses, ".npz": lambda path: np.load(path)["sounds"]},
     tolerance=1e-3,

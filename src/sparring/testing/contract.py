@@ -169,10 +169,13 @@ def test_a_source_is_found_again_elsewhere(
 
 def test_data_open_under_the_run_s_own_spec(example: Example, run: Run, apart: Path) -> None:
     """Opened under a run's spec, its own data are the same, and others come in its terms."""
-    own = run.dataset()
-    again = opened(example, example.first(apart / "same"), apart, spec=run.spec)
+    source = example.first(apart / "same")
+    own = opened(example, source, apart)
+    again = opened(example, source, apart, spec=run.spec)
     assert again.spec == run.spec
+    assert again.fingerprint == own.fingerprint
     assert np.array_equal(again.items, own.items)
+    assert np.array_equal(again.held_out, own.held_out)
     other = opened(example, example.judge(apart / "other"), apart, spec=run.spec)
     assert other.spec == run.spec
     assert other.items.shape[1:] == own.items.shape[1:]
@@ -189,7 +192,9 @@ def test_saved_samples_are_read_back(example: Example, suffix: str, run: Run, ap
     run.save(samples, target, labels=run.labels(DRAWN))
     assert [path.name for path in target.parent.iterdir()] == [target.name]
     if suffix == "folder":
-        assert any(path.stat().st_size for path in target.iterdir())
+        sizes = [path.stat().st_size for path in target.iterdir()]
+        assert sizes
+        assert all(sizes)
     elif suffix in example.read:
         assert alike(example.read[suffix](target), samples, example.tolerance)
     else:
@@ -217,6 +222,9 @@ def test_whatever_is_asked_of_samples_is_heeded_or_refused(
     written: dict[frozenset[str], bytes | None] = {}
     for names in chain.from_iterable(combinations(sorted(asked), n) for n in (0, 1, 2)):
         written[frozenset(names)] = _written(run, {n: asked[n] for n in names}, apart)
+    alone = (frozenset([name]) for name, of in asked.items() if of.holds)
+    for together in (frozenset[str](), *alone):
+        assert written[together] is not None, f"{[*together]} is refused by itself"
     for together, content in written.items():
         for name in together if content is not None else ():
             if asked[name].holds is None:
@@ -330,6 +338,19 @@ class StopAt(NullReporter):
             signal.raise_signal(signal.SIGINT)
 
 
+class StopInPhase(NullReporter):
+    """Presses Ctrl-C once, when something but not all has been learned before the game."""
+
+    def __init__(self) -> None:
+        self.is_pressed = False
+
+    def reading(self, what: str, done: int, total: int) -> None:
+        """Look how far it is, if it is the phase that is told of."""
+        if what.startswith("learning ") and 0 < done < total and not self.is_pressed:
+            self.is_pressed = True
+            signal.raise_signal(signal.SIGINT)
+
+
 def test_a_stopped_run_goes_on_elsewhere_bit_for_bit(
     example: Example, run: Run, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -357,7 +378,10 @@ def test_a_run_starts_from_another(example: Example, run: Run, apart: Path) -> N
     """The networks of a run are the starting point of a fine-tune."""
     fine = trained(example, apart, start_from=run.path, budget="1-steps")
     assert fine.status == "finished"
-    assert _end(fine) != _end(run)
+    begun = checkpoint.load_model(fine.folder.checkpoints / f"{0:09d}")
+    taken = checkpoint.load_model(checkpoint.latest_intact(run.folder.checkpoints))
+    assert begun.keys() == taken.keys()
+    assert all(torch.equal(begun[name], taken[name]) for name in taken)
     assert type(fine.sample(DRAWN)) is type(run.sample(DRAWN))
 
 
@@ -370,7 +394,7 @@ def test_an_estimator_fits_values(example: Example, value: str, run: Run, apart:
     items = gan.sample(DRAWN)
     assert len(items) == DRAWN
     assert type(items) in (type(run.sample(DRAWN)), np.ndarray)
-    assert not (apart / "runs").exists()
+    assert not list(apart.iterdir())
 
 
 def _end(run: Run) -> Mapping[str, str]:
@@ -385,9 +409,11 @@ def test_a_phase_before_the_game_is_part_of_the_run(
 ) -> None:
     """A phase before the game resumes bit for bit, counts in the run's time, is in the report."""
     whole = trained(example, apart / "whole", **phase)
-    stopped = trained(example, apart / "stopped", **phase, audience=StopAt(0))
+    stopped = trained(example, apart / "stopped", **phase, audience=StopInPhase())
     assert stopped.status == "interrupted"
-    assert not any(event["event"] == "tick" for event in stopped.folder.read_events())
+    saved = [e for e in stopped.folder.read_events() if e["event"] == "checkpoint"][-1]
+    total = [e for e in whole.folder.read_events() if e["event"] == "preparation"][-1]["of"]
+    assert 0 < saved["prepared"] < total
     assert _end(stopped.resume()) == _end(whole)
     events = [*whole.folder.read_events()]
     learned, played = ([e for e in events if e["event"] == n] for n in ("preparation", "tick"))
