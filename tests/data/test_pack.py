@@ -1,5 +1,6 @@
 import errno
 import json
+import sys
 import threading
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from sparring.data import pack
 from sparring.data.pack import (
+    GUESSED_MEMORY,
     STORED,
     LoadedItems,
     Skipped,
@@ -136,5 +138,7 @@ def test_a_place_depends_on_the_source_and_on_what_shapes_the_pixels():
     assert same[0].parent == Path("cache/packs")
 
 
-def test_available_memory_is_read_from_the_system():
+def test_available_memory_is_read_from_the_system_or_guessed(monkeypatch):
     assert 2**20 < available_memory() <= psutil.virtual_memory().total
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    assert available_memory() == GUESSED_MEMORY
