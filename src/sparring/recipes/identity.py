@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
+from sparring.data.options import LABELS_FILE
 from sparring.recipes.notation import Budget, parse_budgets
 from sparring.recipes.recipe import Recipe
-
-LABELS = ("auto", "yes", "none")  # else a file, which may lie anywhere
 
 
 def identity(recipe: Recipe) -> Recipe:
@@ -18,7 +17,7 @@ def identity(recipe: Recipe) -> Recipe:
     """
     budgets = parse_budgets(recipe.budget)
     timed = any(budget.unit == "seconds" for budget in budgets)
-    labels = recipe.data.labels if recipe.data.labels in LABELS else "a file"
+    labels = "a file" if LABELS_FILE.named_by(recipe.data.labels) else recipe.data.labels
     return replace(
         recipe,
         seed=0,
