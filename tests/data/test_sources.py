@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from sparring import kinds
 from sparring.data.sources import as_source, with_absolute_paths
@@ -38,8 +39,9 @@ Polars.DataFrame.__module__ = "polars.dataframe.frame"
         PIXELS.tolist(),
         np.array([*PIXELS, None], dtype=object)[:-1],
         PIXELS.view(np.memmap),
+        [Image.fromarray(pixels) for pixels in PIXELS.astype(np.uint8)],
     ],
-    ids=["array", "tensor", "list", "tensors", "numbers", "objects", "mapped"],
+    ids=["array", "tensor", "list", "tensors", "numbers", "objects", "mapped", "pictures"],
 )
 def test_arrays_of_one_shape_are_one_array(given: Any) -> None:
     array = as_source(given)
@@ -113,6 +115,7 @@ def test_what_readers_take_or_none_does_is_returned_as_it_is(tmp_path: Path) -> 
         ({"a": [1]}, "data is a dict; expected a path or a NumPy array, a data frame, or a list"),
         ([Path("a.png")], "data is a list; expected a path or a NumPy array, a data frame, or a l"),
         (b"digits", "data is a bytes; expected a path or a NumPy array"),
+        (3, "data is an int; expected a path or a NumPy array"),
         ([LONG, SHORT], "2 waves come without their rate; give it as data.rate, such as 16000"),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else type(value).__name__,

@@ -29,10 +29,21 @@ OTHER_FRAMES = ("DataFrame", "LazyFrame", "Table")  # what other packages than p
 
 
 @runtime_checkable
-class _ArrayLike(Protocol):
-    """What NumPy makes an array of: arrays of other packages, pictures, files of arrays."""
+class _MakesArray(Protocol):
+    """What gives NumPy an array: arrays of other packages, files of arrays."""
 
     def __array__(self) -> Array: ...
+
+
+@runtime_checkable
+class _LaidOutAsArray(Protocol):
+    """What tells NumPy where its numbers lie: pictures of Pillow."""
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]: ...
+
+
+_ArrayLike = _MakesArray | _LaidOutAsArray
 
 
 def as_source(source: Any) -> Any:
@@ -123,9 +134,9 @@ def missing(path: Path, sets: Sequence[str], expected: str) -> SparringError:
 
 def unusable(subject: str, source: Any, expected: str) -> SparringError:
     """Return the error of a value that is no data of a kind: `subject` is "data is", "rows are"."""
-    return SparringError(
-        f"{subject} a {type(source).__name__}; expected {expected}{_contents(source)}"
-    )
+    name = type(source).__name__
+    article = "an" if name[0] in "aeiouAEIOU" else "a"
+    return SparringError(f"{subject} {article} {name}; expected {expected}{_contents(source)}")
 
 
 def are_vectors(source: Any) -> bool:
@@ -194,8 +205,8 @@ def _plain_array(values: Any) -> Array:
         return array
     except (TypeError, RuntimeError) as error:
         raise SparringError(
-            f"the tensor, {values.dtype} and {values.layout}, is no array: {error}; expected a "
-            "dense one of numbers"
+            f"the tensor, {values.dtype} and {values.layout}, is no array: "
+            f"{str(error).rstrip('.')}; expected a dense one of numbers"
         ) from None
 
 
