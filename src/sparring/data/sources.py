@@ -6,6 +6,7 @@ kind takes, it keeps itself (`kinds/*/reader`).
 
 import dataclasses
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from sparring.runs.folder import written_atomically
 Array = NDArray[Any]
 T = TypeVar("T", bound=CommonOptions)
 
+# Half of a pair of UTF-16 units: texts of Python and JSON may hold it, no file can.
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 OTHER_FRAMES = ("DataFrame", "LazyFrame", "Table")  # what other packages than pandas call theirs
 
 

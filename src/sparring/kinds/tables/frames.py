@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from sparring.data.sources import kept_file
+from sparring.data.sources import HALF_CHARACTER, kept_file
 from sparring.errors import SparringError
 from sparring.kinds.tables.columns import Frame, Series, label_texts, pandas
 
-HALF_CHARACTER = "[\ud800-\udfff]"  # half of a pair of UTF-16 units
 OWN_TYPES = ("string", "boolean", "floating", "date", "datetime", "datetime64", "empty")
 
 

@@ -9,20 +9,18 @@ A source is `FILE.txt`, one text a line; `FILE.csv:column` or `FILE.csv:column:l
 
 import csv
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sparring.data.pack import Skipped
+from sparring.data.sources import HALF_CHARACTER
 from sparring.errors import SparringError, nearest
 
 PLAIN = (".txt", ".text", ".lst")
 TABULAR = (".csv", ".tsv")
 LINED = (".jsonl", ".ndjson")
-# Half of a pair of UTF-16 units: texts of Python and JSON may hold it, no file can.
-HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 LISTED_KEY = "text"  # of texts of a list, where it is kept
 MAX_FILE_BYTES = 2**31  # bytes of a file
 
