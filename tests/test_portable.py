@@ -175,7 +175,7 @@ def test_files_and_pipes_hold_utf_8_on_windows_too(
     stream = io.TextIOWrapper(io.BytesIO(), "cp1252")
     monkeypatch.delenv("PYTHONIOENCODING", raising=False)
     monkeypatch.setattr(os, "name", system)
-    app._let_it_take_all_letters(stream)
+    app._escape_unencodable(stream)
     monkeypatch.undo()
     assert (stream.encoding, stream.errors) == (expected, "backslashreplace")
 

@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            _let_it_take_all_letters(stream)
+            _escape_unencodable(stream)
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words
     try:
@@ -59,7 +59,7 @@ def _show(usual: Any, message: Warning | str, category: type[Warning], *where: A
         usual(message, category, *where)
 
 
-def _let_it_take_all_letters(stream: TextIOWrapper) -> None:
+def _escape_unencodable(stream: TextIOWrapper) -> None:
     """Have a stream escape what it cannot write; files and pipes hold UTF-8 on Windows too."""
     left_to_locale = os.name == "nt" and "PYTHONIOENCODING" not in os.environ
     encoding = "utf-8" if left_to_locale and not stream.isatty() else None

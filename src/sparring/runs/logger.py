@@ -46,7 +46,7 @@ class RunLogger:
     found: list[str] | None = None  # names of findings at the last diagnosis; None: none yet
     announced: dict[str, int] = field(default_factory=dict)  # findings, and the images seen then
     metrics: Metrics = field(default_factory=dict)
-    seconds: float = 0.0  # of training, at the last tick
+    seconds: float = 0.0  # of the phase before the game, at its last tick
     unwritten: set[str] = field(default_factory=set)  # said once, until it works again
 
     def __post_init__(self) -> None:
