@@ -100,6 +100,15 @@ def test_other_data_judges_at_the_size_of_the_run(judged: Path, cli: CommandLine
     assert "needs at least 100" in cli("evaluate", judged, "few.npy", *few).complaint
 
 
+def test_data_of_no_class_judge_a_run_with_classes(pets_run: Path, cli: CommandLine) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (120, 12, 8, 3), np.uint8)
+    np.save(cli.folder / "noise.npy", noise)
+    few = ("-n", "100", "--extractor", "pixel-pca", "--json")
+    ended = cli("evaluate", pets_run, "noise.npy", *few)
+    card = strictly(ended.out)
+    assert (card["part"], card["real"]) == ("all", 120), ended.err
+
+
 def test_unknown_extractors_and_checkpoints_are_named(judged: Path, cli: CommandLine) -> None:
     assert "pixel-pca" in cli("evaluate", judged, "--extractor", "pixelpca").complaint
     assert "no checkpoint '7'" in cli("evaluate", judged, "--checkpoint", "7").complaint

@@ -135,6 +135,8 @@ def test_data_that_have_changed_judge_with_a_note(cli: CommandLine, people: Path
     ended = cli("compare", first, second, "-n", "100", "--json")
     notes = strictly(ended.out)["notes"]
     assert all(any(changed.format(run.name) in note for note in notes) for run in (first, second))
+    run = sparring.load(first)
+    assert run.dataset().spec == run.spec  # in the code of then, not of now
 
 
 def test_a_table_of_one_column_has_a_card(cli: CommandLine) -> None:

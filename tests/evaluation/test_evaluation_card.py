@@ -1,12 +1,16 @@
 """The card on features with known laws: a perfect generator, a shifted one, a copying one."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sparring.evaluation import assess
 from sparring.evaluation import card as evaluation
+from sparring.evaluation.assess import Samples
 from sparring.evaluation.card import (
     Evaluation,
     measure,
@@ -14,6 +18,9 @@ from sparring.evaluation.card import (
     measure_copying,
     missing_classes,
 )
+from sparring.features.reference import ReferenceSet
+from sparring.kinds import DataOptions
+from sparring.kinds.images.reader import open_data as open_images
 from sparring.metrics import frechet
 from sparring.metrics.estimate import Estimate
 from sparring.metrics.line import CardLine
@@ -109,6 +116,27 @@ def test_classes_are_counted_and_compared_with_what_was_asked_for() -> None:
     assert found["class_divergence"].estimate.low > 0.05
     few = measure_classes(asked[:10], told[:10], asked[:10], 4)
     assert [line.key for line in few] == ["class_agreement"]
+
+
+@pytest.mark.parametrize("other", ["labelled", "of other classes", "unlabelled"])
+def test_classes_are_judged_by_the_labels_of_other_data_only_if_they_are_the_run_s(
+    other: str, tmp_path: Path
+) -> None:
+    data = open_images("digits", DataOptions(labels="yes"), cache=tmp_path)
+    assert data.labels is not None
+    below_5 = data.labels % 5
+    spec = data.spec if other == "labelled" else replace(data.spec, classes=("0", "1"))
+    labels = None if other == "unlabelled" else below_5
+    reference = ReferenceSet(replace(data, spec=spec, labels=labels), "all")
+    features = np.zeros((500, 2))
+    samples = Samples(
+        features.astype(np.float32), features, data.items[:500], data.labels[:500], below_5[:500]
+    )
+    told: list[str] = []
+    lines = assess._class_lines(samples, data, reference, told.append)
+    assert lines[0].key == "class_agreement"
+    missing = [] if other == "labelled" else ["hardly ever made: 5, 6, 7, 8, 9"]
+    assert told == missing
 
 
 def test_an_evaluation_gives_estimates_by_key_a_table_and_json() -> None:

@@ -327,6 +327,12 @@ def test_a_few_odd_rows_are_left_out_and_named() -> None:
         "'job' holds cook, which the run does not know",
     )
     assert [skipped.path for skipped in other.skipped] == ["row 3", "row 7", "row 7"]
+    frame = people().astype({"age": float})
+    frame.loc[:19, "age"] = np.nan
+    assert len(judged(frame).items) == 380
+    frame.loc[20, "age"] = np.nan  # more than one in twenty
+    with pytest.raises(SparringError, match="column 'age' has 21 missing cells"):
+        judged(frame)
 
 
 def test_a_rare_category_that_is_new_counts_among_the_rest() -> None:

@@ -2,6 +2,7 @@
 
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sparring.runs import device, logger, monitor
 from sparring.runs.diagnosis import Finding
 from sparring.runs.logger import RunLogger, looks_so_far
 from sparring.runs.looks import Look, read_looks, write_looks
+from sparring.runs.monitor import Monitor
 from sparring.training import checkpoint
 from sparring.training.loop import Rollback
 
@@ -127,9 +129,11 @@ def test_looks_that_a_kill_left_beyond_the_last_checkpoint_are_forgotten(
     run = sparring.load("latest", tmp_path)
     left = {int(path.name[:9]): path for path in run.folder.looks.iterdir()}
     assert max(left) == 5 * EVERY
+    whole = left[5 * EVERY].read_bytes()
     left[5 * EVERY].write_bytes(left[EVERY].read_bytes())  # of no use to anybody
     run.resume()
     assert decisions == uninterrupted
+    assert left[5 * EVERY].read_bytes() == whole  # taken again, written again
 
 
 def test_what_was_found_is_told_once_and_again_at_an_end(
@@ -164,6 +168,18 @@ def test_a_rollback_takes_looks_back_now_and_in_what_is_read_again(
     assert seen == [([EVERY, 2 * EVERY],) * 2]
     kept = [EVERY * n for n in range(1, LOOKS + 1) if n not in (3, 4)]
     assert [images for images, _ in looks_so_far(run.folder.read_events())] == kept
+
+
+def test_looks_by_other_features_are_compared_by_their_intervals() -> None:
+    rng: Any = np.random.default_rng(0)
+    real, near, far = (rng.normal(mean, size=(100, 4)) for mean in (0, 0, 3))
+    looks = {10: Look("aa", far), 20: Look("bb", near)}
+    watcher = Monitor(None, None, Path(), looks)  # type: ignore[arg-type]
+    watcher.__dict__["_reference"] = SimpleNamespace(digest="aa"), real
+    first, second = ((seen, Estimate(0.5, 0.0, 1.0, 0, "logged")) for seen in looks)
+    assert not watcher.surely_worse(first, second)
+    watcher.looks[20] = Look("aa", near)
+    assert watcher.surely_worse(first, second)
 
 
 def test_looks_are_read_as_they_were_written_and_a_damaged_one_costs_only_itself(

@@ -242,6 +242,28 @@ def test_a_resume_discards_what_came_after_it(tmp_path: Path) -> None:
     ]
 
 
+def test_a_resume_within_the_phase_before_the_game_discards_what_came_after_it(
+    tmp_path: Path,
+) -> None:
+    run = made(tmp_path)
+    log = EventLog(run.events)
+    for prepared in (128, 256, 384):
+        log("preparation", images=0, prepared=prepared)
+    log("resumed", images=0, prepared=256)
+    log("preparation", images=0, prepared=384)
+    log("tick", images=10)
+    log("resumed", images=10, prepared=384)
+    standing = [(e["event"], e.get("prepared")) for e in logged(run)]
+    assert standing == [
+        ("preparation", 128),
+        ("preparation", 256),
+        ("resumed", 256),
+        ("preparation", 384),
+        ("tick", None),
+        ("resumed", 384),
+    ]
+
+
 @pytest.mark.parametrize("line", ['{"event": "resumed"}', '{"event": "resumed", "images": "x"}'])
 def test_a_resume_that_does_not_say_from_where_discards_nothing(tmp_path: Path, line: str) -> None:
     run = made(tmp_path)
