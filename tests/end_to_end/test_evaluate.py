@@ -97,6 +97,9 @@ def test_other_data_judges_at_the_size_of_the_run(judged: Path, cli: CommandLine
         card = strictly(ended.out)
         assert (card["part"], card["real"]) == ("all", 150), ended.err
         assert all(any(note.startswith(words) for note in card["notes"]) for words in told)
+        assert any("training data can themselves be told from" in note for note in card["notes"])
+        words = {line["key"]: line["words"] for line in card["lines"]}
+        assert words["memorization"] == words["authenticity"] == ""
     assert "needs at least 100" in cli("evaluate", judged, "few.npy", *few).complaint
 
 

@@ -74,6 +74,13 @@ def test_grid_writes_one_picture(out: tuple[str, ...], run: Path, cli: CommandLi
     assert not list(cli.folder.rglob("00000[0-3].png"))
 
 
+def test_a_grid_goes_into_no_file_of_another_format(run: Path, cli: CommandLine) -> None:
+    ended = cli("sample", run, "-n", "4", "--grid", "--out", "fakes.npz")
+    assert (ended.code, ended.out) == (1, "")
+    assert "--grid writes a .png; 'fakes.npz' is no such file and no folder" in ended.err
+    assert not (cli.folder / "fakes.npz").exists()
+
+
 def test_a_run_may_be_named_in_any_way(run: Path, cli: CommandLine) -> None:
     ways = ["latest", "1", "0001", run.name, run, f"runs/{run.name}/"]
     assert [cli("sample", way, "-n", "1", "--out", "x.npz").code for way in ways] == [0] * len(ways)

@@ -76,6 +76,13 @@ def test_samples_are_wave_files_of_the_data_s_rate_and_the_same_for_the_same_see
     assert (at.folder / "again/000002.wav").read_bytes() == files[2].read_bytes()
 
 
+def test_bits_are_asked_of_wav_files_only(drums: Path, at: CommandLine) -> None:
+    for out in (("--out", "all.npz"), ("--out", "all.png"), ("--grid",)):
+        ended = at("sample", drums, "-n", "2", "--bits", "24", *out)
+        assert (ended.code, ended.out) == (1, "")
+        assert "'bits' is asked of WAV files; '" in ended.err
+
+
 @pytest.mark.parametrize(("bits", "subtype"), [("24", "PCM_24"), ("float", "FLOAT")])
 def test_one_file_holds_all_with_pauses_in_the_bits_asked_for(
     drums: Path, at: CommandLine, bits: str, subtype: str

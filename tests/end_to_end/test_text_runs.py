@@ -85,7 +85,14 @@ def test_texts_are_as_wanted(words: Path, at: CommandLine) -> None:
     assert not set(lines) & set(MORE)
     refused = at("sample", words, "--like", "☃", "-n", "3")
     assert (refused.code, refused.out) == (1, "")
-    assert "only 0 of 20,480 texts match; relax --like or --novel, or lower -n" in refused.err
+    assert "only 0 of 20,480 texts match; relax --like, or lower -n" in refused.err
+
+
+def test_texts_have_no_grid(words: Path, at: CommandLine) -> None:
+    for out in ((), ("--out", "some"), ("--out", "some.txt")):
+        ended = at("sample", words, "-n", "3", "--grid", *out)
+        assert (ended.code, ended.out) == (1, "")
+        assert "--grid writes a picture, which texts have not; leave it out" in ended.err
 
 
 def test_labels_are_asked_for_and_written_as_json(at: CommandLine) -> None:

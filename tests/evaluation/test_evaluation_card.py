@@ -68,6 +68,14 @@ def test_a_shifted_generator_is_told_on_the_lines_that_it_concerns() -> None:
     assert found["frechet"].estimate.low < 6 < found["frechet"].estimate.high
 
 
+def test_as_far_from_other_data_as_the_training_data_is_not_called_real() -> None:
+    lines = measure(
+        gaussian(0, 5.0), gaussian(2), gaussian(1, n=900), is_fid=False, begin=hush, note=loudly
+    )
+    words = {line.key: line.words for line in lines}
+    assert words["kid"] == words["frechet"] == "no further than the training data"
+
+
 def test_what_is_called_fid_is_only_the_fid() -> None:
     names = {
         line.name

@@ -29,6 +29,7 @@ from sparring.cli.options import (
 )
 from sparring.cli.output import print_end, print_json, print_lines, print_result
 from sparring.cli.theory import app as theory
+from sparring.errors import SparringError
 from sparring.kinds import LISTED, kind_of
 from sparring.kinds.kind import Kind
 
@@ -189,6 +190,8 @@ def sample(
 
     requested = explicit_values(requests)
     trained = api.load(run, runs)
+    if grid:
+        _refuse_grid(kind_of(trained.spec), out)
     with Terminal() as terminal:
         samples = trained.sample(
             n,
@@ -337,6 +340,14 @@ def list_runs(*, runs: RunsFolder = Path("runs")) -> None:
     from sparring.runs.folder import listed
 
     print_lines(listed(runs))
+
+
+def _refuse_grid(kind: Kind[Any], out: Path | None) -> None:
+    """Refuse a picture of what has none, or into a file of another format."""
+    if ".png" not in kind.formats:
+        raise SparringError(f"--grid writes a picture, which {kind.plural} have not; leave it out")
+    if out and out.suffix.lower() not in ("", ".png"):
+        raise SparringError(f"--grid writes a .png; '{out}' is no such file and no folder")
 
 
 def _folder_name(seed: int, label: str | None) -> str:

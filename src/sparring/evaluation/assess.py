@@ -242,23 +242,44 @@ def _feature_lines(
     features: ReferenceFeatures, samples: Samples, extractors: Extractors, run: EvaluatedRun
 ) -> Iterator[CardLine]:
     """Yield the lines of all kinds; copying is told by features that no training data taught."""
-    yield from measure(
-        features.real,
-        samples.features,
-        features.train,
-        is_fid=extractors.quality.is_fid,
-        begin=run.begin,
-        note=run.note,
-    )
+    lines = [
+        *measure(
+            features.real,
+            samples.features,
+            features.train,
+            is_fid=extractors.quality.is_fid,
+            begin=run.begin,
+            note=run.note,
+        )
+    ]
+    yield from lines
     if run.reference.part == "train":
         return
     if extractors.memorization is not extractors.quality:
         name = extractors.memorization.name
         run.note(f"memorisation is judged by {name}: a classifier has learned")
     run.begin("memorisation")
-    yield from measure_copying(
+    copying = measure_copying(
         features.memorization_real, samples.memorization_features, features.memorization_train
     )
+    if run.reference.part == "all" and _is_far(lines):
+        run.note(
+            f"the training data can themselves be told from '{run.reference.data.name}': its "
+            "distance from them stands under 'real against real', and copying is not judged by it"
+        )
+        copying = map(_without_verdict, copying)
+    yield from copying
+
+
+def _without_verdict(line: CardLine) -> CardLine:
+    """Return a line of which only the value stands."""
+    return replace(line, estimate=replace(line.estimate, p_value=None), real_vs_real=None)
+
+
+def _is_far(lines: Sequence[CardLine]) -> bool:
+    """Tell whether the data that judge are others than those of the training by distribution."""
+    far = (line.real_vs_real for line in lines if line.key == "kid")
+    return any(estimate is not None and estimate.low > 0 for estimate in far)
 
 
 def _class_lines(

@@ -94,6 +94,14 @@ def test_a_wrong_column_is_named(few_trees: None) -> None:
     assert lines["worst_column"].words == "can be told from real data"
 
 
+def test_a_category_that_only_samples_have_is_judged_by_accuracy(few_trees: None) -> None:
+    train, held_out = (
+        rows[rows["kind"] != "a"].reset_index(drop=True) for rows in (TRAIN, HELD_OUT)
+    )
+    lines = measure_rows(Rows(train, held_out, drawn(300, 2)), SPEC, lambda what: None, print)
+    assert "accuracy of kind" in {line.name for line in lines}
+
+
 def test_what_too_few_rows_do_not_allow_is_left_out_and_said() -> None:
     lines, notes = card(drawn(300, 2), HELD_OUT.head(10))
     assert set(lines) == {"copies"}

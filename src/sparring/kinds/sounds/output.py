@@ -25,6 +25,7 @@ from sparring.data.output import (
     write_file,
 )
 from sparring.data.pack import Progress
+from sparring.errors import SparringError
 from sparring.kinds.sounds.codec import decode, joined, to_wave, wav_bytes
 from sparring.kinds.sounds.options import SoundRequests
 from sparring.kinds.sounds.spec import AudioSpec
@@ -87,9 +88,11 @@ def save(
     """Write sounds as one `.wav` of all with pauses, `.npz`, a `.png` sheet, or a folder of WAV.
 
     Raises:
-        SparringError: the suffix is none of these.
+        SparringError: the suffix is none of these, or `bits` are asked of what is no WAV file.
     """
     waves, rate = np.asarray(samples), spec.framing.rate
+    if own.bits != "16" and path.suffix.lower() in (".npz", ".png"):
+        raise SparringError(f"'bits' is asked of WAV files; '{path.name}' is none")
     match path.suffix.lower():
         case ".wav":
             write_file(path, wav_bytes(joined(waves, rate), rate, own.bits))

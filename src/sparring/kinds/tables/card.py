@@ -121,7 +121,7 @@ def _useful(rows: Rows, spec: TableSpec, note: Note) -> Iterator[CardLine]:
     for column in spec.learned[:MAX_TRIED]:
         if column.is_number or 2 <= len(column.labels) <= MAX_TARGET_CATEGORIES:
             scores = usefulness(train, held_out, fake, column.name)
-            score = next(name for name in SCORES if name in scores.real)
+            score = next(name for name in SCORES if name in scores.real.keys() & scores.synthetic)
             predicted.append((column, score, scores.synthetic[score], scores.real[score]))
     for number in (True, False):
         ranked = sorted(

@@ -63,11 +63,16 @@ def sample(
     """Return n texts as numbers of symbols, int16 (n, length), that are as asked for."""
     own: TextRequests = request.own
     _set_temperature(generator, own.temperature)
-    chosen_by = [name for name in ("unique", "novel", "like") if getattr(own, name)]
+    chosen_by = _filters(own)
     if not chosen_by:
         return draw_items(generator, spec, request, decode, progress)
     refuse_walk(request, chosen_by[0])
     return _sample_filtered(generator, spec, request, _training_texts(data, spec, own), progress)
+
+
+def _filters(own: TextRequests) -> list[str]:
+    """Return the names of what leaves out texts."""
+    return [name for name in ("like", "novel", "unique") if getattr(own, name)]
 
 
 def _training_texts(
@@ -111,8 +116,8 @@ def _sample_filtered(
         progress("texts", min(len(chosen), n), n)
         if fruitless == MAX_FRUITLESS:
             raise SparringError(
-                f"only {len(chosen)} of {PROPOSED * proposals:,} texts match; "
-                "relax --like or --novel, or lower -n"
+                f"only {len(chosen):,} of {PROPOSED * proposals:,} texts match; "
+                f"relax {' or '.join(f'--{name}' for name in _filters(own))}, or lower -n"
             )
     return torch.stack(chosen[:n])
 
