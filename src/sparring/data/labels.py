@@ -41,6 +41,12 @@ def is_csv(labels: str) -> bool:
     return LABELS_FILE.named_by(labels)
 
 
+def suit(choice: str, loaded: LoadedItems) -> bool:
+    """Tell whether items have labels or none as a decided choice says; others leave it open."""
+    decided = {"yes": True, "none": False}
+    return decided.get(choice, loaded.labels is not None) == (loaded.labels is not None)
+
+
 def read_csv(path: Path) -> dict[str, str]:
     """Return the label of each file that a CSV with the header `file,label` lists."""
     try:

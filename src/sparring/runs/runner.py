@@ -199,7 +199,7 @@ def _run_training(
         events,
     )
     try:
-        stopped_by = _go_through(data, recipe, state, phase, logger, reporter)
+        stopped_by = _go_through(state, phase, logger)
         if logger.saved < (state.prepared, state.samples_seen):
             raise SparringError(
                 f"the last checkpoint could not be written; '{folder.name}' can be resumed from "
@@ -216,37 +216,20 @@ def _run_training(
         raise
 
 
-def _go_through(
-    data: Dataset,
-    recipe: Recipe,
-    state: State,
-    phase: Phase | None,
-    logger: RunLogger,
-    reporter: ProgressReporter,
-) -> str | None:
+def _go_through(state: State, phase: Phase | None, logger: RunLogger) -> str | None:
     """Go through the phase before the game, then the game; return what signal stopped it."""
     with interruptions() as signals:
-        if (
-            phase
-            and state.preparing
-            and not _prepare(recipe, state, phase, logger, reporter, signals)
-        ):
+        if phase and state.preparing and not _prepare(state, phase, logger, signals):
             return signals[0]
-        return None if _train(data, recipe, state, logger, reporter, signals) else signals[0]
+        return None if _train(state, logger, signals) else signals[0]
 
 
-def _prepare(
-    recipe: Recipe,
-    state: State,
-    phase: Phase,
-    logger: RunLogger,
-    reporter: ProgressReporter,
-    signals: list[str],
-) -> bool:
+def _prepare(state: State, phase: Phase, logger: RunLogger, signals: list[str]) -> bool:
     """Go through the phase before the game; tell whether its end was reached."""
+    recipe = logger.recipe
 
     def stop(state: State) -> bool:
-        reporter.reading(f"learning {phase.method}", state.prepared, phase.samples)
+        logger.audience.reading(f"learning {phase.method}", state.prepared, phase.samples)
         return bool(signals)
 
     ended = prepare(
@@ -263,20 +246,14 @@ def _prepare(
     return ended
 
 
-def _train(
-    data: Dataset,
-    recipe: Recipe,
-    state: State,
-    logger: RunLogger,
-    reporter: ProgressReporter,
-    signals: list[str],
-) -> bool:
+def _train(state: State, logger: RunLogger, signals: list[str]) -> bool:
     """Train to the end of the budget; tell whether it was reached."""
+    data, recipe = logger.data, logger.recipe
     fetch = batches(data, recipe)
     prefetcher = Prefetcher(fetch, recipe.data.workers) if recipe.data.workers else None
 
     def stop(state: State) -> bool:
-        reporter.advance(state.samples_seen, recipe.images)
+        logger.audience.advance(state.samples_seen, recipe.images)
         return bool(signals)
 
     try:

@@ -108,11 +108,10 @@ def read_before(
 
     def serves(packed: LoadedItems) -> bool:
         *size, channels = packed.items.shape[1:]
-        labelled = "none" if packed.labels is None else "yes"
         return (
             parse_resolution(options.resolution) in (None, tuple(size))
             and options.channels in ("auto", str(channels))
-            and (options.labels not in ("yes", "none") or options.labels == labelled)
+            and label_names.suit(options.labels, packed)
         )
 
     if options.resolution == "auto":

@@ -15,6 +15,7 @@ from typing import IO, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sparring.data import labels as label_names
 from sparring.data.folders import (
     file_labels,
     listing_identity,
@@ -139,11 +140,10 @@ def _read_before(cache: Path, identity: list[Any], options: SoundOptions) -> Loa
 
     def serves(packed: LoadedItems) -> bool:
         length = round(options.seconds * packed.rate) or packed.items.shape[1]
-        labelled = "none" if packed.labels is None else "yes"
         return (
             options.rate in (0, packed.rate)
             and length == packed.items.shape[1]
-            and (options.labels not in ("yes", "none") or options.labels == labelled)
+            and label_names.suit(options.labels, packed)
         )
 
     same = as_left_open(options, rate=0, seconds=0.0, labels="auto")
