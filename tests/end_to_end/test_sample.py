@@ -77,7 +77,7 @@ def test_grid_writes_one_picture(out: tuple[str, ...], run: Path, cli: CommandLi
 def test_a_grid_goes_into_no_file_of_another_format(run: Path, cli: CommandLine) -> None:
     ended = cli("sample", run, "-n", "4", "--grid", "--out", "fakes.npz")
     assert (ended.code, ended.out) == (1, "")
-    assert "--grid writes a .png; 'fakes.npz' is no such file and no folder" in ended.err
+    assert "--grid writes a .png file, or into a folder; 'fakes.npz' is neither" in ended.err
     assert not (cli.folder / "fakes.npz").exists()
 
 

@@ -92,7 +92,7 @@ def test_texts_have_no_grid(words: Path, at: CommandLine) -> None:
     for out in ((), ("--out", "some"), ("--out", "some.txt")):
         ended = at("sample", words, "-n", "3", "--grid", *out)
         assert (ended.code, ended.out) == (1, "")
-        assert "--grid writes a picture, which texts have not; leave it out" in ended.err
+        assert "--grid writes a picture, and texts have none; leave it out" in ended.err
 
 
 def test_labels_are_asked_for_and_written_as_json(at: CommandLine) -> None:

@@ -83,8 +83,8 @@ CHANGED: dict[str, tuple[dict[str, Any], str]] = {
     "spec": ({"spec": kind_named("text").spec}, "its spec, .*TextSpec.*, is that of the texts"),
     "no spec": ({"spec": str}, "expected a dataclass"),
     "named": ({"named": ("stars", "digits")}, "its data set 'digits' is one of the images"),
-    "part": ({"home": "json"}, "there is no module json.reader"),
-    "preparation": ({"prepares": True}, "there is no module spectra_of_stars.preparation"),
+    "part": ({"home": "json"}, "the module json.reader is missing"),
+    "preparation": ({"prepares": True}, "the module spectra_of_stars.preparation is missing"),
     "nowhere": ({"home": "nowhere.at.all"}, "cannot be loaded .ModuleNotFoundError"),
     "type": (
         {"options": options("rate", Annotated[float, "rate"], 0)},
@@ -111,8 +111,11 @@ CHANGED: dict[str, tuple[dict[str, Any], str]] = {
         {"requests": make_dataclass("R", [("pitch", Annotated[int, "pitch"])])},
         "its option 'pitch' has no default",
     ),
-    "no dataclass": ({"judging": int}, "its judging are no dataclass"),
-    "no options": ({"options": SpectrumSpec}, "its options are no dataclass that extends Common"),
+    "no dataclass": ({"judging": int}, "its judging are not a dataclass"),
+    "no options": (
+        {"options": SpectrumSpec},
+        "its options are not a dataclass that extends Common",
+    ),
 }
 
 

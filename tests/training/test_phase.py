@@ -33,7 +33,7 @@ class Towards:
     target: float = 1.0
     held_out: float = 1.0
     patience: int = 100
-    bad: tuple[tuple[int, int], ...] = ()  # samples and attempts at which the loss is no number
+    bad: tuple[tuple[int, int], ...] = ()  # samples and attempts at which the loss is not a number
     rates: list[float] = field(default_factory=list)
 
     def begin(self, state: State) -> None:

@@ -345,9 +345,9 @@ def list_runs(*, runs: RunsFolder = Path("runs")) -> None:
 def _refuse_grid(kind: Kind[Any], out: Path | None) -> None:
     """Refuse a picture of what has none, or into a file of another format."""
     if ".png" not in kind.formats:
-        raise SparringError(f"--grid writes a picture, which {kind.plural} have not; leave it out")
+        raise SparringError(f"--grid writes a picture, and {kind.plural} have none; leave it out")
     if out and out.suffix.lower() not in ("", ".png"):
-        raise SparringError(f"--grid writes a .png; '{out}' is no such file and no folder")
+        raise SparringError(f"--grid writes a .png file, or into a folder; '{out}' is neither")
 
 
 def _folder_name(seed: int, label: str | None) -> str:

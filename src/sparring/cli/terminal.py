@@ -25,7 +25,7 @@ from sparring.training.loop import Progress as Measured
 from sparring.training.reporter import PlanRows
 
 REDRAW_SECONDS = 0.2
-LINE_SECONDS = 20.0  # between two lines of long work where there is no bar
+LINE_SECONDS = 20.0  # between two lines about long work, where a bar cannot be drawn
 
 
 class Terminal:

@@ -136,7 +136,7 @@ def missing(path: Path, sets: Sequence[str], expected: str) -> SparringError:
 
 
 def unusable(subject: str, source: Any, expected: str) -> SparringError:
-    """Return the error of a value that is no data of a kind: `subject` is "data is", "rows are"."""
+    """Return the error of a value that a kind cannot use; `subject` is "data is", "rows are"."""
     name = type(source).__name__
     article = "an" if name[0] in "aeiouAEIOU" else "a"
     return SparringError(f"{subject} {article} {name}; expected {expected}{_contents(source)}")
@@ -208,7 +208,7 @@ def _plain_array(values: Any) -> Array:
         return array
     except (TypeError, RuntimeError) as error:
         raise SparringError(
-            f"the tensor, {values.dtype} and {values.layout}, is no array: "
+            f"the tensor, {values.dtype} and {values.layout}, is not an array: "
             f"{str(error).rstrip('.')}; expected a dense one of numbers"
         ) from None
 

@@ -86,14 +86,14 @@ def recognises(kind: Kind[Any], source: Any, others: frozenset[str]) -> bool:
 
 
 def _faults(kind: Any, others: Sequence[Kind[Any]]) -> Iterator[str]:
-    """Yield why this is no kind, or none that can stand beside the others."""
+    """Yield why this is not a kind, or cannot stand beside the others."""
     if not isinstance(kind, Kind):
         yield f"it leads to a {type(kind).__name__}, not to a sparring.kinds.kind.Kind"
         return
     further = ["quick"] * (kind.quick_features is None) + ["preparation"] * kind.prepares
     for part in (*PARTS, *further):
         if find_spec(f"{kind.home}.{part}") is None:
-            yield f"there is no module {kind.home}.{part}"
+            yield f"the module {kind.home}.{part} is missing"
     if kind.name == "auto" or not is_dataclass(kind.spec):
         yield f"its name is '{kind.name}' and its spec {kind.spec!r}; expected a dataclass"
     for other in others:
@@ -117,7 +117,7 @@ def _faults_of_options(kind: Kind[Any], table: str, base: type) -> Iterator[str]
     """Yield why the fields of a dataclass cannot be options of the command line."""
     options: type = getattr(kind, table)
     if not is_dataclass(options) or not issubclass(options, base):
-        yield f"its {table} are no dataclass that extends {base.__name__}"
+        yield f"its {table} are not a dataclass that extends {base.__name__}"
         return
     for name, option in _described(options).items():
         if get_origin(option.hint) is not Annotated or not option.words:

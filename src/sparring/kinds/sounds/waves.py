@@ -27,7 +27,7 @@ def list_waves(waves: Sequence[NDArray[Any]], rate: int) -> Listing:
     """Return a listing of waves as WAV files of a rate in Hz, named by their numbers.
 
     Raises:
-        SparringError: there is no rate, or they are no waves.
+        SparringError: the rate is missing, or they are not waves.
     """
     if not rate:
         raise SparringError(

@@ -109,7 +109,7 @@ def usefulness(
     DeLong 1988): they are of these trained models.
 
     Raises:
-        SparringError: there is no such column, no other, or nothing to learn of it; the columns
+        SparringError: the column is missing, or the only one, or has nothing to learn; the columns
             differ, or a table has fewer than 20 rows; a level that is not between 0 and 1.
     """
     quantile(level)

@@ -189,5 +189,5 @@ def test_windows_that_are_asked_to_start_somewhere_do() -> None:
         starting(1, "a=99")
     with pytest.raises(SparringError, match="names no channel"):
         parse_starts(("b=1",), spec)
-    with pytest.raises(SparringError, match=r"is no number; write a=1\.5"):
+    with pytest.raises(SparringError, match=r"is not a number; write a=1\.5"):
         parse_starts(("a=high",), spec)

@@ -94,7 +94,7 @@ def parse_starts(texts: tuple[str, ...], spec: SeriesSpec) -> dict[int, float]:
     """Read `channel=value`, one for each channel whose first value is asked for, by its place.
 
     Raises:
-        SparringError: there is no such channel, or no number.
+        SparringError: the channel is unknown, or the value is not a number.
     """
     starts = {}
     for text in texts:
@@ -108,7 +108,7 @@ def parse_starts(texts: tuple[str, ...], spec: SeriesSpec) -> dict[int, float]:
         try:
             starts[spec.channels.index(name)] = float(value)
         except ValueError:
-            raise SparringError(f"start '{text}' is no number; write {name}=1.5") from None
+            raise SparringError(f"start '{text}' is not a number; write {name}=1.5") from None
     return starts
 
 
