@@ -16,12 +16,15 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import multivariate_normal
 
 from sparring.metrics.classifier import c2st, train_classifier
+from sparring.metrics.clipped import clipped_density_coverage
 from sparring.metrics.copying import memorization
 from sparring.metrics.diversity import vendi
 from sparring.metrics.estimate import Estimate
 from sparring.metrics.frontiers import mauve, quantiser, score
+from sparring.metrics.likelihoods import feature_likelihood_divergence, relative_kl
 from sparring.metrics.neighbours import prdc, prdc_baseline
 
 Samples = NDArray[np.float64]
@@ -96,6 +99,69 @@ def neighbours(difference: float) -> Experiment:
     return once
 
 
+def linear(difference: float, bad: float = 0) -> Experiment:
+    """200 reals, 300 fakes, a share of them far from all; at p = q both scores are 1."""
+
+    def once(family: str, seed: int) -> Round:
+        rng = np.random.default_rng(seed)
+        x, y = draw(family, rng, 200), draw(family, rng, 300, difference)
+        y[rng.random(300) < bad] += 100
+        truth = None if difference or bad else 1.0
+        return {
+            name: Found(one, truth)
+            for name, one in clipped_density_coverage(x, y, seed=seed).items()
+        }
+
+    return once
+
+
+def explained(difference: float, copied: float = 0) -> Experiment:
+    """120 reals, 200 fakes, a share of them copies; the training set stays, and is given."""
+
+    def once(family: str, seed: int) -> Round:
+        trained = draw(family, np.random.default_rng(10**6), 300)
+        rng = np.random.default_rng(seed)
+        x, y = draw(family, rng, 120), draw(family, rng, 200, difference)
+        copies = rng.random(200) < copied
+        y[copies] = trained[rng.integers(0, 300, copies.sum())]
+        truth = None if difference or copied else 0.0
+        return {"divergence": Found(feature_likelihood_divergence(x, y, trained, seed=seed), truth)}
+
+    return once
+
+
+def models(items: int) -> Experiment:
+    """So many items; the estimand is the difference of two known models' divergences."""
+
+    def once(family: str, seed: int) -> Round:
+        x = draw(family, np.random.default_rng(seed), items)
+        found = relative_kl(*log_models(family, x))
+        return {f"{items} items": Found(found, relative_kl_of(family))}
+
+    return once
+
+
+def log_models(family: str, x: Samples) -> tuple[Samples, Samples]:
+    """Return the log-densities of a Gaussian fitted to the law, and of one shifted and wider."""
+    mean, covariance = moments_of(family)
+    near = multivariate_normal.logpdf(x, mean, covariance)
+    return near, multivariate_normal.logpdf(x, mean + 0.1, 1.5 * covariance)
+
+
+@cache
+def moments_of(family: str) -> tuple[Samples, Samples]:
+    """Return mean and covariance of the law, as found from 20,000 samples."""
+    law = draw(family, np.random.default_rng(1), FRESH)
+    return law.mean(0), np.cov(law.T)
+
+
+@cache
+def relative_kl_of(family: str) -> float:
+    """Return the difference over 200,000 items: a thirtieth of the error of 200."""
+    near, off = log_models(family, draw(family, np.random.default_rng(2), 200_000))
+    return float((off - near).mean())
+
+
 def classifier(difference: float) -> Experiment:
     """200 of each; the estimand is this classifier's accuracy, or area, on all there is."""
 
@@ -145,7 +211,7 @@ def memory(copied: float) -> Experiment:
         copies = rng.random(200) < copied
         sources = trained[rng.integers(0, 200, copies.sum())]
         fakes[copies] = sources + 0.02 * rng.normal(size=sources.shape)
-        found = memorization(fakes, trained, held, permutations=1, seed=seed)
+        found = memorization(fakes, trained, held, permutations=PERMUTATIONS, seed=seed)
         return {
             name: Found(Estimate(one.value, one.low, one.high, one.n, one.method))
             for name, one in found.items()
@@ -184,6 +250,13 @@ def texts(difference: float) -> Experiment:
 
 EXPERIMENTS: Mapping[str, Mapping[str, Experiment]] = {
     "prdc": {"p = q": neighbours(0), "different": neighbours(1)},
+    "clipped": {"p = q": linear(0), "different": linear(1), "half of them bad": linear(0, 0.5)},
+    "likelihood": {
+        "p = q, given train": explained(0),
+        "different, given train": explained(1),
+        "half of them copies, given train": explained(0, 0.5),
+    },
+    "relative_kl": {"two models": models(200), "few": models(30)},
     "c2st": {"p = q": classifier(0), "different": classifier(1)},
     "vendi": {"order 2": diversity(2), "order 1": diversity(1)},
     "memorization": {

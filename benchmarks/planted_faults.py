@@ -1,14 +1,17 @@
 """Faults planted in the source one by one, and the test that sees each: what the tests are worth.
 
-python -m benchmarks.planted_faults [CHECKOUT] [--jobs N] [--only WORD …] [--control]
+python -m benchmarks.planted_faults [CHECKOUT] [--jobs N] [--only WORD …] [--theory] [--control]
 
 Works on copies; the checkout stays as it is. Each fault is a small change in one place, found by
 what stands there and not by the file's name, and only the test files that ought to see it run. A
-fault whose place or tests cannot be found is an error: adapt it. `--control` plants nothing and
-runs the same tests, which must then pass. The exit status is 0 if every fault is caught.
+fault whose place or tests cannot be found is an error: adapt it. `--theory` runs `sparring theory`
+in the place of tests, over the faults of what that is about, and names the row that sees each.
+`--control` plants nothing and runs the same, which must then pass. The exit status is 0 if every
+fault is caught.
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -53,7 +56,8 @@ def fault(area: str, name: str, old: str, new: str, tests: str, chosen: str = ""
     return Fault(area, name, ((old, new),), tuple(tests.split()), chosen)
 
 
-FAULTS: tuple[Fault, ...] = (
+# Faults of what the statements of the theory are about: `--theory` asks who of those sees them.
+OF_THEORY: tuple[Fault, ...] = (
     fault(
         "objectives",
         "the generator wants to be found out",
@@ -69,6 +73,27 @@ FAULTS: tuple[Fault, ...] = (
         "test_objectives.py",
     ),
     fault(
+        "objectives",
+        "a relativistic generator wants what the discriminator wants",
+        "lambda r, f: h(r - f),",
+        "lambda r, f: h(f - r),",
+        "test_objectives.py",
+    ),
+    fault(
+        "objectives",
+        "the ratio of the non-saturating game is turned over",
+        "-torch.sigmoid(-f) / torch.sigmoid(f)",
+        "-torch.sigmoid(f) / torch.sigmoid(-f)",
+        "test_objectives.py",
+    ),
+    fault(
+        "divergences",
+        "Neyman's conjugate loses its root",
+        "conjugate_of_activation=lambda v: -2 * (-v / 2).expm1(),",
+        "conjugate_of_activation=lambda v: -2 * (-v).expm1(),",
+        "test_f_gan_table.py",
+    ),
+    fault(
         "penalties",
         "squared gradients are averaged, not summed",
         "grad.flatten(1).square().sum(1)",
@@ -82,14 +107,48 @@ FAULTS: tuple[Fault, ...] = (
         "return self.weight(images) if",
         "test_penalties.py",
     ),
-    Fault(
+    fault(
+        "penalties",
+        "R2 acts at the reals",
+        "return _grad_sq_norm(fake) / 2",
+        "return _grad_sq_norm(real) / 2",
+        "test_penalties.py",
+    ),
+    fault(
+        "penalties",
+        "the gradient penalty never leaves the reals",
+        "torch.lerp(real.x.detach(), fake.x.detach(), mix)",
+        "torch.lerp(real.x.detach(), real.x.detach(), mix)",
+        "test_penalties.py",
+    ),
+    fault(
         "step",
-        "a recovery does not lower the rates",
-        (
-            ("0.5**state.attempt", "1.0**state.attempt"),
-            ("0.5**self.attempt", "1.0**self.attempt"),
-        ),
-        ("test_step.py",),
+        "one pass for both forgets each sample's ratio",
+        "ratio.view(-1, *[1] * (fake.ndim - 1)) * fake.grad",
+        "-fake.grad",
+        "test_step.py",
+    ),
+    fault(
+        "step",
+        "the generator moves before the discriminator",
+        "logs = discriminator_step(state, game, part, move)\n",
+        "logs = generator_step(state, game, part)\n"
+        "            logs |= discriminator_step(state, game, part, move)\n",
+        "test_step.py",
+    ),
+    fault(
+        "step",
+        "only fakes are augmented",
+        "return score(state, game, augment_real(x), real.label)",
+        "return score(state, game, x, real.label)",
+        "test_step.py",
+    ),
+    fault(
+        "step",
+        "the generator learns at the discriminator's rate",
+        "(state.generator_optimizer, game.generator_lr),",
+        "(state.generator_optimizer, game.discriminator_lr),",
+        "test_step.py",
     ),
     fault(
         "step",
@@ -104,6 +163,159 @@ FAULTS: tuple[Fault, ...] = (
         "1 - 0.5 ** (images / halflife)",
         "1 - 0.25 ** (images / halflife)",
         "test_step.py",
+    ),
+    fault(
+        "schedules",
+        "a cosine comes back to its start",
+        "(1 - cos(pi * ",
+        "(1 - cos(2 * pi * ",
+        "test_schedules.py",
+    ),
+    fault(
+        "schedules",
+        "the average remembers all the longer at first",
+        "min(limit, share * images)",
+        "max(limit, share * images)",
+        "test_schedules.py",
+    ),
+    fault(
+        "augmentation of images",
+        "a quarter turn is half a turn",
+        "x.rot90(1, (2, 3))",
+        "x.rot90(2, (2, 3))",
+        "test_augment.py",
+    ),
+    fault(
+        "augmentation of images",
+        "the turn by nothing is never drawn",
+        "(amounts.u[0] * 4).long() if square",
+        "(amounts.u[0] * 3).long() + 1 if square",
+        "test_augment.py",
+    ),
+    fault(
+        "augmentation of images",
+        "changes come as often as they should stay away",
+        "numbers[: len(kinds)] < p",
+        "numbers[: len(kinds)] > p",
+        "test_augment.py",
+    ),
+    fault(
+        "augmentation of images",
+        "the adaptive probability runs away",
+        "(sign > target) - (sign < target)",
+        "(sign < target) - (sign > target)",
+        "test_augment.py test_step.py",
+    ),
+    fault(
+        "metrics: transport",
+        "the energy distance is that of squares",
+        "np.negative(np.sqrt(values, out=values), out=values)",
+        "np.negative(values, out=values)",
+        "test_transport_metrics.py",
+    ),
+    fault(
+        "metrics: transport",
+        "the noise of two halves is taken off twice",
+        "whole.value - noise / 4,",
+        "whole.value - noise / 2,",
+        "test_transport_metrics.py",
+    ),
+    fault(
+        "metrics: kernels",
+        "KID forgets how wide features are",
+        "    values /= x.shape[1]\n",
+        "",
+        "test_kernels.py",
+    ),
+    fault(
+        "metrics: kernels",
+        "a sample is a pair of its own",
+        "means = sums / (len(x) - 1)",
+        "means = sums / len(x)",
+        "test_kernels.py",
+    ),
+    fault(
+        "metrics: Gaussians",
+        "the correction forgets the covariances",
+        "curved = (curvature - coupling.gains.sum() / 2) / 2",
+        "curved = 0 * curvature",
+        "test_gaussians.py",
+    ),
+    fault(
+        "metrics: Gaussians",
+        "what is left of the bias is taken to fall as 1/n",
+        "ratio = (halves[0] ** 2 + halves[1] ** 2) / 2 / whole**2",
+        "ratio = (halves[0] + halves[1]) / 2 / whole",
+        "test_gaussians.py",
+    ),
+    fault(
+        "metrics: Gaussians",
+        "the influence of a sample has the wrong sign",
+        "centred) - squares @ self.gains",
+        "centred) + squares @ self.gains",
+        "test_gaussians.py",
+    ),
+    fault(
+        "metrics: neighbours",
+        "a tie is always outside a ball",
+        "tied[rows] & (self.turns[owners[rows]] < turns)",
+        "tied[rows]",
+        "test_neighbours.py",
+    ),
+    fault(
+        "metrics: neighbours",
+        "coverage of a perfect generator forgets k",
+        "(len(x) - i) / (len(x) + fakes - i)",
+        "(len(x) - 1) / (len(x) + fakes - 1)",
+        "test_neighbours.py",
+    ),
+    fault(
+        "metrics: diversity",
+        "a sample is compared with itself",
+        "rows = (_squared_sums(u) - 1) / (n - 1)",
+        "rows = _squared_sums(u) / n",
+        "test_diversity.py",
+    ),
+    fault(
+        "metrics: permutation",
+        "a p-value may be 0",
+        "(1 + int(at_least)) / (1 + permutations)",
+        "int(at_least) / permutations",
+        "test_permutation.py",
+    ),
+    fault(
+        "metrics: permutation",
+        "ties count for a difference",
+        "others >= observed - ROUNDING",
+        "others > observed + ROUNDING",
+        "test_permutation.py",
+    ),
+    fault(
+        "metrics: classifier",
+        "it is tested on what it was trained on",
+        "return C2STClassifier(score, x[trained:], y[trained:], trained)",
+        "return C2STClassifier(score, x[:trained], y[:trained], trained)",
+        "test_classifier_test.py",
+    ),
+    fault(
+        "metrics: copying",
+        "a p-value may be 0",
+        "np.searchsorted(np.sort(column), column - slack)",
+        "np.searchsorted(np.sort(column), column + slack)",
+        "test_copying.py",
+    ),
+)
+
+FAULTS: tuple[Fault, ...] = (
+    *OF_THEORY,
+    Fault(
+        "step",
+        "a recovery does not lower the rates",
+        (
+            ("0.5**state.attempt", "1.0**state.attempt"),
+            ("0.5**self.attempt", "1.0**self.attempt"),
+        ),
+        ("test_step.py",),
     ),
     fault(
         "phase",
@@ -183,25 +395,11 @@ FAULTS: tuple[Fault, ...] = (
         "test_draws.py",
     ),
     fault(
-        "schedules",
-        "a cosine comes back to its start",
-        "(1 - cos(pi * ",
-        "(1 - cos(2 * pi * ",
-        "test_schedules.py",
-    ),
-    fault(
         "augmentation of images",
         "a shift goes to the wrong side",
         "w, device=x.device) - right[:, None]",
         "w, device=x.device) + right[:, None]",
         "test_augment.py",
-    ),
-    fault(
-        "augmentation of images",
-        "the adaptive probability runs away",
-        "(sign > target) - (sign < target)",
-        "(sign < target) - (sign > target)",
-        "test_augment.py test_step.py",
     ),
     fault(
         "augmentation of sounds",
@@ -570,34 +768,6 @@ FAULTS: tuple[Fault, ...] = (
         "test_sampling.py",
     ),
     fault(
-        "metrics: kernels",
-        "a sample is a pair of its own",
-        "means = sums / (len(x) - 1)",
-        "means = sums / len(x)",
-        "test_kernels.py",
-    ),
-    fault(
-        "metrics: Gaussians",
-        "the influence of a sample has the wrong sign",
-        "centred) - squares @ self.gains",
-        "centred) + squares @ self.gains",
-        "test_gaussians.py",
-    ),
-    fault(
-        "metrics: neighbours",
-        "a tie is inside a ball",
-        "(self.squared[owners] <= squared[:, None]).sum(1)",
-        "(self.squared[owners] < squared[:, None]).sum(1)",
-        "test_neighbours.py",
-    ),
-    fault(
-        "metrics: copying",
-        "a p-value may be 0",
-        "at_least = np.ones(len(values))",
-        "at_least = np.zeros(len(values))",
-        "test_copying.py",
-    ),
-    fault(
         "metrics: classes",
         "odd counts are corrected as even ones are",
         "np.where(counts % 2, -half, half)",
@@ -656,18 +826,32 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "evaluation",
-        "above and below change places in the card's words",
+        "a card's tests are not corrected for their number",
+        (("* np.arange(len(p_values), 0, -1)", "* np.ones(len(p_values))"),),
+        ("test_verdict.py", "test_compare.py"),
+    ),
+    Fault(
+        "evaluation",
+        "a card that copies is said to differ",
         (
             (
-                '"above real data" if found.low > truth.high',
-                '"above real data" if found.high < truth.low',
-            ),
-            (
-                '"above real data" if fake.low > real.high',
-                '"above real data" if fake.high < real.low',
+                'order: tuple[Verdict, ...] = ("copies", "differs"',
+                'order: tuple[Verdict, ...] = ("differs", "copies"',
             ),
         ),
-        ("test_evaluation_card.py",),
+        ("test_verdict.py",),
+    ),
+    Fault(
+        "evaluation",
+        "what could be seen forgets the number of tests",
+        (("could_see(line, FAMILY_LEVEL / len(tested))", "could_see(line, FAMILY_LEVEL)"),),
+        ("test_verdict.py",),
+    ),
+    Fault(
+        "evaluation",
+        "training data that judge are held against themselves",
+        (("    if len(data.held_out) >= MIN_ITEMS:", "    if True:"),),
+        ("test_verdict.py", "test_evaluate.py"),
     ),
     Fault(
         "diagnosis",
@@ -738,10 +922,10 @@ FAULTS: tuple[Fault, ...] = (
     fault(
         "scribe",
         "the best checkpoint is not spared",
-        "keep, spare=best)",
-        'keep, spare="")',
-        "test_evaluate.py",
-        "best_checkpoint",
+        "checkpoint.save(state, folder, keep, spare)",
+        "checkpoint.save(state, folder, keep)",
+        "test_looks.py",
+        "drift",
     ),
     fault(
         "scribe",
@@ -1044,9 +1228,61 @@ FAULTS: tuple[Fault, ...] = (
     fault(
         "looks",
         "those by other features are compared",
-        "if one.digest == other.digest == extractor.digest:",
-        "if one.features.shape == other.features.shape:",
-        "test_looks.py test_observe.py",
+        "if one and other and one.digest == other.digest == self._digest:",
+        "if one and other:",
+        "test_looks.py",
+    ),
+    fault(
+        "looks",
+        "their samples are not paired",
+        "np.var(a - b, ddof=1, dtype=np.float64)",
+        "(np.var(a, ddof=1) + np.var(b, ddof=1))",
+        "test_trend.py",
+    ),
+    fault(
+        "looks",
+        "an evaluation draws their latents",
+        "for part in sample(generator, n, seed=SEED, labels=labels):",
+        "for part in sample(generator, n, seed=1, labels=labels):",
+        "test_observe.py",
+    ),
+    fault(
+        "best",
+        "it is not corrected for the number of looks",
+        "return self.surely_worse(looks[i], looks[best], 1 - (1 - LEVEL) / max(i, 1))",
+        "return self.surely_worse(looks[i], looks[best])",
+        "test_looks.py",
+        "luck",
+    ),
+    fault(
+        "best",
+        "the lowest look's checkpoint is dropped",
+        "spared.add(min(looks, key=lambda look: look[1].value)[0])",
+        "pass",
+        "test_looks.py",
+        "drift",
+    ),
+    fault(
+        "best",
+        "what was best at an earlier checkpoint is dropped",
+        "spared = {self._best(kept, count) for count in kept[-self.recipe.checkpoint.keep :]}",
+        "spared = {self._best(kept, count) for count in kept[-1:]}",
+        "test_looks.py",
+        "go_back_to",
+    ),
+    fault(
+        "trend",
+        "want of evidence is flat",
+        "made = worse, over < 0 and fall > -FLAT * present, low > 0",
+        "made = worse, low < 0 < gain.high(0.05), low > 0",
+        "test_trend.py",
+    ),
+    fault(
+        "trend",
+        "a claim spends nothing",
+        "self.gone += self.level(k)",
+        "pass",
+        "test_trend.py",
     ),
     fault(
         "export",
@@ -1181,12 +1417,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("checkout", type=Path, nargs="?", default=ROOT, help="default: this one")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
     parser.add_argument("--only", nargs="+", default=[], help="words of an area or a name")
+    parser.add_argument("--theory", action="store_true", help="which of its rows sees it?")
     parser.add_argument("--control", action="store_true", help="plant nothing: all must pass")
     asked = parser.parse_args(arguments)
-    faults = [one for one in FAULTS if _is_meant(one, asked.only)]
+    table = OF_THEORY if asked.theory else FAULTS
+    faults = [one for one in table if _is_meant(one, asked.only)]
+    checkout, modes = asked.checkout.resolve(), {"control": asked.control, "theory": asked.theory}
     began, outcomes = time.monotonic(), []
     print(f"{'area':30} {'fault':62} {'s':>4}  seen by", flush=True)
-    for outcome in judged(asked.checkout.resolve(), faults, asked.jobs, control=asked.control):
+    for outcome in judged(checkout, faults, asked.jobs, **modes):
         outcomes.append(outcome)
         one = outcome.fault
         print(f"{one.area:30} {one.name:62} {outcome.seconds:4.0f}  {outcome.words}", flush=True)
@@ -1210,7 +1449,12 @@ def summary(outcomes: Sequence[Outcome], seconds: float) -> str:
 
 
 def judged(
-    checkout: Path, faults: Sequence[Fault], jobs: int, *, control: bool = False
+    checkout: Path,
+    faults: Sequence[Fault],
+    jobs: int,
+    *,
+    control: bool = False,
+    theory: bool = False,
 ) -> Iterator[Outcome]:
     """Yield what becomes of each fault, in order; `jobs` of them are tried at a time."""
     copies: Queue[Path] = Queue()
@@ -1223,7 +1467,7 @@ def judged(
         def judge(one: Fault) -> Outcome:
             copy = copies.get()
             try:
-                return _judge(one, copy, control=control)
+                return _judge(one, copy, control=control, theory=theory)
             finally:
                 copies.put(copy)
 
@@ -1231,12 +1475,12 @@ def judged(
             yield from pool.map(judge, faults)
 
 
-def _judge(one: Fault, copy: Path, *, control: bool) -> Outcome:
+def _judge(one: Fault, copy: Path, *, control: bool, theory: bool) -> Outcome:
     began = time.monotonic()
     try:
         tests = tests_of(one, copy / "tests")
         with planted(one, copy / "src" / "sparring", control=control):
-            kind, words = run_tests(tests, one.chosen, copy)
+            kind, words = run_theory(copy) if theory else run_tests(tests, one.chosen, copy)
     except NotPlanted as reason:
         kind, words = "error", f"NOT PLANTED: {reason}"
     return Outcome(one, words, time.monotonic() - began, kind)
@@ -1286,28 +1530,52 @@ def run_tests(tests: Sequence[Path], chosen: str, copy: Path) -> tuple[str, str]
     """Run test files up to the first failure; return what became of the fault, and words."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
     command += [*(["-k", chosen] if chosen else []), *map(str, tests)]
+    code, out, _ = _ended(command, copy)
+    if code is None:
+        return "caught", f"no end within {PATIENCE_SECONDS} s"
+    if code == 0:
+        return "survived", "SURVIVED"
+    first = next((m[1] for line in out.splitlines() if (m := FIRST_FAILURE.match(line))), "")
+    if code == FAILED and first:
+        return "caught", first
+    last = (out.strip().splitlines() or ["nothing said"])[-1]
+    return "error", f"NOT RUN: pytest ended with {code}: {last}"
+
+
+def run_theory(copy: Path) -> tuple[str, str]:
+    """Check all statements; return what became of the fault, and the check that fails first."""
+    code, out, err = _ended([sys.executable, "-m", "sparring", "theory", "--json"], copy)
+    if code is None:
+        return "caught", f"no end within {PATIENCE_SECONDS} s"
+    if code == 0:
+        return "survived", "SURVIVED"
+    try:
+        failed = [row for row in json.loads(out) if not row["passed"]]
+    except json.JSONDecodeError:
+        return "caught", f"an error: {(err.strip().splitlines() or ['nothing said'])[-1]}"
+    first = next(check["what"] for check in failed[0]["checks"] if not check["passed"])
+    others = ", ".join(str(row["number"]) for row in failed[1:])
+    return "caught", f"{failed[0]['number']}: {first}{f'; {others} too' if others else ''}"
+
+
+def _ended(command: Sequence[str], copy: Path) -> tuple[int | None, str, str]:
+    """Run a command to its end; return its status, None if it had to be killed, and its words."""
     process = subprocess.Popen(
         command,
         cwd=copy,
         env=_environment(copy),
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     try:
-        out, _ = process.communicate(timeout=PATIENCE_SECONDS)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        return "caught", f"no end within {PATIENCE_SECONDS} s"
-    if process.returncode == 0:
-        return "survived", "SURVIVED"
-    first = next((m[1] for line in out.splitlines() if (m := FIRST_FAILURE.match(line))), "")
-    if process.returncode == FAILED and first:
-        return "caught", first
-    last = (out.strip().splitlines() or ["nothing said"])[-1]
-    return "error", f"NOT RUN: pytest ended with {process.returncode}: {last}"
+        return None, "", ""
+    return process.returncode, out, err
 
 
 def _environment(copy: Path) -> dict[str, str]:

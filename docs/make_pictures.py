@@ -132,7 +132,7 @@ def _trained_logits(objective: Objective, at: Tensor, steps: int = 1500, batch: 
 
 
 def divergence() -> None:
-    """Section 3: the value of the game against the formula, and other distances beside it."""
+    """Section 3: the value of the game against the formula, and other measures beside it."""
     figure, (left, right) = _figure(1, 2)
     means = np.linspace(-5, 5, 101)
     jsd = [float(twice_jsd(*shifted(m)[1:])) / 2 for m in means]
@@ -156,7 +156,7 @@ def divergence() -> None:
         right.plot(means, values, color=colour, label=label)
     w1 = [gaussian.w1(*_pair(m)) for m in means]
     right.plot(means, w1, "--", color=INK, label="Wasserstein (section 6)")
-    right.set(title="distances of the same two densities", xlabel="μ", ylim=(0, 4))
+    right.set(title="how far apart these two densities are", xlabel="μ", ylim=(0, 4))
     right.legend(loc="upper center")
     _save(figure, "divergence")
 

@@ -407,3 +407,43 @@ def test_a_planted_fault_is_caught_or_survives_or_has_no_place(benchmark, capsys
     controls = planted.judged(tmp_path, faults[:2], jobs=1, control=True)
     assert [outcome.kind for outcome in controls] == ["survived"] * 2
     assert "1 caught, 1 survived, 3 not planted" in planted.summary(outcomes, 0.0)
+
+
+def test_the_sanity_checks_print_a_letter_for_every_metric(
+    benchmark, capsys: pytest.CaptureFixture
+) -> None:
+    module = benchmark("sanity_checks")
+    tiny = ["--points", "3", "--repeats", "1", "--samples", "40", "--checks", "one feature scaled"]
+    module.main(tiny)
+    header, _, *rows, total = capsys.readouterr().out.splitlines()
+    assert [row.split(" | ")[1] for row in rows] == ["D4", "D5"]
+    assert all(set(row.split(" | ")[2:]) <= {"T", "F", "T |", "F |"} for row in rows)
+    assert header.count("|") == rows[0].count("|") == total.count("|")
+    names = [check.name for check in module.checks(40, 3)]
+    assert len(names) == len(set(names)) == 16
+
+
+def test_the_shapes_of_sanity_checks_are_told_apart(benchmark) -> None:
+    module = benchmark("sanity_checks")
+    places, top, down = np.arange(5.0), np.array([0, 0.5, 1, 0.4, 0]), np.linspace(1, 0, 5)
+    assert module.bell(2)(places, top)
+    assert not module.bell(1)(places, top)
+    assert module.falls(places, down)
+    assert module.rises(places, down[::-1])
+    assert not module.falls(places, top)
+    assert module.drops(0.5)(places, down)
+    assert not module.drops(0.5)(places, np.array([1, 1, 0.95, 0.2, 0]))
+    assert module.settles(places, np.array([0, 0.5, 0.9, 0.92, 0.91]))
+    assert not module.flat(places, down)
+    assert module.near(1, -np.inf)(places, down)
+    assert (module.wide(np.inf)(places, down), module.wide(2)(places, down)) == ("L", False)
+    assert module._letter([True, "H", True]) == "H"
+    assert module._letter(["L", "H"]) == module._letter([True, False]) == "F"
+
+
+def test_words_are_judged_on_each_course(benchmark, capsys) -> None:
+    trend = benchmark("trend")
+    trend.main(["--rounds", "1"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(trend.SCENARIOS)
+    assert "100.0%" in next(line for line in lines if line.startswith("collapses"))

@@ -40,7 +40,7 @@ ORDER = (
     (("kinds.kind",), "what a kind of data is: the protocol"),
     (("kinds.",), "the kinds, each in its folder"),
     (("kinds",), "the one list of kinds"),
-    (("theory.statements",), "the theory checked on objectives, penalties, training and metrics"),
+    (("theory.statements",), "the theory checked on training, on changes of kinds, on metrics"),
     (("recipes",), "every decision as plain values; named recipes"),
     (("build",), "the one place where names become objects"),
     (("evaluation",), "the card, from features to its file; which of several runs is better"),

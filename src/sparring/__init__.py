@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         theory,
         training,
     )
-    from sparring.api import GAN, Run, load, train
+    from sparring.api import GAN, Run, load, measure, train
     from sparring.errors import SparringError
     from sparring.kinds.points import densities
     from sparring.recipes import recipe
@@ -48,6 +48,7 @@ __all__ = [
     "draws",
     "features",
     "load",
+    "measure",
     "metrics",
     "networks",
     "objectives",
@@ -61,7 +62,7 @@ __all__ = [
     "training",
 ]
 
-_HOME = dict.fromkeys(("GAN", "Run", "load", "train"), "sparring.api") | {
+_HOME = dict.fromkeys(("GAN", "Run", "load", "measure", "train"), "sparring.api") | {
     "SparringError": "sparring.errors"
 }
 _MODULES = {  # public modules that lie deeper

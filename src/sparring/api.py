@@ -3,6 +3,7 @@
 import secrets
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -153,10 +154,59 @@ def describe(
     return Description(data_rows(data), runner.data_json(data))
 
 
+@on_threads()
+def measure(
+    real: Source,
+    fake: Source,
+    train: Source | None = None,
+    *,
+    n: int = 10_000,
+    extractor: str = "auto",
+    out: str | Path | None = None,
+    root: str | Path = RUNS,
+    audience: ProgressReporter | None = None,
+    **options: Any,
+) -> "Evaluation":
+    """Measure any samples against data that their generator never saw; no run is needed.
+
+    All are read as one kind of item, by what all of them hold together. Copying is tested where
+    it is known what the generator was trained on.
+
+    Args:
+        real: data that the generator never saw: a path, a named set, or what `train` takes.
+        fake: its samples, likewise.
+        train: what it was trained on, likewise, if that is known.
+        n: items of each that are looked at; beyond 10,000 only the Fréchet distance has more.
+        extractor: of features, as for `Run.evaluate`.
+        out: a folder for the card as `evaluation.json` and its pictures; nothing unless given.
+        root: the folder of runs, below which named sets and larger data are kept.
+        audience: told how far it is.
+        options: how data are read, as `rate=16000`, `labels="none"`, `column=("age=category",)`.
+
+    Raises:
+        SparringError: they are of different kinds, are the same data, or fewer than 20 items.
+    """
+    from sparring.evaluation.samples import FAKE, REAL, TRAIN, measure_samples
+
+    audience, root = audience or NullReporter(), Path(root)
+    if n < 1:
+        raise SparringError(f"{n} items asked for; expected 1 or more")
+    named = {REAL: real, FAKE: fake} | ({} if train is None else {TRAIN: train})
+    for source in named.values():
+        _refuse_run(source, root)
+    reading = with_absolute_paths(resolve({"data": options}).data)
+    opened = kinds.open_together(named, reading, cache=root, progress=audience.reading)
+    folder = None if out is None else Path(out)
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+    return measure_samples(opened, extractor, n, folder, root / "cache", audience)
+
+
 def compare(
     *runs: str | Path,
     n: int = 10_000,
     extractor: str = "auto",
+    seconds: float = 300,
     root: str | Path = RUNS,
     audience: ProgressReporter | None = None,
 ) -> "Comparisons":
@@ -166,6 +216,7 @@ def compare(
         runs: two or more folders, numbers or names.
         n: samples drawn from each.
         extractor: of features, as for `Run.evaluate`.
+        seconds: for drawing the samples of a run; 0 for no limit.
         root: the folder of runs.
         audience: told how far it is.
 
@@ -177,7 +228,8 @@ def compare(
     loaded = [load(run, root) for run in dict.fromkeys(runs)]
     if len({run.path.resolve() for run in loaded}) < 2:
         raise SparringError(f"{len(runs)} runs to compare; expected at least two different ones")
-    return compare_runs(loaded, extractor, EvaluationOptions(n), audience or NullReporter())
+    options = EvaluationOptions(n, seconds)
+    return compare_runs(loaded, extractor, options, audience or NullReporter())
 
 
 def load(run: str | Path = "latest", root: str | Path = RUNS) -> "Run":
@@ -344,7 +396,6 @@ class Run:
             The card: `card["kid"]` is an `Estimate`, `card.lines` has all, with p = q beside each.
         """
         from sparring.evaluation.assess import EvaluationOptions, assess
-        from sparring.evaluation.extractors import choose
 
         audience = audience or NullReporter()
         own_judging = kinds.own_judging(kinds.kind_of(self.spec), judging)
@@ -357,7 +408,7 @@ class Run:
                 path.name,
                 own,
                 None if data is None else self._open(data, audience),
-                choose(extractor, own, cache=self.path.parent / "cache", progress=audience.reading),
+                extractor,
                 EvaluationOptions(n, seconds, own_judging),
                 audience,
             )
@@ -376,7 +427,14 @@ class Run:
         """Open other data as the run reads its own; labels are used if there are any."""
         spec, cache = self.spec, self.path.parent
         options = replace(self.recipe.data, labels="auto" if spec.classes else "none")
-        return open_data(source, options, spec=spec, cache=cache, progress=audience.reading)
+        return open_data(
+            source,
+            options,
+            spec=spec,
+            cache=cache,
+            progress=audience.reading,
+            rules=self.folder.rules,
+        )
 
     def export(self, to: str = "onnx", out: str | Path | None = None) -> Path:
         """Write the averaged generator as one file, `onnx` or `safetensors`; return its path."""
@@ -490,6 +548,22 @@ class GAN(BaseEstimator):  # type: ignore[misc]
             **({"objective": self.objective} if self.objective else {}),
         }
         return nested({**options, **(self.options or {})})
+
+
+def _refuse_run(source: Source, root: Path) -> None:
+    """Refuse a run where data is expected, with what judges it."""
+    if not isinstance(source, str | Path) or source in kinds.NAMED:
+        return
+    path = Path(source)
+    is_run = (path / "run.json").is_file()
+    if not is_run and not path.exists():
+        with suppress(SparringError):
+            is_run = find(source, root).path.is_dir()
+    if is_run:
+        raise SparringError(
+            f"'{source}' is a run; its own card is: sparring evaluate {source}. To measure samples "
+            "of it: sparring sample --out"
+        )
 
 
 def _refuse_missing_kind(folder: RunFolder) -> None:

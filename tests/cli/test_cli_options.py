@@ -44,9 +44,9 @@ def help_of(command: str, capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(capsys.readouterr().out.replace("│", " ").split())
 
 
-def test_the_short_names_are_those_of_0_1() -> None:
-    names = "channels column crop labels length level normalise rate resolution seconds units"
-    assert " ".join(SHORT) == names
+def test_the_short_names_are_those_of_0_1_and_groups() -> None:
+    names = "channels column crop groups labels length level normalise rate resolution seconds"
+    assert " ".join(SHORT) == f"{names} units"
 
 
 @pytest.mark.parametrize("name", SHORT)

@@ -19,6 +19,18 @@ from sparring.testing.example import Asked, Example
 
 NARROW = {"generator.width": 8, "discriminator.width": 8, "generator.latent": 8}
 
+
+def at(change: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return what changes some items of an array."""
+
+    def changed(array: Any, index: Any) -> Any:
+        copy = array.copy()
+        copy[index] = change(array[index])
+        return copy
+
+    return changed
+
+
 # --- images: handwritten digits
 
 DIGITS = load_digits()
@@ -57,8 +69,10 @@ IMAGES = Example(
         "named": lambda folder: "digits",
     },
     values={"array": PIXELS},
+    changed=at(lambda pixels: 255 - pixels),
     options={**NARROW, "data.labels": "none"},
     read={".npz": lambda path: np.load(path)["images"]},
+    repeated=np.concatenate([PIXELS, PIXELS[::2], PIXELS[::3]]),
     tolerance=1,
 )
 
@@ -74,6 +88,7 @@ POINTS = Example(
         "named": lambda folder: "ring",
     },
     values={"array": BODIES},
+    changed=at(lambda bodies: 2 * bodies),
     options=NARROW,
     read={
         ".csv": lambda path: np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.float32),
@@ -99,6 +114,16 @@ def penguins_parquet(folder: Path) -> Path:
     return folder / "penguins.parquet"
 
 
+def other_birds(birds: Any, index: Any) -> Any:
+    """Make some birds larger, and of a species that no other is of."""
+    changed = birds.copy()
+    rows = changed.index[index]
+    numbers = ["bill_length_mm", "flipper_length_mm", "body_mass_g"]
+    changed.loc[rows, numbers] = birds.loc[rows, numbers] * 2
+    changed.loc[rows, "species"] = "Emperor"
+    return changed
+
+
 TABLES = Example(
     kind_named("table"),
     paths={
@@ -107,6 +132,7 @@ TABLES = Example(
         "named": lambda folder: "penguins",
     },
     values={"frame": BIRDS},
+    changed=other_birds,
     options=NARROW,
     requests={
         "where": Asked(
@@ -144,6 +170,12 @@ def names_csv(folder: Path) -> str:
     return f"{folder / 'names.csv'}:name:sex"
 
 
+def other_names(names: Any, index: Any) -> Any:
+    """Write some names with large and small letters exchanged, half of them with one more."""
+    strange = {i: names[i].swapcase() + "ß" * (i % 2) for i in index}
+    return [strange.get(i, name) for i, name in enumerate(names)]
+
+
 TEXTS = Example(
     kind_named("text"),
     paths={
@@ -152,6 +184,7 @@ TEXTS = Example(
         "named": lambda folder: "first-names",
     },
     values={"list": FIRST_NAMES},
+    changed=other_names,
     options=NARROW,
     requests={
         "unique": Asked(True, holds=lambda texts: len({*texts}) == len(texts)),
@@ -165,6 +198,7 @@ TEXTS = Example(
     },
     judged=300,
     judging={"baseline": False},
+    repeated=FIRST_NAMES * 2,
     preparation={"generator.network": "recurrent", "generator.warm_start": 512},
 )
 
@@ -202,9 +236,11 @@ SOUNDS = Example(
     kind_named("audio"),
     paths={"folder": recordings},
     values={"array": WAVES, "list": [*WAVES]},
+    changed=at(lambda waves: waves[:, ::-1] / 3),
     options={**NARROW, "data.rate": RATE},
     requests={"bits": Asked("24")},
     read={".wav": without_pauses, ".npz": lambda path: np.load(path)["sounds"]},
+    repeated=np.concatenate([WAVES, WAVES[::2]]),
     tolerance=1e-3,
     loss=None,
     generated=lambda items, spec: (

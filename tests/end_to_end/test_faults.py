@@ -19,6 +19,7 @@ from commands import QUICK, TINY, CommandLine, events, files_below, final
 from PIL import Image
 
 import sparring
+from sparring.runs.folder import FORMAT, RULES
 from sparring.training.checkpoint import latest_intact
 
 FEW = {"size": "tiny", "threads": "1", "budget": "2-steps"}
@@ -424,7 +425,8 @@ def test_a_run_of_a_newer_version_is_refused_by_every_command(
     (run / "run.json").write_text(json.dumps(about | {key: 7}))
     complaint = cli(*command).complaint
     assert f"run '{run.name}' was {how}" in complaint
-    assert "7 by a newer sparring; this one knows up to 1" in complaint
+    known = {"format": FORMAT, "rules": RULES}[key]
+    assert f"7 by a newer sparring; this one knows up to {known}" in complaint
 
 
 def test_listing_runs_survives_a_damaged_one(run: Path, cli: CommandLine) -> None:

@@ -17,7 +17,7 @@ from sparring.theory import figures
 
 # Beside these tests: `evaluate` of each kind in the tests of its runs, `compare` in test_evaluate,
 # every row of `theory` in tests/theory/statements/test_all.
-COMMANDS = {"data", "evaluate", "compare", "theory", "theory dirac"}
+COMMANDS = {"data", "evaluate", "measure", "compare", "theory", "theory dirac"}
 
 
 def options(of: App, above: Sequence[str] = ()) -> Iterator[tuple[str, set[str]]]:

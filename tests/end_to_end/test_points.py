@@ -112,7 +112,10 @@ def test_an_array_of_vectors_trains_and_is_pictured(tmp_path: Path) -> None:
     assert tuple(drawn.shape) == (9, 5)
     assert bool(drawn.isfinite().all())
     assert run.save(drawn, tmp_path / "drawn.npy").exists()
-    assert set(events(run.path, "observed")[-1]["metrics"]) <= {"separation", "memory", "twins"}
+    measured = set(events(run.path, "observed")[-1]["metrics"])
+    assert {"kid"} <= measured <= {"kid", "separation", "memory", "twins"}
+    assert len(list(run.folder.looks.iterdir())) == 2
+    assert run.folder.read_run()["trend"] == "too early to tell"
     assert (run.path / "data.npy").exists()
     assert len(list((run.path / "samples").glob("[0-9]*.png"))) >= 2
 

@@ -109,7 +109,8 @@ def test_other_rows_judge_in_the_code_of_the_run(penguins: Path, cli: CommandLin
     birds = load_penguins()
     birds.to_csv(cli.folder / "same.csv", index=False)
     birds.assign(**(birds.filter(regex="_(mm|g)$") + 1e5)).to_csv(cli.folder / "huge.csv")
-    birds.replace({"species": {"Gentoo": "Emperor"}}).to_csv(cli.folder / "new.csv")
+    others = {"Gentoo": "Emperor", "Adelie": "Emperor"}
+    birds.replace({"species": others}).to_csv(cli.folder / "new.csv")
     distances = {}
     for name in ("same", "huge"):
         ended = cli("evaluate", penguins, f"{name}.csv", "-n", "200", "--json", prelude=FEW_TREES)

@@ -89,7 +89,7 @@ def test_the_log_has_a_tick_for_each_look_and_ends_with_the_end(trained: Path) -
 def test_the_plan_goes_to_stderr_and_the_run_folder_to_stdout(cli: CommandLine) -> None:
     ended = cli("train", "digits", *QUICK)
     assert ended.out == "runs/0001-digits-tiny\n"
-    for word in ("digits: 1,596 images", "generator", "discriminator", "640 images", "1 thread"):
+    for word in ("digits: 1,617 images", "generator", "discriminator", "640 images", "1 thread"):
         assert word in ended.err
 
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,17 +14,22 @@ from sparring.evaluation import card as evaluation
 from sparring.evaluation.assess import Samples
 from sparring.evaluation.card import (
     Evaluation,
+    Told,
     measure,
     measure_classes,
     measure_copying,
     missing_classes,
 )
+from sparring.evaluation.verdict import judged, verdict
+from sparring.features.components import coordinates
+from sparring.features.extractor import Extractors
 from sparring.features.reference import ReferenceSet
 from sparring.kinds import DataOptions
 from sparring.kinds.images.reader import open_data as open_images
 from sparring.metrics import frechet
-from sparring.metrics.estimate import Estimate
-from sparring.metrics.line import CardLine
+from sparring.metrics.estimate import Estimate, Null
+from sparring.metrics.line import ESTIMATE_ONLY, CardLine, Untested
+from sparring.metrics.proportions import wilson_share
 
 Features = NDArray[np.float64]
 
@@ -41,8 +47,9 @@ def loudly(why: str) -> None:
 
 
 def card(fake: Features) -> dict[str, CardLine]:
-    lines = measure(gaussian(0), fake, gaussian(1, n=900), is_fid=False, begin=hush, note=loudly)
-    return {line.key: line for line in lines}
+    train = gaussian(1, n=900)
+    lines = measure(gaussian(0), fake, train, train=train, is_fid=False, begin=hush, note=loudly)
+    return {line.key: line for line in judged(list(lines))}
 
 
 def test_a_perfect_generator_cannot_be_told_from_real_data_on_any_line() -> None:
@@ -54,26 +61,37 @@ def test_a_perfect_generator_cannot_be_told_from_real_data_on_any_line() -> None
         "recall",
         "density",
         "coverage",
+        "clipped_density",
+        "clipped_coverage",
+        "likelihood",
         "vendi",
         "c2st",
     ]
-    assert {line.words for line in found.values()} == {"cannot be told from real data"}
+    tested = {key: line for key, line in found.items() if line.verdict != "not tested"}
+    assert list(tested) == ["kid", "c2st"]
+    assert {line.verdict for line in tested.values()} == {"no difference seen"}
+    for line in tested.values():
+        assert line.could_see is not None
+        assert line.estimate.value < line.could_see
+        assert f"{line.could_see:.3g} would have shown" in line.words
 
 
 def test_a_shifted_generator_is_told_on_the_lines_that_it_concerns() -> None:
     found = card(gaussian(2, 1.0))
-    assert found["kid"].words == found["frechet"].words == "above real data"
-    assert found["precision"].words == found["coverage"].words == "below real data"
-    assert found["c2st"].words == "can be told from real data"
+    assert found["kid"].words == found["c2st"].words == "can be told from real data"
+    assert found["precision"].words == found["coverage"].words == ""
+    assert found["precision"].as_json()["reason"] == ESTIMATE_ONLY
     assert found["frechet"].estimate.low < 6 < found["frechet"].estimate.high
 
 
-def test_as_far_from_other_data_as_the_training_data_is_not_called_real() -> None:
-    lines = measure(
-        gaussian(0, 5.0), gaussian(2), gaussian(1, n=900), is_fid=False, begin=hush, note=loudly
-    )
-    words = {line.key: line.words for line in lines}
-    assert words["kid"] == words["frechet"] == "no further than the training data"
+def test_without_more_real_data_halves_stand_for_two_samples_of_it() -> None:
+    real = gaussian(0)
+    halves = measure(real, gaussian(2), None, is_fid=False, begin=hush, note=loudly)
+    found = {line.key: line.real_vs_real for line in halves}
+    for key in ("kid", "frechet"):
+        assert found[key] is not None
+        assert found[key].low < 0 < found[key].high
+        assert found[key].n == 300
 
 
 def test_what_is_called_fid_is_only_the_fid() -> None:
@@ -98,18 +116,21 @@ def test_few_samples_for_their_width_have_no_frechet_distance() -> None:
     assert "use kid" in left_out[0]
 
 
-def copying(fake: Features, train: Features) -> CardLine:
-    found = {line.key: line for line in measure_copying(gaussian(0), fake, train)}
-    return found["memorization"]
+def copying(fake: Features, train: Features) -> dict[str, CardLine]:
+    lines = judged(list(measure_copying(gaussian(0), fake, train)))
+    return {line.key: line for line in lines}
 
 
 def test_copies_are_called_copies_and_honest_samples_are_not() -> None:
     train = gaussian(1, n=600)
-    assert copying(gaussian(2), train).words == "no sign of copying"
-    copies = copying(train[:300] + 0.01 * gaussian(3, n=300), train)
-    assert copies.words == "copies its training data"
-    assert copies.estimate.p_value is not None
-    assert copies.estimate.p_value < 0.01
+    honest = copying(gaussian(2), train)
+    assert verdict([*honest.values()]) == "no difference seen"
+    found = copying(train[:300] + 0.01 * gaussian(3, n=300), train)
+    assert found["memorization"].verdict == "differs"
+    assert found["copying"].words == "copies its training data"
+    assert verdict([*found.values()]) == found["copying"].verdict == "copies"
+    assert found["duplicates"].verdict == "not tested"
+    assert found["duplicates"].estimate.low > found["duplicates"].real_vs_real.high
 
 
 def test_classes_are_counted_and_compared_with_what_was_asked_for() -> None:
@@ -126,6 +147,26 @@ def test_classes_are_counted_and_compared_with_what_was_asked_for() -> None:
     assert [line.key for line in few] == ["class_agreement"]
 
 
+def as_asked_for(right: int, on_reals: int) -> CardLine:
+    """Return the line of 800 samples of 4 classes, and of 400 reals told by the same classifier."""
+    asked = np.arange(800) % 4
+    predicted = np.where(np.arange(800) < right, asked, (asked + 1) % 4)
+    told = Told(wilson_share(on_reals, 400), 0.25)
+    line, *_ = judged([*measure_classes(asked, predicted, asked, 4, told)])
+    return line
+
+
+def test_classes_as_asked_for_stand_beside_what_the_classifier_tells_of_real_data() -> None:
+    good, bad = as_asked_for(740, 380), as_asked_for(700, 380)
+    assert good.verdict == "no difference seen"
+    assert good.real_vs_real
+    assert good.real_vs_real.value == 0.95
+    assert (bad.verdict, bad.words) == ("differs", "is of other classes than asked for")
+    blind = as_asked_for(210, 110)
+    assert blind.verdict == "not tested"
+    assert "cannot tell the classes of real data" in blind.reason
+
+
 @pytest.mark.parametrize("other", ["labelled", "of other classes", "unlabelled"])
 def test_classes_are_judged_by_the_labels_of_other_data_only_if_they_are_the_run_s(
     other: str, tmp_path: Path
@@ -140,27 +181,51 @@ def test_classes_are_judged_by_the_labels_of_other_data_only_if_they_are_the_run
     samples = Samples(
         features.astype(np.float32), features, data.items[:500], data.labels[:500], below_5[:500]
     )
-    told: list[str] = []
-    lines = assess._class_lines(samples, data, reference, told.append)
-    assert lines[0].key == "class_agreement"
+    truth = {item.tobytes(): label for item, label in zip(data.items, data.labels, strict=True)}
+
+    def seen(labels: NDArray[np.int64]) -> tuple[str, list[str]]:
+        """Return the line and the notes where the classifier sees these labels."""
+
+        def tells(items: Any) -> Features:
+            return np.eye(10)[[labels[truth[item.tobytes()]] for item in items]]
+
+        told: list[str] = []
+        extractors = Extractors(none, none, tells)
+        train = ReferenceSet(data, "train")
+        line, *_ = assess._class_lines(samples, extractors, train, reference, told.append)
+        assert line.key == "class_agreement"
+        assert line.real_vs_real
+        return line.reason, told
+
+    none = coordinates(features + np.arange(2))
+    right = np.arange(10) % 5 if other == "labelled" else np.arange(10)
     missing = [] if other == "labelled" else ["hardly ever made: 5, 6, 7, 8, 9"]
-    assert told == missing
+    assert seen(right)[1] == missing
+    reason, (note,) = seen((right + 1) % 5)  # as of labels that were shuffled
+    assert "cannot tell the classes of real data" in reason
+    assert "are the labels right?" in note
 
 
 def test_an_evaluation_gives_estimates_by_key_a_table_and_json() -> None:
-    estimate = Estimate(1.0, 0.5, 1.5, 100, "test")
-    lines = (
-        CardLine("kid", "kernel distance", estimate, Estimate(0, -0.1, 0.1, 100, "t"), "lower"),
-    )
+    estimate = Estimate(1.0, 0.5, 1.5, 100, "test", p_value=0.001, under_null=Null(0, 0.1))
+    real = Estimate(0, -0.1, 0.1, 100, "t")
+    lines = judged([CardLine("kid", "kernel distance", estimate, real, "lower")])
+    untested = (Untested("memorization", "prefers training data", "nothing is held out"),)
     numbers = {"images": 1000, "width": 64, "real": 100, "fake": 200}
     texts = dict.fromkeys(("run", "checkpoint", "data", "part", "fingerprint", "digest"), "x")
     found = Evaluation(**texts, **numbers, extractor="classifier", lines=lines, notes=("a note",))
+    found = replace(found, untested=untested)
     assert found["kid"] is estimate
+    assert found.verdict == "differs"
     table = "\n".join(found.table())
-    for text in ("1 [0.5, 1.5]", "0 [-0.1, 0.1]", "above real data", "a note", "classifier x"):
+    for text in ("1 [0.5, 1.5]", "0 [-0.1, 0.1]", "a note", "classifier x"):
         assert text in table
+    assert "verdict: can be told from real data (kernel distance)" in table
+    assert "prefers training data     not tested: nothing is held out" in table
     plain = json.loads(json.dumps(found.as_json()))
-    assert plain["lines"][0]["words"] == "above real data"
+    assert plain["verdict"] == plain["lines"][0]["verdict"] == "differs"
+    assert plain["lines"][0]["could_see"] == pytest.approx(0.2487, abs=1e-3)
+    assert plain["lines"][1]["reason"] == "nothing is held out"
     assert plain["lines"][0]["estimate"]["low"] == 0.5
 
 

@@ -1,5 +1,6 @@
 """Features of real data on disk: extracted once, never believed when damaged."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from sparring.data.dataset import Dataset
 from sparring.features.components import pixel_pca
 from sparring.features.extractor import Extractor
-from sparring.features.reference import part_features
+from sparring.features.reference import ReferenceSet, halved, part_features
 from sparring.kinds import DataOptions
 from sparring.kinds.images.reader import open_data as open_images
 
@@ -76,3 +77,32 @@ def test_at_most_as_many_as_asked_are_looked_at(
     digits: Dataset, eye: Extractor, tmp_path: Path
 ) -> None:
     assert part_features(eye, digits, "train", tmp_path, limit=50).shape == (50, eye.width)
+
+
+def test_one_item_of_each_group_judges_unless_the_part_is_to_be_whole(
+    digits: Dataset, eye: Extractor, tmp_path: Path
+) -> None:
+    grouped = replace(digits, groups=np.arange(len(digits.items)) // 4)
+    assert grouped.groups is not None
+    held_out = ReferenceSet(grouped, "held_out")
+    owners = grouped.groups[held_out.index()]
+    assert len(np.unique(owners)) == len(owners) < len(digits.held_out)
+    assert held_out.groups is None
+    whole = ReferenceSet(grouped, "held_out", whole=True)
+    assert np.array_equal(whole.index(), digits.held_out)
+    assert np.array_equal(whole.groups, grouped.groups[digits.held_out])  # type: ignore[arg-type]
+    train = ReferenceSet(grouped, "train")
+    assert np.array_equal(train.index(), digits.train)
+    assert np.array_equal(train.groups, grouped.groups[digits.train])  # type: ignore[arg-type]
+    lengths = [len(of.features(eye, tmp_path)) for of in (held_out, whole)]
+    assert lengths == [len(owners), len(digits.held_out)]
+
+
+def test_halves_of_training_data_divide_no_group(digits: Dataset) -> None:
+    grouped = replace(digits, groups=np.arange(len(digits.items)) // 7)
+    assert grouped.groups is not None
+    halves = halved(grouped)
+    assert not {*grouped.groups[halves.train]} & {*grouped.groups[halves.held_out]}
+    assert sorted([*halves.train, *halves.held_out]) == digits.train.tolist()
+    one = halved(replace(digits, groups=np.zeros(len(digits.items), np.int64)))
+    assert abs(len(one.train) - len(one.held_out)) <= 1

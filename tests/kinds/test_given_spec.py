@@ -317,14 +317,14 @@ def test_every_difference_is_named_in_the_one_line(tmp_path: Path) -> None:
 def test_a_few_odd_rows_are_left_out_and_named() -> None:
     frame = people().astype({"age": float})
     frame.loc[[3, 7], "age"] = np.nan
-    frame.loc[7, "job"] = "cook"
+    frame.loc[7, "born"] = pd.NaT
     other = judged(frame)
     kept = np.delete(np.arange(400), [3, 7])
     np.testing.assert_array_equal(other.items[:3], PEOPLE.items[:3])
     assert len(other.items) == len(kept)
     assert other.notes == (
         "left out 2 of 400 rows: column 'age' has 2 missing cells, the run's has none; column "
-        "'job' holds cook, which the run does not know",
+        "'born' has 1 missing cell, the run's has none",
     )
     assert [skipped.path for skipped in other.skipped] == ["row 3", "row 7", "row 7"]
     frame = people().astype({"age": float})
@@ -333,6 +333,19 @@ def test_a_few_odd_rows_are_left_out_and_named() -> None:
     frame.loc[20, "age"] = np.nan  # more than one in twenty
     with pytest.raises(SparringError, match="column 'age' has 21 missing cells"):
         judged(frame)
+
+
+def test_a_few_unknown_categories_are_kept_as_what_they_are() -> None:
+    frame = people()
+    frame.loc[[7, 9], "job"] = "cook"
+    other = judged(frame)
+    (place,) = (block for block in PEOPLE.spec.blocks if block.column == "job")
+    assert not other.items[[7, 9], place.start : place.stop].any()
+    assert other.originals["job"].equals(frame["job"])
+    assert other.notes == (
+        "column 'job': 2 of 400 rows hold cook, which no training row has: encoded as no known "
+        "category, judged as they are",
+    )
 
 
 def test_a_rare_category_that_is_new_counts_among_the_rest() -> None:

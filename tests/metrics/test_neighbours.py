@@ -130,26 +130,63 @@ def test_the_intervals_are_those_of_the_halves_one_by_one() -> None:
         assert found[name].n == 48
 
 
-def test_ties_are_outside_on_integers_wherever_they_lie() -> None:
+def tied_longhand(x: Features, y: Features, k: int) -> Features:
+    """Return the same with equal distances put in the order that is drawn for each owner."""
+    in_real = came_first(x, 0, y, len(x)) < k
+    in_fake = came_first(y, len(x), x, 0) < k
+    return np.array(
+        [
+            in_real.any(0).mean(),
+            in_fake.any(0).mean(),
+            in_real.sum() / k / len(y),
+            in_real.any(1).mean(),
+        ]
+    )
+
+
+def came_first(owners: Features, first: int, visitors: Features, visitor: int) -> np.ndarray:
+    """Return how many other owners come before each visitor, (owners, visitors)."""
+
+    def keys(samples: Features, start: int) -> list[list[tuple[float, int]]]:
+        numbers = first + np.arange(len(owners)), start + np.arange(len(samples))
+        turns = neighbours._turns(numbers[0][:, None], numbers[1])
+        squared = np.square(owners[:, None] - samples).sum(2)
+        return [[*zip(*row, strict=True)] for row in zip(squared, turns.tolist(), strict=True)]
+
+    own, guests = keys(owners, first), keys(visitors, visitor)
+    return np.array(
+        [
+            [sum(one < guest for j, one in enumerate(row) if j != i) for guest in guests[i]]
+            for i, row in enumerate(own)
+        ]
+    )
+
+
+def test_ties_come_in_the_order_drawn_for_their_owner_wherever_they_lie() -> None:
     """Most distances on a lattice are ties; k-th neighbours and fakes share them."""
-    x, y = RNG.integers(0, 4, (90, 3)).astype(float), RNG.integers(0, 4, (70, 3)).astype(float)
-    expected = longhand(x, y, 5)
-    assert 0 < expected[0] < 1
+    x, y = RNG.integers(0, 4, (50, 3)).astype(float), RNG.integers(0, 4, (40, 3)).astype(float)
+    expected = tied_longhand(x, y, 5)
+    assert longhand(x, y, 5)[3] < expected[3]
     np.testing.assert_allclose(values(prdc(x, y, 5)), expected, rtol=1e-14)
     np.testing.assert_allclose(values(prdc(x + 2**30, y + 2**30, 5)), expected, rtol=1e-14)
 
 
-def test_where_every_sample_has_copies_nothing_is_inside_a_ball() -> None:
-    x = np.repeat(RNG.normal(size=(20, 4)), 3, axis=0)
-    found = prdc(x, x[:30], 2)
-    assert values(found).tolist() == [0, 0, 0, 0]
-
-
-def test_a_copy_of_the_kth_neighbour_is_not_inside() -> None:
-    """Its distance equals the radius in exact numbers; rounding must not let it in."""
+def test_of_a_copy_of_the_kth_neighbour_rounding_decides_nothing() -> None:
     x = RNG.normal(size=(40, 30))
-    expected = longhand(x, x[:25], 3)
-    np.testing.assert_allclose(values(prdc(x, x[:25], 3)), expected, rtol=1e-14)
+    np.testing.assert_allclose(values(prdc(x, x[:25], 3)), tied_longhand(x, x[:25], 3), rtol=1e-14)
+
+
+def test_a_perfect_generator_of_categories_is_at_its_baseline() -> None:
+    """Rows of 8 kinds, with ties everywhere: called outside, they gave coverage 0."""
+    measured = []
+    for _ in range(30):
+        x, y = RNG.integers(0, 2, (2, 40, 4)).astype(float)
+        x[:, 0], y[:, 0] = x[:, 1], y[:, 1]
+        measured.append(values(prdc(x, y)))
+    baseline = values(prdc_baseline(x, 40))
+    error = np.std(measured, 0, ddof=1) / sqrt(30)
+    assert np.all(np.abs(np.mean(measured, 0) - baseline)[2:] < 4 * error[2:])
+    assert np.all(np.abs(np.mean(measured, 0) - baseline)[:2] < 0.03)
 
 
 def test_precision_of_one_pair_is_recall_of_the_other() -> None:
@@ -223,11 +260,11 @@ def radii_hold(x: Features, visitor: Features, k: int) -> Features:
 
 def test_the_baseline_counts_ties_as_the_measure_does() -> None:
     x = RNG.integers(0, 4, (60, 3)).astype(float)
-    precise = [radii_hold(np.delete(x, i, 0), x[i], 3) for i in range(len(x))]
+    rank = came_first(x, 0, x, 0)
+    np.fill_diagonal(rank, 60)
     found = prdc_baseline(x, 60, 3)
-    assert found["precision"].value == pytest.approx(np.mean(np.any(precise, 1)), rel=1e-14)
-    assert found["density"].value == pytest.approx(np.sum(precise) / 3 / len(x))
-    assert found["density"].value < 1
+    assert found["precision"].value == pytest.approx((rank < 3).any(0).mean(), rel=1e-14)
+    assert found["density"].value == 1
 
 
 def test_the_baseline_of_recall_has_as_many_samples_as_there_are_fakes() -> None:

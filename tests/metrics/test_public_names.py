@@ -13,6 +13,7 @@ from sparring.metrics import Estimate
 FUNCTIONS = [name for name in sparring.metrics.__all__ if name.islower()]
 OF_TWO_SETS = (
     "c2st",
+    "clipped_density_coverage",
     "energy",
     "frechet",
     "frechet_streamed",
@@ -51,6 +52,18 @@ def test_every_value_lies_in_its_interval_and_says_how_it_was_found(name: str) -
         assert isinstance(one, Estimate)
         assert one.low <= one.value <= one.high
         assert one.method
+
+
+@pytest.mark.parametrize("name", OF_TWO_SETS)
+def test_rounding_decides_nothing_of_float32_features_far_from_zero(name: str) -> None:
+    rng = np.random.default_rng(4)
+    real, fake = ((1000 + 0.1 * rng.normal(size=(200, 4))).astype(np.float32) for _ in range(2))
+    function, single = getattr(sparring.metrics, name), (real, fake)
+    double = real.astype(np.float64), fake.astype(np.float64)
+    if name == "frechet_streamed":
+        assert function([single[0]], [single[1]]) == function([double[0]], [double[1]])
+    else:
+        assert function(*single) == function(*double)
 
 
 def test_a_name_that_is_none_is_an_attribute_error() -> None:

@@ -417,8 +417,10 @@ def test_what_a_run_shows_is_told_with_theory_advice_and_since_when(full: RunFol
 
 def test_a_run_that_shows_nothing_says_so_only_if_someone_looked(full: RunFolder) -> None:
     assert "What the run shows" not in report(full).words
-    write_events(full, diagnosis(10))
+    write_events(full, tick(500), diagnosis(500))
     assert "Nothing that a healthy run would not show." in report(full).words
+    write_events(full, tick(60), diagnosis(60))
+    assert "The run is trained for 6 steps: too early to tell" in report(full).words
     assert "Training ended with" not in write_card(full).read_text()
 
 

@@ -17,7 +17,7 @@ from sparring.metrics.estimate import Estimate
 from sparring.recipes.recipe import nested
 from sparring.report import write_card, write_report
 from sparring.runs.diagnosis import History, Measurements, RefusedStep, Setting, diagnose, history
-from sparring.runs.folder import RunFolder
+from sparring.runs.folder import RunFolder, too_early
 from sparring.runs.logger import setting
 from sparring.runs.monitor import Monitor
 from sparring.runs.plan import batches, make_plan
@@ -59,6 +59,53 @@ def names(run: History) -> list[str]:
 def test_a_run_that_has_just_begun_shows_nothing() -> None:
     assert diagnose(History(SETTING)) == ()
     assert names(looks({"twins": 1.0, "separation": sure(1.0), "memory": sure(1.0)})) == []
+
+
+def test_six_steps_are_too_few_to_tell_anything_of_the_players() -> None:
+    def repeating(last: int) -> History:
+        setting = replace(SETTING, batch=64)
+        return History(setting, looks=tuple(look(k, twins=1.0) for k in (64, 128, last)))
+
+    assert names(repeating(49 * 64)) == []
+    assert names(repeating(50 * 64)) == ["mode collapse"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [([], "not trained yet"), ([1], "trained for 1 step"), ([20, 49], "trained for 49 steps")],
+)
+def test_a_run_of_few_steps_is_too_early_to_tell(steps: list[int], words: str) -> None:
+    said = too_early([{"event": "started"}, *({"event": "tick", "step": n} for n in steps)])
+    assert said == f"{words}: too early to tell what will become of it"
+    assert too_early([{"event": "tick", "step": 50}]) == ""
+    assert too_early([{"event": "tick"}]) == ""  # as another program wrote it
+
+
+def test_a_learning_rate_far_from_the_usual_one_is_blamed_before_all_else() -> None:
+    collapsed = [{"twins": 1.0, "separation": sure(0.0, 0.1)}] * 3
+    fast = replace(SETTING, learning_rate=0.1, usual=(0.002, "2e-3 to 0 linear"))
+    (found,) = diagnose(looks(*collapsed, setting=fast))
+    usual = "the usual learning rate, 50 times lower: --optimizer.lr '2e-3 to 0 linear'"
+    assert found.advice == f"first try {usual}"
+    (found,) = diagnose(looks(*collapsed, setting=replace(fast, learning_rate=0.02)))
+    assert "--optimizer.discriminator-lr-factor 4" in found.advice
+    (memory,) = diagnose(looks(*[{"memory": sure(0.9)}] * 3, setting=fast))
+    assert "--augment.kinds" in memory.advice
+
+
+def test_few_items_shown_often_are_told_of_where_nobody_can_see_them_memorised() -> None:
+    def shown(last: int, **values: Any) -> History:
+        setting = replace(SETTING, items=27)
+        return History(setting, looks=tuple(look(k, **values) for k in (100, 200, last)))
+
+    (found,) = diagnose(shown(27_000, twins=0.1))
+    assert found.name == "too few data"
+    assert found.words.startswith("each of the 27 training items has been shown 1,000 times")
+    assert found.advice == (
+        "expect copies of them; try --augment.kinds 'translate cutout', which needs no further data"
+    )
+    assert names(shown(26_999)) == []
+    assert names(shown(27_000, memory=sure(0.5))) == []  # it has been looked for
 
 
 def test_samples_must_repeat_each_other_at_three_looks_in_a_row() -> None:

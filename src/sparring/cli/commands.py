@@ -257,6 +257,61 @@ def evaluate(
 
 
 @app.command(
+    help_epilogue=examples_of(
+        "measure",
+        "sparring measure unseen/ fakes.npz",
+    )
+)
+def measure(
+    real: Annotated[str, Parameter(help="data that the generator never saw")] = "",
+    fake: Annotated[str, Parameter(help="samples of the generator")] = "",
+    /,
+    *,
+    train: Annotated[
+        str | None, Parameter(help="data that the generator was trained on, to test copying")
+    ] = None,
+    n: Annotated[
+        int,
+        Parameter(name=["-n", "--number"], help="items of each, at most", converter=whole_number),
+    ] = 10_000,
+    extractor: Extractor = "auto",
+    options: Annotated[DataOptions, Parameter(name="*")] = DataOptions(),
+    out: Annotated[
+        Path | None, Parameter(help="folder for evaluation.json and the card's pictures")
+    ] = None,
+    as_json: AsJson = False,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Measure samples from anywhere, FAKE, against data that their generator never saw, REAL.
+
+    No run is needed: both are read as one kind of data, and the card is that of `evaluate`, with
+    intervals, tests and one verdict. Data that the generator was trained on, as REAL, flatters one
+    that copies; give it as --train, and copying is tested.
+    """
+    from sparring import api
+    from sparring.cli.terminal import Terminal
+
+    if not real or not fake:
+        raise SparringError(
+            "two are measured, REAL and FAKE: sparring measure unseen/ fakes/; the card of a run "
+            "is: sparring evaluate RUN"
+        )
+    with Terminal() as terminal:
+        card = api.measure(
+            real,
+            fake,
+            train,
+            n=n,
+            extractor=extractor,
+            out=out,
+            root=runs,
+            audience=terminal,
+            **explicit_values(options),
+        )
+    print_result(card, as_json=as_json)
+
+
+@app.command(
     help_epilogue=examples(
         "sparring compare 7 8",
         "sparring compare 7 8 9 10 --extractor pixel-pca --json",
@@ -266,6 +321,9 @@ def compare(
     *names: Annotated[str, Parameter(help="two or more runs on the same data")],
     n: Number = 10_000,
     extractor: Extractor = "auto",
+    seconds: Annotated[
+        float, Parameter(help="time limit for drawing samples; 0: no limit")
+    ] = 300.0,
     as_json: AsJson = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:
@@ -279,7 +337,9 @@ def compare(
     from sparring.cli.terminal import Terminal
 
     with Terminal() as terminal:
-        result = api.compare(*names, n=n, extractor=extractor, root=runs, audience=terminal)
+        result = api.compare(
+            *names, n=n, extractor=extractor, seconds=seconds, root=runs, audience=terminal
+        )
     print_result(result, as_json=as_json)
 
 

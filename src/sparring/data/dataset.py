@@ -29,6 +29,8 @@ class Dataset:
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]  # one line each
     fingerprint: str  # hex digest of items, labels and split
+    groups: NDArray[np.int64] | None = None  # (n,): which items belong together; None: each alone
+    originals: Any = None  # items as they came, where encoding loses something: a table's cells
 
 
 def to_dataset(
@@ -50,7 +52,22 @@ def to_dataset(
         skipped=loaded.skipped,
         notes=tuple(notes),
         fingerprint=fingerprint(hashes, loaded.items.shape, loaded.labels, split),
+        groups=split.groups,
     )
+
+
+def whole(
+    name: str,
+    spec: Spec,
+    items: NDArray[Any],
+    hashes: NDArray[np.uint8],
+    notes: Sequence[str],
+    groups: NDArray[np.int64] | None = None,
+) -> Dataset:
+    """Return items without labels, of which nothing is held out."""
+    every, none = np.arange(len(items)), np.arange(0)
+    divided = Split(every, none, (), groups)
+    return to_dataset(name, spec, LoadedItems(items), divided, hashes, notes)
 
 
 def no_progress(what: str, done: int, total: int) -> None:

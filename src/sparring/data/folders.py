@@ -23,11 +23,14 @@ Content = TypeVar("Content")
 Labels = tuple[NDArray[np.int64] | None, tuple[str, ...], list[str]]  # labels, classes, notes
 
 
-def listing_identity(reader: str, listing: Listing, table: dict[str, str]) -> list[Any]:
+def listing_identity(
+    reader: str, listing: Listing, table: dict[str, str], groups: dict[str, str]
+) -> list[Any]:
     """Return what tells this state of the files, read by this reader, from another one."""
     files = [(entry.name, entry.size, entry.stamp) for entry in listing.entries]
     left_out = [(file.path, file.reason) for file in listing.skipped]
-    return [reader, files, left_out, listing.others, sorted(table.items())]
+    grouped = [sorted(groups.items())] if groups else []
+    return [reader, files, left_out, listing.others, sorted(table.items()), *grouped]
 
 
 def read_label_table(listing: Listing, options: CommonOptions) -> dict[str, str]:
@@ -47,6 +50,38 @@ def read_label_table(listing: Listing, options: CommonOptions) -> dict[str, str]
     listing.entries = [entry for entry in listing.entries if table.get(entry.name)]
     listing.skipped += [Skipped(e.name, f"no label in {options.labels}") for e in unnamed]
     return table
+
+
+def read_groups(listing: Listing, options: CommonOptions) -> dict[str, str]:
+    """Return the group of each file by its name, if groups are asked for.
+
+    It is the folder that the file lies in, or what a CSV says; files without one are left out.
+    """
+    if not options.groups:
+        return {}
+    if label_names.is_csv(options.groups):
+        table = label_names.read_csv(Path(options.groups), "group")
+    elif options.groups == "folder":
+        table = {entry.name: entry.name.rpartition("/")[0] for entry in listing.entries}
+    else:
+        raise SparringError(
+            f"groups '{options.groups}' is not a choice for files; expected folder, or a .csv file "
+            "with the header file,group"
+        )
+    without = [entry for entry in listing.entries if not table.get(entry.name)]
+    listing.entries = [entry for entry in listing.entries if table.get(entry.name)]
+    if len({table[entry.name] for entry in listing.entries}) < 2:
+        raise SparringError(
+            f"groups '{options.groups}' gives fewer than two groups ({len(without)} files have "
+            "none); expected subfolders, or a .csv file with the header file,group"
+        )
+    listing.skipped += [Skipped(e.name, f"no group by {options.groups}") for e in without]
+    return table
+
+
+def file_groups(names: Sequence[str], table: dict[str, str]) -> NDArray[np.int64] | None:
+    """Return the group (n,) of each file of these names; None where none are asked for."""
+    return label_names.indices([table[name] for name in names])[0] if table else None
 
 
 def read_each(

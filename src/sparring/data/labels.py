@@ -47,22 +47,23 @@ def suit(choice: str, loaded: LoadedItems) -> bool:
     return decided.get(choice, loaded.labels is not None) == (loaded.labels is not None)
 
 
-def read_csv(path: Path) -> dict[str, str]:
-    """Return the label of each file that a CSV with the header `file,label` lists."""
+def read_csv(path: Path, what: str = "label") -> dict[str, str]:
+    """Return the label of each file that a CSV with the header `file,label` lists, or the group."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file, strict=True)
-            if not {"file", "label"} <= set(rows.fieldnames or ()):
+            if not {"file", what} <= set(rows.fieldnames or ()):
                 header = ",".join(rows.fieldnames or ()) or "nothing"
                 raise SparringError(
-                    f"'{path}' starts with {header[:80]!r}; expected the header file,label"
+                    f"'{path}' starts with {header[:80]!r}; expected the header file,{what}"
                 )
             return {
-                PurePath(row["file"] or "").as_posix(): (row["label"] or "").strip() for row in rows
+                PurePath(row["file"] or "").as_posix(): (row[what] or "").strip() for row in rows
             }
     except (OSError, ValueError, csv.Error) as error:
         raise SparringError(
-            f"'{path}' cannot be read as labels: {error}; expected a CSV with the header file,label"
+            f"'{path}' cannot be read as {what}s: {error}; expected a CSV with the header "
+            f"file,{what}"
         ) from error
 
 

@@ -37,8 +37,15 @@ class CommonOptions:
     labels: Annotated[
         str, Short, LABELS_FILE, "labels: auto (subfolders, npz), yes, none, or a CSV of file,label"
     ] = "auto"
+    groups: Annotated[
+        str,
+        Short,
+        LABELS_FILE,
+        "items that belong together (a person's, a recording's) and stay on one side of the split: "
+        "a column of a table or text file, folder (of files), or a CSV of file,group",
+    ] = ""
     held_out: Annotated[
-        float, Ge(0), Le(0.5), "share of the data never trained on, chosen by content"
+        float, Ge(0), Le(0.5), "share of the data never trained on, chosen by content or by group"
     ] = 0.1
     memory_share: Annotated[
         float, Gt(0), Le(1), "share of free memory to use; larger data is packed and memory-mapped"

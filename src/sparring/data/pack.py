@@ -3,7 +3,8 @@
 Inside: what reading a source yields (`LoadedItems`), the two stores, and finding a pack again.
 Not inside: how items are read (each kind's reader) or divided (`split`). Items are of one shape.
 
-A pack is a folder `packs/<key>` with `items.npy`, `labels.npy` (when labelled) and `pack.json`.
+A pack is a folder `packs/<key>` with `items.npy`, `pack.json`, and `labels.npy` and `groups.npy`
+where there are such.
 It appears under its name only when it is complete.
 """
 
@@ -55,6 +56,7 @@ class LoadedItems:
     notes: tuple[str, ...] = ()
     rate: int = 0  # samples a second, where an item lasts in time
     test_from: int | None = None  # from this item on, it is the source's own test part
+    groups: NDArray[np.int64] | None = None  # (n,): which items the source says belong together
 
 
 class MemoryStore:
@@ -97,6 +99,8 @@ class PackStore:
             _keep_first_channel(path)
         if loaded.labels is not None:
             np.save(self._temporary / "labels.npy", loaded.labels)
+        if loaded.groups is not None:
+            np.save(self._temporary / "groups.npy", loaded.groups)
         _write_description(self._temporary / "pack.json", loaded, _mapped(path).shape)
         for path in (*self._temporary.iterdir(), self._temporary):
             flush_to_disk(path)
@@ -171,9 +175,7 @@ def open_pack(folder: Path) -> LoadedItems | None:
     try:
         description = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
         items = _mapped(folder / "items.npy")
-        labels = (
-            np.load(folder / "labels.npy", allow_pickle=False) if description["labelled"] else None
-        )
+        labels = _array(folder / "labels.npy") if description["labelled"] else None
         return LoadedItems(
             items,
             labels,
@@ -182,6 +184,7 @@ def open_pack(folder: Path) -> LoadedItems | None:
             tuple(description["notes"]),
             description["rate"],
             description["test_from"],
+            _array(folder / "groups.npy") if description.get("grouped") else None,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -232,11 +235,17 @@ def _mapped(path: Path) -> Items:
     return items
 
 
+def _array(path: Path) -> NDArray[np.int64]:
+    array: NDArray[np.int64] = np.load(path, allow_pickle=False)
+    return array
+
+
 def _write_description(path: Path, loaded: LoadedItems, shape: Shape) -> None:
     description = {
         "format": FORMAT,
         "shape": shape,
         "labelled": loaded.labels is not None,
+        "grouped": loaded.groups is not None,
         "classes": loaded.classes,
         "skipped": [asdict(file) for file in loaded.skipped],
         "notes": loaded.notes,

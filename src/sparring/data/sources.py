@@ -142,6 +142,23 @@ def unusable(subject: str, source: Any, expected: str) -> SparringError:
     return SparringError(f"{subject} {article} {name}; expected {expected}{_contents(source)}")
 
 
+def without_groups(groups: str, origin: str, have: str, *, given: bool) -> list[str]:
+    """Refuse groups of data that have none, unless data is `given` to be read as a run's own.
+
+    Args:
+        groups: as they are asked for.
+        origin: names the data.
+        have: what groups there may be.
+        given: whether the groups were asked for of other data; these are told of in a note.
+    """
+    if not groups:
+        return []
+    why = f"{origin} cannot be grouped by '{groups}'"
+    if not given:
+        raise SparringError(f"{why}; {have}")
+    return [f"{why}: each item is taken to stand alone"]
+
+
 def are_vectors(source: Any) -> bool:
     """Tell whether a source is a list of one-dimensional arrays, of whatever lengths."""
     return isinstance(source, list) and all(

@@ -22,31 +22,44 @@ from sparring.errors import SparringError
 from sparring.evaluation.card import (
     MAX_SAMPLES,
     Evaluation,
+    Groups,
+    Told,
     measure,
     measure_classes,
     measure_copying,
     missing_classes,
 )
-from sparring.evaluation.compare import Comparisons, compare_recipes, compare_samples
+from sparring.evaluation.compare import (
+    Comparisons,
+    compare_recipes,
+    compare_samples,
+    samples_looked_at,
+)
 from sparring.evaluation.extractors import choose
 from sparring.evaluation.figures import FeaturedItems, write_figures
+from sparring.evaluation.verdict import judged
 from sparring.features.extractor import Extractor, Extractors
-from sparring.features.reference import ReferenceSet
+from sparring.features.reference import CHUNK, HALVED, ReferenceSet, halved, part_indices
 from sparring.kinds import decided, decode, kind_of
-from sparring.kinds.kind import EvaluatedRun
+from sparring.kinds.kind import EvaluatedRun, TrainedRun
 from sparring.metrics.arrays import Features
+from sparring.metrics.copying import MIN_SAMPLES
+from sparring.metrics.groups import independent
 from sparring.metrics.kernels import kid
-from sparring.metrics.line import CardLine, Note
+from sparring.metrics.line import CardLine, Note, Untested
+from sparring.metrics.proportions import wilson_share
 from sparring.recipes.identity import identity
 from sparring.recipes.recipe import Recipe
-from sparring.runs.folder import RunFolder, write_json
+from sparring.runs.folder import RunFolder, too_early, write_json
 from sparring.sampling import on_threads, sample
 from sparring.training.reporter import ProgressReporter
 
-MIN_ITEMS = 100  # and samples
+MIN_ITEMS = 100  # held out, below which training data judge; and samples
+MIN_JUDGING = 20  # items of data by which anything can be told
 SEED = 2  # other latents than those of pictures and of looks while training
-MAX_KEPT = 2_000  # samples that pictures are chosen from
+MAX_KEPT, MAX_KEPT_BYTES = 2_000, 2**28  # samples that are kept: so many, and if small, more
 MAX_SECONDS = 300.0
+UNKNOWN_TRAIN = "it needs the data that the generator was trained on: --train TRAIN"
 
 
 @dataclass(frozen=True)
@@ -67,19 +80,24 @@ class Samples:
 
     features: NDArray[np.float32]  # for quality, (n, d)
     memorization_features: Features  # (at most MAX_SAMPLES, e)
-    items: NDArray[Any]  # the first ones, about MAX_KEPT
+    items: NDArray[Any]  # the first ones, see `kept`
     labels: NDArray[np.int64] | None  # the classes they were drawn for, where there are any
     predicted: NDArray[np.int64] | None  # the classes that the classifier sees
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceFeatures:
-    """Features of real data, mapped from files: of the reference set and of what was trained on."""
+    """Features of real data, mapped from files: of the reference set and of what was trained on.
+
+    Those of the training data are None where nobody says what these are.
+    """
 
     real: NDArray[np.float32]  # for quality
-    train: NDArray[np.float32]
+    train: NDArray[np.float32] | None
     memorization_real: NDArray[np.float32]
-    memorization_train: NDArray[np.float32]
+    memorization_train: NDArray[np.float32] | None
+    groups: tuple[Groups | None, Groups | None] = (None, None)  # of these last two
+    independent: NDArray[np.int64] | None = None  # of the training data; None: all
 
 
 def assess(
@@ -88,7 +106,7 @@ def assess(
     checkpoint: str,
     data: Dataset,
     other: Dataset | None,
-    extractor: Extractor,
+    extractor_name: str,
     options: EvaluationOptions,
     audience: ProgressReporter,
 ) -> Evaluation:
@@ -100,102 +118,171 @@ def assess(
         checkpoint: its name, which is the samples it has seen.
         data: with its split, as the run saw it.
         other: data to judge by; the held-out part of `data` otherwise.
-        extractor: of features.
+        extractor_name: of features; see `extractors.choose`.
         options: how many samples, in which time.
         audience: told how far it is.
     """
     cache, kind = folder.path.parent / "cache", kind_of(data.spec)
     limit = max(options.n, MAX_SAMPLES)
     reference = _given_reference(other, limit) if other else reference_of(data)
-    train = ReferenceSet(data, "train")
+    trained_on = data
+    data = data if other else reference.data  # of which other parts may train and judge
+    train, trained = ReferenceSet(data, "train"), ReferenceSet(trained_on, "train")
+    unseen = reference if other else ReferenceSet(trained_on, "held_out", whole=True)
+    extractor = choose(extractor_name, data, cache=cache, progress=audience.reading)
     extractors = kind.measures.with_companions(extractor, data, cache)
-    features = extract_reference(reference, train, extractors, cache, audience)
+    features = extract_reference((reference, train), (unseen, trained), extractors, cache, audience)
     samples = draw_samples(generator, data, extractors, options, audience)
     run = EvaluatedRun(
-        folder=folder,
-        generator=generator,
-        data=data,
+        spec=data.spec,
         train=train,
         reference=reference,
+        extractor=extractor.name,
         real_features=features.real,
         fake_features=samples.features,
         fake=samples.items,
+        trained=TrainedRun(folder, generator, trained_on),
+        given=None,
+        pictures=folder.samples,
         options=options.judging or kind.judging(),
         progress=audience.reading,
-        notes=[*filter(None, (folder.changed(data.fingerprint), *reference.notes))],
+        notes=[*filter(None, (folder.changed(trained_on.fingerprint), *reference.notes))],
     )
+    if early := too_early(folder.read_events()):
+        run.note(f"the run is {early}")
     if (n := len(samples.features)) < options.n:
         run.note(f"{options.seconds:g} seconds were enough for {n:,} samples")
-    of_features = [*_feature_lines(features, samples, extractors, run)]
-    of_classes = _class_lines(samples, data, reference, run.note)
-    lines = (*kind.measures.card_lines(run), *of_features, *of_classes)
-    if kind.shows_items:
-        _write_figures(folder, samples, features, reference, train)
-    evaluation = _evaluation(run, checkpoint, extractor, lines)
+    evaluation = judge(run, features, samples, extractors, folder.name, checkpoint)
     write_json(folder.path / "evaluation.json", evaluation.as_json())
     return evaluation
 
 
-def _evaluation(
-    run: EvaluatedRun, checkpoint: str, extractor: Extractor, lines: tuple[CardLine, ...]
+def judge(
+    run: EvaluatedRun,
+    features: ReferenceFeatures,
+    samples: Samples,
+    extractors: Extractors,
+    name: str,
+    checkpoint: str = "",
 ) -> Evaluation:
-    reference = run.reference
+    """Return the card of samples, and draw its pictures where any are wanted.
+
+    Args:
+        run: the samples, what judges them, and what made them if that is at hand.
+        features: of the data.
+        samples: the same samples, with all that was extracted from them.
+        extractors: that features are from.
+        name: of the run, or of the samples.
+        checkpoint: of the run, if there is one.
+    """
+    reference, extractor = run.reference, extractors.quality
+    of_features = [*_feature_lines(features, samples, extractors, run)]
+    of_copying = [*_copying_lines(features, samples, extractors, run)]
+    of_classes = _class_lines(samples, extractors, run.train, reference, run.note)
+    own = _own_lines(run)
+    if reference.groups is not None:
+        own, of_features, of_classes = (
+            [_dependent(line) for line in part] for part in (own, of_features, of_classes)
+        )
+    lines = [*own, *of_features, *of_copying, *of_classes]
+    if kind_of(run.spec).shows_items and run.pictures is not None:
+        trained_on = ReferenceSet(run.trained.data, "train") if run.trained else run.train
+        _write_figures(run.pictures, samples, features, reference, trained_on)
     return Evaluation(
-        run=run.folder.name,
+        run=name,
         checkpoint=checkpoint,
-        images=int(checkpoint.rstrip("~")),
+        images=int(checkpoint.rstrip("~") or 0),
         data=reference.data.name,
-        part=reference.part,
-        fingerprint=reference.data.fingerprint,
+        part="train" if reference.data.fingerprint.endswith(HALVED) else reference.part,
+        fingerprint=reference.data.fingerprint.removesuffix(HALVED),
         extractor=extractor.name,
         digest=extractor.digest,
         width=extractor.width,
         real=len(run.real_features),
         fake=len(run.fake_features),
-        lines=lines,
+        lines=judged([line for line in lines if isinstance(line, CardLine)]),
         notes=tuple(run.notes),
+        untested=tuple(line for line in lines if isinstance(line, Untested)),
     )
 
 
+def _own_lines(run: EvaluatedRun) -> list[CardLine]:
+    """Return the lines of this kind of data; with too few items for them, a note says so."""
+    kind = kind_of(run.spec)
+    try:
+        return [*kind.measures.card_lines(run)]
+    except SparringError as error:
+        run.note(f"what only {kind.plural} have is left out: {error}")
+        return []
+
+
 def reference_of(data: Dataset) -> ReferenceSet:
-    """Return the real data to judge by, with a note when it is not what it should be."""
-    if len(data.held_out) >= MIN_ITEMS:
-        return ReferenceSet(data, "held_out")
+    """Return the real data to judge by, with a note when it is not what it should be.
+
+    Where too few are held out, half of the training data judge; what is fitted, and what stands for
+    real data beside the samples, is the other half.
+    """
+    count = len(part_indices(data, "held_out"))
+    if count >= MIN_ITEMS:
+        return by_group(ReferenceSet(data, "held_out"))
     _refuse_few(data, len(data.train))
-    few = f"only {len(data.held_out)} items are held out: judged by the training data itself"
-    return ReferenceSet(data, "train", notes=(f"{few}, which flatters a generator that copies",))
+    what = "items" if data.groups is None else "groups"
+    few = f"only {count} {what} are held out: judged by half of the training data"
+    notes = (f"{few}, which flatters a generator that copies",)
+    return by_group(ReferenceSet(halved(data), "held_out", notes=notes))
+
+
+def by_group(reference: ReferenceSet) -> ReferenceSet:
+    """Return what judges with a note on groups; all items where hardly any stand for all."""
+    groups = replace(reference, whole=True).groups
+    if groups is None:
+        return reference
+    judging, count = len(reference.index()), len(np.unique(groups))
+    if judging < MIN_JUDGING:
+        few = f"only {count} groups judge: nothing is tested, and intervals are too narrow"
+        return replace(reference, whole=True, notes=(*reference.notes, few))
+    if judging == len(groups):
+        return reference
+    alone = f"{judging:,} of {len(groups):,} items judge, at most one of each of {count:,} groups"
+    return replace(reference, notes=(*reference.notes, alone))
 
 
 def _given_reference(data: Dataset, limit: int) -> ReferenceSet:
     """Return other data to judge by, with notes on how they were read."""
     _refuse_few(data, len(data.items))
     notes = tuple(note.partition("; --")[0] for note in data.notes)  # a run's options stay
-    return ReferenceSet(data, "all", limit, notes)
+    return by_group(ReferenceSet(data, "all", limit, notes))
 
 
 def _refuse_few(data: Dataset, count: int) -> None:
-    if count < MIN_ITEMS:
+    if count < MIN_JUDGING:
         raise SparringError(
-            f"'{data.name}' has {count} items; an evaluation needs at least {MIN_ITEMS}"
+            f"'{data.name}' has {count} items; an evaluation needs at least {MIN_JUDGING}"
         )
 
 
 def extract_reference(
-    reference: ReferenceSet,
-    train: ReferenceSet,
+    quality: tuple[ReferenceSet, ReferenceSet],
+    memorization: tuple[ReferenceSet, ReferenceSet],
     extractors: Extractors,
     cache: Path,
     audience: ProgressReporter,
 ) -> ReferenceFeatures:
-    """Return the features of the data that judge and of what was trained on."""
+    """Return the features of the data that judge and of what was trained on, for both purposes."""
 
-    def both(extractor: Extractor) -> list[NDArray[np.float32]]:
-        return [of.features(extractor, cache, audience.reading) for of in (reference, train)]
+    def of(extractor: Extractor, side: ReferenceSet) -> NDArray[np.float32]:
+        return side.features(extractor, cache, audience.reading)
 
-    quality = both(extractors.quality)
-    if extractors.memorization is extractors.quality:
-        return ReferenceFeatures(*quality, *quality)
-    return ReferenceFeatures(*quality, *both(extractors.memorization))
+    (judging, train), (unseen, trained) = quality, memorization
+    groups = train.groups
+    return ReferenceFeatures(
+        of(extractors.quality, judging),
+        of(extractors.quality, train),
+        of(extractors.memorization, unseen),
+        of(extractors.memorization, trained),
+        groups=(unseen.groups, trained.groups),
+        independent=None if groups is None else independent(groups),
+    )
 
 
 def draw_samples(
@@ -220,7 +307,7 @@ def draw_samples(
                 memorization.append(extractors.memorization.run(fake))
             if done < MAX_SAMPLES and extractors.class_probabilities:
                 predicted.append(extractors.class_probabilities(fake).argmax(1))
-            items += [fake] if done < MAX_KEPT else []
+            items += [fake] if done < kept(fake) else []
             done += len(fake)
             audience.reading("samples", done, n)
             late = options.seconds and time.monotonic() - began > options.seconds
@@ -238,37 +325,69 @@ def draw_samples(
     )
 
 
+def kept(items: NDArray[Any]) -> int:
+    """Return how many samples like these are kept as items: at most `MAX_SAMPLES`."""
+    return max(MAX_KEPT, min(MAX_KEPT_BYTES // items[:1].nbytes, MAX_SAMPLES))
+
+
 def _feature_lines(
     features: ReferenceFeatures, samples: Samples, extractors: Extractors, run: EvaluatedRun
 ) -> Iterator[CardLine]:
-    """Yield the lines of all kinds; copying is told by features that no training data taught."""
-    lines = [
-        *measure(
-            features.real,
-            samples.features,
-            features.train,
-            is_fid=extractors.quality.is_fid,
-            begin=run.begin,
-            note=run.note,
-        )
-    ]
-    yield from lines
-    if run.reference.part == "train":
+    """Yield the lines of all kinds; what has learned the training data knows them for its own."""
+    other = None if extractors.learned else features.train
+    if other is not None and features.independent is not None:
+        other = other[features.independent]
+    yield from measure(
+        features.real,
+        samples.features,
+        other,
+        train=features.train,
+        is_fid=extractors.quality.is_fid,
+        begin=run.begin,
+        note=run.note,
+    )
+
+
+def _copying_lines(
+    features: ReferenceFeatures, samples: Samples, extractors: Extractors, run: EvaluatedRun
+) -> Iterator[CardLine | Untested]:
+    """Yield whether it copies, told by features that no training data taught."""
+    if why := _why_untested(features):
+        yield Untested("memorization", "prefers training data", why)
+        yield Untested("copying", "copies training data", why)
         return
+    assert features.memorization_train is not None
     if extractors.memorization is not extractors.quality:
         name = extractors.memorization.name
-        run.note(f"memorisation is judged by {name}: a classifier has learned")
+        run.note(f"copying is judged by {name}: {extractors.quality.name} knows the training data")
     run.begin("memorisation")
     copying = measure_copying(
-        features.memorization_real, samples.memorization_features, features.memorization_train
+        features.memorization_real,
+        samples.memorization_features,
+        features.memorization_train,
+        features.groups,
     )
-    if run.reference.part == "all" and _is_far(lines):
+    if run.reference.part == "all" and _is_far(features):
         run.note(
-            f"the training data can themselves be told from '{run.reference.data.name}': its "
-            "distance from them stands under 'real against real', and copying is not judged by it"
+            f"the training data can themselves be told from '{run.reference.data.name}': their "
+            "distance stands under 'real against real', and copying is not judged by it"
         )
         copying = map(_without_verdict, copying)
     yield from copying
+
+
+def _why_untested(features: ReferenceFeatures) -> str:
+    """Return why copying cannot be tested; empty where it can."""
+    if features.memorization_train is None:
+        return UNKNOWN_TRAIN
+    few = len(features.memorization_real)
+    return f"{few} items were never trained on; it takes {MIN_SAMPLES}" * (few < MIN_SAMPLES)
+
+
+def _dependent(line: CardLine) -> CardLine:
+    """Return a line of items that are not independent: a mere estimate."""
+    estimate = replace(line.estimate, p_value=None, under_null=None)
+    return replace(line, estimate=estimate, reason="too few groups of items judge")
 
 
 def _without_verdict(line: CardLine) -> CardLine:
@@ -276,35 +395,64 @@ def _without_verdict(line: CardLine) -> CardLine:
     return replace(line, estimate=replace(line.estimate, p_value=None), real_vs_real=None)
 
 
-def _is_far(lines: Sequence[CardLine]) -> bool:
+def _is_far(features: ReferenceFeatures) -> bool:
     """Tell whether the data that judge are others than those of the training by distribution."""
-    far = (line.real_vs_real for line in lines if line.key == "kid")
-    return any(estimate is not None and estimate.low > 0 for estimate in far)
+    assert features.memorization_train is not None
+    sides = features.memorization_real, features.memorization_train
+    return kid(*(side[:MAX_SAMPLES] for side in sides)).low > 0
 
 
 def _class_lines(
-    samples: Samples, data: Dataset, reference: ReferenceSet, note: Note
+    samples: Samples,
+    extractors: Extractors,
+    train: ReferenceSet | None,
+    reference: ReferenceSet,
+    note: Note,
 ) -> list[CardLine]:
     """Return what a classifier tells; the classes' shares are those of the data that judge."""
-    if samples.predicted is None or samples.labels is None or data.labels is None:
+    if train is None or train.data.labels is None:
         return []
-    other = reference.data
+    if samples.predicted is None or samples.labels is None:
+        return []
+    data, other = train.data, reference.data
     same = other.labels is not None and other.spec.classes == data.spec.classes
-    owner = reference if same else ReferenceSet(data, "train")
+    owner = reference if same else train
     assert owner.data.labels is not None
     names, real = data.spec.classes, owner.data.labels[owner.index()]
-    missing = missing_classes(samples.predicted, real, len(names))
-    if missing:
+    told = _told(extractors, reference if same else ReferenceSet(data, "held_out"))
+    if told and told.blind:
+        note(
+            f"the classifier tells the class of {told.accuracy.value:.0%} of real data that it has "
+            f"not seen, where the commonest class is {told.chance:.0%} of them: are the labels "
+            "right? What it says of classes means nothing"
+        )
+    elif missing := missing_classes(samples.predicted, real, len(names)):
         note(f"hardly ever made: {', '.join(names[i] for i in missing)}")
-    return list(measure_classes(samples.labels, samples.predicted, real, len(names)))
+    return list(measure_classes(samples.labels, samples.predicted, real, len(names), told))
+
+
+def _told(extractors: Extractors, unseen: ReferenceSet) -> Told | None:
+    """Return how the classifier does on labelled data that it was not trained on."""
+    index, tells = unseen.index(), extractors.class_probabilities
+    if tells is None or unseen.data.labels is None or not len(index):
+        return None
+    predicted = [tells(np.asarray(unseen.data.items[part])).argmax(1) for part in _parts(index)]
+    labels = unseen.data.labels[index]
+    right = int((np.concatenate(predicted) == labels).sum())
+    accuracy = wilson_share(right, len(labels), "classifier, on unseen data; Wilson")
+    return Told(accuracy, float(np.bincount(labels).max()) / len(labels))
+
+
+def _parts(index: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return np.array_split(index, len(index) // CHUNK + 1)
 
 
 def _write_figures(
-    folder: RunFolder,
+    folder: Path,
     samples: Samples,
     features: ReferenceFeatures,
     reference: ReferenceSet,
-    train: ReferenceSet,
+    train: ReferenceSet | None,
 ) -> None:
     first = np.arange(len(samples.items))
     fake, copied = (
@@ -312,8 +460,10 @@ def _write_figures(
         for of in (samples.features, samples.memorization_features)
     )
     real = _featured(reference, features.real)
-    trained = _featured(train, features.memorization_train)
-    write_figures(folder.samples, fake, real, (copied, trained), train.data.spec)
+    pairs = None
+    if train is not None and features.memorization_train is not None:
+        pairs = copied, _featured(train, features.memorization_train)
+    write_figures(folder, fake, real, pairs, reference.data.spec)
 
 
 def _featured(of: ReferenceSet, features: NDArray[np.float32]) -> FeaturedItems:
@@ -349,25 +499,52 @@ def compare_runs(
 ) -> Comparisons:
     """Compare runs pairwise on the first one's held-out data, and their recipes over seeds."""
     datasets = _common_data(runs, audience)
-    data = datasets[0]
+    reference = reference_of(datasets[0])
     cache = runs[0].path.parent / "cache"
-    extractor = choose(extractor_name, data, cache=cache, progress=audience.reading)
-    reference = reference_of(data)
-    real = reference.features(extractor, cache, audience.reading).astype(np.float64)
+    extractor = choose(extractor_name, reference.data, cache=cache, progress=audience.reading)
+    real = reference.features(extractor, cache, audience.reading)
     draw = partial(_sample_features, extractor=extractor, options=options, audience=audience)
     pairs = [*zip(runs, datasets, strict=True)]
     fakes = {run.path.name: draw(run, own) for run, own in pairs}
     changed = [RunFolder(run.path).changed(own.fingerprint) for run, own in pairs]
+    early = [
+        f"{run.path.name} is {words}"
+        for run in runs
+        if (words := too_early(RunFolder(run.path).read_events()))
+    ]
     recipes = {run.path.name: _asked(run.recipe, own) for run, own in pairs}
-    seeds = _by_recipe(recipes, {name: kid(real, fake).value for name, fake in fakes.items()})
+    kids = {name: kid(real, fake[:MAX_SAMPLES]).value for name, fake in fakes.items()}
+    seeds = _by_recipe(recipes, kids)
     several = {name: values for name, values in seeds.items() if len(values) > 1}
+    limit, fewest = samples_looked_at(real, fakes), min(map(len, fakes.values()))
     return Comparisons(
         tuple(compare_samples(real, fakes)),
         tuple(compare_recipes(several)) if len(several) > 1 else (),
-        min(map(len, fakes.values())),
+        min(fewest, limit),
+        len(real),
         f"{extractor.name} {extractor.digest}",
-        (*filter(None, changed), *reference.notes),
+        (
+            *filter(None, changed),
+            *early,
+            *reference.notes,
+            *_notes_on_comparisons(fewest, limit, options, single=len(several) < 2 <= len(seeds)),
+        ),
     )
+
+
+def _notes_on_comparisons(
+    fewest: int, limit: int, options: EvaluationOptions, *, single: bool
+) -> Iterator[str]:
+    """Yield what people should know of samples that are left out, and of single runs."""
+    if fewest < options.n:
+        yield f"{options.seconds:g} seconds were enough for {fewest:,} samples; --seconds 0 for all"
+    if fewest > limit:
+        yield (
+            f"the kernel distance looks at {limit:,} samples of each; a Fréchet distance, which "
+            "looks at all, needs more real items for features so wide"
+        )
+    if single:
+        yield "single runs are compared; whether a recipe is better needs several seeds of each"
 
 
 def _common_data(runs: Sequence[ComparableRun], audience: ProgressReporter) -> list[Dataset]:
@@ -392,13 +569,11 @@ def _sample_features(
     extractor: Extractor,
     options: EvaluationOptions,
     audience: ProgressReporter,
-) -> Features:
+) -> NDArray[np.float32]:
     """Return features of a run's samples; a conditional one makes the classes as they come."""
-    options = replace(options, n=min(options.n, MAX_SAMPLES))
     extractors = Extractors(extractor, extractor, None)
     with on_threads(run.recipe.threads):
-        samples = draw_samples(run.generator(), data, extractors, options, audience)
-    return samples.features.astype(np.float64)
+        return draw_samples(run.generator(), data, extractors, options, audience).features
 
 
 def _same_items(a: Dataset, b: Dataset) -> bool:

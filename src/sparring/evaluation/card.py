@@ -7,33 +7,57 @@ Notation: real are held-out features (n, d), fake the generator's (m, d), train 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import fisher_exact
 
 from sparring.draws import permutation
 from sparring.errors import SparringError
+from sparring.evaluation.verdict import verdict, verdict_words
 from sparring.metrics.arrays import Features
 from sparring.metrics.classes import MIN_CLASS_SHARE, mode_coverage
 from sparring.metrics.classifier import c2st
+from sparring.metrics.clipped import clipped_density_coverage
 from sparring.metrics.copying import memorization
 from sparring.metrics.diversity import vendi
-from sparring.metrics.estimate import CARD_DIGITS, Estimate, format_estimate
+from sparring.metrics.estimate import CARD_DIGITS, Estimate, Null, format_estimate
 from sparring.metrics.gaussians import frechet_streamed
-from sparring.metrics.kernels import kid
-from sparring.metrics.line import CardLine, Note
+from sparring.metrics.kernels import cubic, kid
+from sparring.metrics.likelihoods import feature_likelihood_divergence
+from sparring.metrics.line import ESTIMATE_ONLY, CardLine, Note, Untested, Verdict
 from sparring.metrics.neighbours import prdc, prdc_baseline
+from sparring.metrics.permutation import two_sample_test
 from sparring.metrics.proportions import wilson_share
 
 AnyFeatures = NDArray[np.float32] | Features
+
+Groups = NDArray[np.int64]  # which items belong together
+Halves = tuple[AnyFeatures, Features]  # two samples of real data
 
 FORMAT = 1
 SEED = 0
 MAX_SAMPLES = 10_000  # on a side, of metrics that look at all pairs
 BATCH = 1_000
 MAX_TESTED = 2_000  # of each side; the classifier's time grows with the square
+MAX_EXPLAINED = 5_000  # of each side, of densities made of samples
+MAX_PERMUTED, PERMUTATIONS = 5_000, 499  # of each side, in the kernel distance's test
+
+
+@dataclass(frozen=True)
+class Told:
+    """How well the classifier of a card tells the classes of real data that it has not seen."""
+
+    accuracy: Estimate
+    chance: float  # of always saying the commonest class
+
+    @property
+    def blind(self) -> bool:
+        """Whether it may as well be guessing."""
+        return self.accuracy.low <= self.chance
 
 
 @dataclass(frozen=True)
@@ -53,6 +77,7 @@ class Evaluation:
     fake: int
     lines: tuple[CardLine, ...]
     notes: tuple[str, ...]
+    untested: tuple[Untested, ...] = ()  # what it should tell and cannot
 
     def __getitem__(self, key: str) -> Estimate:
         return self.estimates[key]
@@ -62,32 +87,46 @@ class Evaluation:
         """Every estimate by its key."""
         return {line.key: line.estimate for line in self.lines}
 
+    @property
+    def verdict(self) -> Verdict:
+        """What all lines say together: any accuses a perfect generator in at most 5 % of cards."""
+        return verdict(self.lines)
+
     def table(self) -> Iterator[str]:
         """Yield the card as lines of text: what, value and interval, the same for real, words."""
+        at = f" at {self.images:,}" * bool(self.checkpoint)
         yield (
-            f"{self.run} at {self.images:,}: {self.fake:,} samples against {self.real:,} of "
+            f"{self.run}{at}: {self.fake:,} samples against {self.real:,} of "
             f"{self.data} ({self.part.replace('_', ' ')})"
         )
         yield f"features: {self.extractor} {self.digest}, {self.width} wide; 95 % intervals"
+        yield f"verdict: {verdict_words(self.lines)}"
         yield ""
         yield f"{'':26}{'samples':>36}{'real against real':>33}"
         for line in self.lines:
             fake = format_estimate(line.estimate, CARD_DIGITS)
             real = format_estimate(line.real_vs_real, CARD_DIGITS) if line.real_vs_real else ""
-            yield f"{line.name:26}{fake:>36}{real:>33}  {line.words}"
+            yield f"{line.name:26}{fake:>36}{real:>33}  {line.words}".rstrip()
+        yield from (f"{line.name:26}not tested: {line.reason}" for line in self.untested)
         yield from self.notes
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as plain values, the words included."""
-        lines = [line.as_json() for line in self.lines]
-        return {"format": FORMAT} | asdict(self) | {"lines": lines, "notes": list(self.notes)}
+        lines = [
+            *(line.as_json() for line in self.lines),
+            *(line.as_json() for line in self.untested),
+        ]
+        plain = {"format": FORMAT} | asdict(self) | {"lines": lines, "notes": list(self.notes)}
+        del plain["untested"]
+        return plain | {"verdict": self.verdict, "words": verdict_words(self.lines)}
 
 
 def measure(
     real: AnyFeatures,
     fake: AnyFeatures,
-    train: AnyFeatures,
+    other: AnyFeatures | None,
     *,
+    train: AnyFeatures | None = None,
     is_fid: bool,
     begin: Callable[[str], None],
     note: Note,
@@ -99,18 +138,21 @@ def measure(
     Args:
         real: features to judge by, (n, d); the array may be mapped from a file.
         fake: the generator's, (m, d).
-        train: of data that it was trained on, (l, d); as p = q, m of them at random stand in
-            for the generator.
+        other: of more real data, (l, d), of which m at random stand in for the generator as
+            p = q; without them, one half of `real` is held against the other.
+        train: of what the generator was trained on, (k, d), where that is known.
         is_fid: the features are those of the standard Inception network.
         begin: called with the name of each metric in turn.
         note: called with which metric is left out, and why.
     """
     x, y = _at_random(real, MAX_SAMPLES, "reals"), fake[:MAX_SAMPLES].astype(np.float64)
-    truth = _at_random(train, len(fake), "truth")
+    halves = _two_samples(real, other, len(fake))
     steps: tuple[tuple[str, Callable[[], Iterator[CardLine]]], ...] = (
-        ("kernel distance", lambda: _kernel(x, y, truth, is_fid)),
-        ("Fréchet distance", lambda: _frechet(real, fake, truth, is_fid)),
+        ("kernel distance", lambda: _kernel(x, y, halves, is_fid)),
+        ("Fréchet distance", lambda: _frechet(real, fake, halves, is_fid)),
         ("precision, recall, density, coverage", lambda: _neighbours(x, y)),
+        ("clipped density and coverage", lambda: _linear(x, y)),
+        ("likelihood divergence", lambda: _explained(x, y, train)),
         ("Vendi diversity", lambda: _diversity(x, y)),
         ("classifier two-sample test", lambda: _told_apart(x, y)),
     )
@@ -122,21 +164,75 @@ def measure(
             note(f"{name} is left out: {error}")
 
 
-def measure_copying(real: AnyFeatures, fake: AnyFeatures, train: AnyFeatures) -> Iterator[CardLine]:
+def measure_copying(
+    real: AnyFeatures,
+    fake: AnyFeatures,
+    train: AnyFeatures,
+    groups: tuple[Groups | None, Groups | None] = (None, None),
+) -> Iterator[CardLine]:
     """Yield whether the generator copies what it was trained on.
 
-    The features must not have been learned from `train`: a network finds its own training data
-    nearer to anything than data it has not seen, whoever made the samples.
+    The features must know both sides alike: a network finds its own training data nearer to
+    anything than data it has not seen, whoever made the samples.
+
+    Args:
+        real: features that judge, (n, d).
+        fake: the generator's, (m, d).
+        train: of what it was trained on, (l, d).
+        groups: of `real` and of `train`, which items belong together; None: each is alone.
     """
-    reals, trained = (_at_random(side, MAX_SAMPLES, "copied") for side in (real, train))
-    copying = memorization(fake[:MAX_SAMPLES].astype(np.float64), trained, reals)
-    yield CardLine("memorization", "prefers training data", copying["preference"], None, "lower")
-    held_out = copying["authenticity_held_out"]
-    yield CardLine("authenticity", "authenticity", copying["authenticity"], held_out, "as real")
+    sides = (real, groups[0]), (train, groups[1])
+    reals, trained = (_at_random(side, MAX_SAMPLES, "copied") for side, _ in sides)
+    copying = memorization(
+        fake[:MAX_SAMPLES].astype(np.float64), trained, reals, groups=_joined(sides)
+    )
+    yield CardLine(
+        "memorization",
+        "prefers training data",
+        copying["preference"],
+        None,
+        "lower",
+        found="nearer to its training data than to data it never saw",
+    )
+    yield CardLine(
+        "copying",
+        "copies training data",
+        copying["copying"],
+        None,
+        "lower",
+        accuses="copies",
+        found="copies its training data",
+    )
+    for key, reason in (
+        ("duplicates", "a count; its test is that of 'copies training data'"),
+        ("authenticity", ESTIMATE_ONLY),
+    ):
+        name = {"duplicates": "repeats a training item"}.get(key, key)
+        held_out = copying[f"{key}_held_out"]
+        yield CardLine(key, name, copying[key], held_out, "as real", reason=reason)
+
+
+def _joined(
+    sides: tuple[tuple[AnyFeatures, Groups | None], ...],
+) -> tuple[Groups, Groups] | None:
+    """Return groups of training and of real items, numbered apart, of those that are compared."""
+    if all(groups is None for _, groups in sides):
+        return None
+    numbered = []
+    for start, (side, groups) in zip((1, -1), sides, strict=True):
+        own = np.arange(len(side)) if groups is None else np.unique(groups, return_inverse=True)[1]
+        chosen = permutation(SEED, "evaluation/copied", len(side))[:MAX_SAMPLES]
+        numbered.append(start * (1 + own[chosen]))
+    real, train = numbered
+    return train, real
 
 
 def measure_classes(
-    labels: NDArray[np.int64], predicted: NDArray[np.int64], real: NDArray[np.int64], classes: int
+    labels: NDArray[np.int64],
+    predicted: NDArray[np.int64],
+    real: NDArray[np.int64],
+    classes: int,
+    told: Told | None = None,
 ) -> Iterator[CardLine]:
     """Yield what a classifier of the samples tells: classes found, and whether as asked for.
 
@@ -145,16 +241,39 @@ def measure_classes(
         predicted: the classifier's label of it, (m,).
         real: labels of real data, (n,).
         classes: how many there are.
+        told: how the classifier does on real data that it has not seen, where there are any.
     """
-    right = int((labels == predicted).sum())
-    agreed = wilson_share(right, len(predicted))
-    yield CardLine("class_agreement", "class as asked for", agreed, None, "higher")
+    yield _as_asked_for(int((labels == predicted).sum()), len(predicted), told)
     try:
         coverage = mode_coverage(predicted, classes, reference=real)
     except SparringError:  # too few samples for so many classes, or a class that no real has
         return
     yield CardLine("classes", f"classes found, of {classes}", coverage.covered, None, "higher")
     yield CardLine("class_divergence", "KL of class shares", coverage.divergence, None, "lower")
+
+
+def _as_asked_for(right: int, m: int, told: Told | None) -> CardLine:
+    """Return how often samples are of the class asked for, beside the same of real data.
+
+    A perfect generator's share is theirs: Fisher's exact test (1935), one-sided.
+    """
+    line = CardLine(
+        "class_agreement",
+        "class as asked for",
+        wilson_share(right, m),
+        told.accuracy if told else None,
+        "higher",
+        found="is of other classes than asked for",
+    )
+    if told is None:
+        return line
+    if told.blind:
+        return replace(line, reason="the classifier cannot tell the classes of real data either")
+    p, n = told.accuracy.value, told.accuracy.n
+    table = [[right, m - right], [round(p * n), n - round(p * n)]]
+    p_value = float(fisher_exact(table, alternative="less").pvalue)
+    null = Null(p, sqrt(p * (1 - p) * (1 / m + 1 / n)), limit=0.0)
+    return replace(line, estimate=replace(line.estimate, p_value=p_value, under_null=null))
 
 
 def missing_classes(
@@ -165,21 +284,43 @@ def missing_classes(
     return [int(i) for i in np.flatnonzero(shares < MIN_CLASS_SHARE * due)]
 
 
-def _kernel(real: Features, fake: Features, truth: Features, is_fid: bool) -> Iterator[CardLine]:
+def _two_samples(
+    real: AnyFeatures, other: AnyFeatures | None, fakes: int
+) -> tuple[AnyFeatures, Features]:
+    """Return two samples of real data that share no item."""
+    if other is not None:
+        return real, _at_random(other, fakes, "truth")
+    shuffled = _at_random(real, MAX_SAMPLES, "halves")
+    half = len(shuffled) // 2
+    return shuffled[:half], shuffled[half:]
+
+
+def _kernel(real: Features, fake: Features, halves: Halves, is_fid: bool) -> Iterator[CardLine]:
+    """Yield the distance of all pairs; its test permutes at most 5,000 of a side."""
     name = "KID" if is_fid else "kernel distance"
-    yield CardLine("kid", name, kid(real, fake), kid(real, truth), "lower")
+    tested = two_sample_test(
+        *(side[:MAX_PERMUTED] for side in (real, fake)), kernel=cubic, permutations=PERMUTATIONS
+    )
+    distance = replace(
+        kid(real, fake),
+        p_value=tested.p_value,
+        under_null=tested.under_null,
+        method=f"KID, all pairs; {PERMUTATIONS} permutations",
+    )
+    between_halves = kid(*(_at_random(side, MAX_SAMPLES, "reals") for side in halves))
+    yield CardLine("kid", name, distance, between_halves, "lower")
 
 
 def _frechet(
-    real: AnyFeatures, fake: AnyFeatures, truth: Features, is_fid: bool
+    real: AnyFeatures, fake: AnyFeatures, halves: Halves, is_fid: bool
 ) -> Iterator[CardLine]:
     name = "FID, bias removed" if is_fid else "Fréchet distance"
-    reals = _batches(real)
-    fake_distance, real_distance = (
-        frechet_streamed(reals, _batches(fake)),
-        frechet_streamed(reals, [truth]),
-    )
-    yield CardLine("frechet", name, fake_distance, real_distance, "lower")
+    distance = frechet_streamed(_batches(real), _batches(fake))
+    try:
+        between_halves = frechet_streamed(*map(_batches, halves))
+    except SparringError:  # too few for their width
+        between_halves = None
+    yield CardLine("frechet", name, distance, between_halves, "lower")
 
 
 def _batches(features: AnyFeatures) -> list[AnyFeatures]:
@@ -192,6 +333,21 @@ def _neighbours(real: Features, fake: Features) -> Iterator[CardLine]:
         yield CardLine(
             key, key, estimate, of_reals[key], "as real" if key == "density" else "higher"
         )
+
+
+def _linear(real: Features, fake: Features) -> Iterator[CardLine]:
+    perfect = Estimate(1.0, 1.0, 1.0, min(len(real), len(fake)), "p = q; by calibration")
+    for key, estimate in clipped_density_coverage(real, fake).items():
+        yield CardLine(key, key.replace("_", " "), estimate, perfect, "higher")
+
+
+def _explained(real: Features, fake: Features, train: AnyFeatures | None) -> Iterator[CardLine]:
+    if train is None:
+        return
+    sides = real[:MAX_EXPLAINED], fake[:MAX_EXPLAINED], _at_random(train, MAX_SAMPLES, "explained")
+    divergence = feature_likelihood_divergence(*sides)
+    perfect = Estimate(0.0, 0.0, 0.0, divergence.n, "p = q; exact")
+    yield CardLine("likelihood", "likelihood divergence", divergence, perfect, "lower")
 
 
 def _diversity(real: Features, fake: Features) -> Iterator[CardLine]:

@@ -43,16 +43,17 @@ def write_figures(
     folder: Path,
     fake: FeaturedItems,
     real: FeaturedItems,
-    memorization: tuple[FeaturedItems, FeaturedItems],
+    memorization: tuple[FeaturedItems, FeaturedItems] | None,
     spec: Spec,
 ) -> None:
     """Write `evaluation-*.png`: typical, untypical, nearest, missed, feature.
 
     Args:
-        folder: of the run's samples.
+        folder: that they are written into.
         fake: samples.
         real: data to judge by.
-        memorization: samples and training data, by features that no training data taught.
+        memorization: samples and training data, by features that no training data taught; None
+            where nobody says what these are.
         spec: of all of them.
     """
     to_real = _relative(nearest(fake.features, real.features, _k(real)), real.features)
@@ -62,9 +63,10 @@ def write_figures(
     chosen = {
         "typical": fake.at(order[:MAX_SHOWN]),
         "untypical": fake.at(order[::-1][:MAX_SHOWN]),
-        "nearest": _nearest_pairs(*memorization),
         "missed": real.at(missed),
     }
+    if memorization is not None:
+        chosen["nearest"] = _nearest_pairs(*memorization)
     for name, items in chosen.items():
         kind_of(spec).output.write_picture(items, spec, folder / f"evaluation-{name}.png", COLUMNS)
     picture = draw_most_different_feature(real.features, fake.features)

@@ -26,7 +26,7 @@ from sparring.features.extractor import (
 )
 from sparring.features.pixels import at_once, check_images, visible
 
-NAME = "random-convolutions"
+NAME, FIXED_NAME = "random-convolutions", "random-convolutions, not standardised"
 SEED = 0
 TARGET_FEATURES = 256  # features
 GRID = 4  # cells on a side
@@ -64,6 +64,22 @@ def random_convolutions(train: Items) -> Extractor:
 
     arrays = {f"kernel {i}": kernel.numpy() for i, kernel in enumerate(kernels)}
     return Extractor(NAME, digest_of_arrays(NAME + " 1", {**arrays, "train": train}), width, run)
+
+
+def fixed_convolutions(shape: tuple[int, ...]) -> Extractor:
+    """Return the features of images (height, width, channels), standardised by no images."""
+    kernels = random_kernels(shape)
+
+    def run(items: Items) -> Features:
+        check_images(items, shape)
+        return in_batches(
+            lambda pixels: statistics(visible(pixels), kernels), items, width, at_once(items)
+        )
+
+    width = len(kernels[0]) * (len(kernels) + GRID**2)
+    arrays = {f"kernel {i}": kernel.numpy() for i, kernel in enumerate(kernels)}
+    digest = digest_of_arrays(f"{FIXED_NAME} 1 {shape}", arrays)
+    return Extractor(FIXED_NAME, digest, width, run, is_fixed=True)
 
 
 def random_kernels(shape: tuple[int, ...]) -> list[Tensor]:

@@ -73,7 +73,7 @@ def extractor_of(tensors: Tensors, origin: str, name: str) -> Extractor:
         check_images(items)
         return in_batches(compute, items, WIDTH, BATCH)
 
-    return Extractor(name, digest_of_tensors(NAME, taken), WIDTH, run)
+    return Extractor(name, digest_of_tensors(NAME, taken), WIDTH, run, is_fixed=True)
 
 
 class Convolution(nn.Conv2d):

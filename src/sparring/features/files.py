@@ -97,7 +97,7 @@ def onnx_extractor(path: Path) -> Extractor:
         return in_batches(compute, items, width, model.batch or at_once(items))
 
     digest = hashlib.sha256(content).hexdigest()[:HEX_DIGITS]
-    return Extractor(path.name, digest, width, run)
+    return Extractor(path.name, digest, width, run, is_fixed=True)
 
 
 @dataclass(frozen=True, eq=False)

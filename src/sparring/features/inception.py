@@ -86,7 +86,7 @@ def extractor_of(
         check_images(items)
         return in_batches(lambda pixels: network(scaled(pixels)), items, WIDTH, BATCH)
 
-    return Extractor(NAME if is_fid else name, digest, WIDTH, run, is_fid)
+    return Extractor(NAME if is_fid else name, digest, WIDTH, run, is_fid, is_fixed=True)
 
 
 def scaled(pixels: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ Inside: that, and finding the kind of a source. The lists of all kinds lie in `e
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +16,7 @@ from sparring.data.options import CommonOptions
 from sparring.errors import SparringError, nearest
 from sparring.kinds import plugins
 from sparring.kinds.kind import Kind
+from sparring.runs.folder import RULES
 from sparring.spec import Spec
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def open_data(
     spec: Spec | None = None,
     cache: Path,
     progress: "Progress | None" = None,
+    rules: int = RULES,
 ) -> "Dataset":
     """Read data of whatever kind it is; see `Reader.open_data` of each kind.
 
@@ -94,6 +96,7 @@ def open_data(
         spec: what an item must be, and thereby the kind; chosen from the data unless given.
         cache: a folder, for packs of data beyond memory and sets that are made.
         progress: called with what is being done, how many are done, of how many.
+        rules: those that a run was made under, see `runs.folder`; the newest otherwise.
     """
     from sparring.data.sources import as_source  # loads torch, and not for `--help`
     from sparring.kinds.every import NAMED
@@ -104,7 +107,56 @@ def open_data(
     else:
         kind = recognised(source, options) if options.kind == "auto" else kind_named(options.kind)
     reported = {"progress": progress} if progress else {}
-    return kind.reader.open_data(source, options, spec=spec, cache=cache, sets=NAMED, **reported)
+    return kind.reader.open_data(
+        source, options, spec=spec, cache=cache, sets=NAMED, rules=rules, **reported
+    )
+
+
+def open_together(
+    named: Mapping[str, Source],
+    options: CommonOptions,
+    *,
+    cache: Path,
+    progress: "Progress | None" = None,
+) -> "dict[str, Dataset]":
+    """Read several sources as one kind of item, to be compared; nothing is held out.
+
+    Args:
+        named: the sources, by what each of them is; the first decides where a kind has no rule of
+            its own, see `Kind.reads_together`.
+        options: how they are read.
+        cache, progress: as of `open_data`.
+
+    Raises:
+        SparringError: they are of different kinds, or one of them does not fit the others.
+    """
+    from sparring.data.sources import as_source
+    from sparring.kinds.every import NAMED
+
+    options = replace(options, held_out=0.0)
+    sources = [as_source(source) for source in named.values()]
+    kind = _common_kind(dict(zip(named, sources, strict=True)), options)
+    told: Any = {"cache": cache, "sets": NAMED} | ({"progress": progress} if progress else {})
+    if kind.together:
+        return dict(zip(named, kind.together.open_together(sources, options, **told), strict=True))
+    first = kind.reader.open_data(sources[0], options, **told)
+    others = (
+        kind.reader.open_data(other, options, spec=first.spec, **told) for other in sources[1:]
+    )
+    return dict(zip(named, (first, *others), strict=True))
+
+
+def _common_kind(named: Mapping[str, Source], options: CommonOptions) -> Kind[Any]:
+    """Return the kind of all sources; refuse different ones."""
+    if options.kind != "auto":
+        return kind_named(options.kind)
+    kinds = {name: recognised(source, options) for name, source in named.items()}
+    if len({kind.name for kind in kinds.values()}) > 1:
+        found = ", ".join(f"{name} holds {kind.plural}" for name, kind in kinds.items())
+        raise SparringError(
+            f"{found}; expected one kind of data (a column of texts is named: FILE.csv:column)"
+        )
+    return next(iter(kinds.values()))
 
 
 def keep(source: Source, options: CommonOptions, folder: Path) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast
 from sparring.data.options import CommonOptions, NoOptions
 from sparring.errors import SparringError
 from sparring.recipes.sections import DiscriminatorRecipe, GeneratorRecipe, Options, Size
+from sparring.runs.folder import write_bytes
 from sparring.spec import Spec
 
 if TYPE_CHECKING:
@@ -77,8 +78,11 @@ class Reader(Protocol[S_contra]):
         cache: Path,
         progress: "Progress" = ...,
         sets: Sequence[str] = ...,
+        rules: int = ...,
     ) -> "Dataset":
         """Read a source by the kind's own options; `sets` are the names to hint at.
+
+        `rules` are those of the run (`runs.folder.RULES`): under 1, the split is by content alone.
 
         With a spec, that of a run, items are such as it says and labels are matched by the names
         of its classes; one line names each difference that stands in the way. The same source gives
@@ -93,6 +97,26 @@ class Reader(Protocol[S_contra]):
 
         What is written into the folder, whole or not at all, is opened under the same options as
         the same data: items, split, spec and labels.
+        """
+
+
+class Together(Protocol):
+    """together.py, of a kind that `reads_together`: several sources, none of which comes first."""
+
+    def open_together(
+        self,
+        sources: Sequence[Any],
+        options: Any,
+        *,
+        cache: Path,
+        progress: "Progress" = ...,
+        sets: Sequence[str] = ...,
+    ) -> "Sequence[Dataset]":
+        """Read sources as one kind of item, all under one spec, nothing held out.
+
+        Which of them is real must not matter: what is decided by the data is decided by all, so
+        that reading alone tells no two samples of one law apart, and what only one of them holds
+        counts as a difference. Notes say what was done to which.
         """
 
 
@@ -219,17 +243,28 @@ class QuickFeatures:
 
 
 @dataclass(frozen=True, eq=False)
-class EvaluatedRun:
-    """What a kind of data measures its own lines of the card on."""
+class TrainedRun:
+    """The run that made samples; those of other origin have none."""
 
     folder: "RunFolder"
     generator: "nn.Module"  # averaged, in evaluation mode
     data: "Dataset"  # that it was trained on
-    train: "ReferenceSet"
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluatedRun:
+    """What a kind of data measures its own lines of the card on: samples, and what judges them."""
+
+    spec: Any  # of all items here
+    train: "ReferenceSet | None"  # what the generator was trained on; None where nobody says
     reference: "ReferenceSet"  # the real data to judge by
+    extractor: str  # of the features, by name
     real_features: "NDArray[np.float32]"  # of the reference set, (n, d)
     fake_features: "NDArray[np.float32]"  # of samples, (m, d)
-    fake: "NDArray[Any]"  # the first of these samples, as items
+    fake: "NDArray[Any]"  # the first of these samples, as items, in no particular order
+    trained: TrainedRun | None  # what may draw more of them; None of samples from elsewhere
+    given: "ReferenceSet | None"  # these, as data that was read; None of a run's own
+    pictures: Path | None  # where figures are kept; None where none are wanted
     options: Any  # of the kind's `judging`
     progress: "Progress"
     notes: list[str]  # what people should know beside the lines
@@ -241,6 +276,11 @@ class EvaluatedRun:
     def begin(self, measurement: str) -> None:
         """Show which measurement comes next."""
         self.progress(measurement, 0, 1)
+
+    def picture(self, name: str, draw: Callable[[], bytes]) -> None:
+        """Keep a figure under a name, if any are wanted."""
+        if self.pictures is not None:
+            write_bytes(self.pictures / name, draw())
 
 
 class Measures(Protocol):
@@ -262,7 +302,7 @@ class Measures(Protocol):
         """Return the extractor, and what beside it judges copying and recognises classes."""
 
     def card_lines(self, run: EvaluatedRun) -> "Iterable[CardLine]":
-        """Yield lines of the card, and write their figures; none of many kinds."""
+        """Yield lines of the card, and keep their figures; none of many kinds."""
 
 
 class QuickMetrics(Protocol[S_contra]):
@@ -306,6 +346,7 @@ class Kind(Generic[S]):
     quick_features: QuickFeatures | None = None  # without, quick.py says what is measured
     shows_items: bool = True  # whether a single item makes a picture
     prepares: bool = False  # whether a phase before the game lies in preparation.py
+    reads_together: bool = False  # whether together.py reads several sources by what all hold
 
     @property
     def plural(self) -> str:
@@ -346,6 +387,11 @@ class Kind(Generic[S]):
     def preparation(self) -> Preparation | None:
         """The phase before the game; None of most kinds."""
         return cast(Preparation, self._part("preparation")) if self.prepares else None
+
+    @cached_property
+    def together(self) -> Together | None:
+        """How several sources are compared; None where the first one's spec does for all."""
+        return cast(Together, self._part("together")) if self.reads_together else None
 
     @cached_property
     def output(self) -> Output[S]:

@@ -21,10 +21,11 @@ PARTS = ("reader", "codec", "presets", "play", "measures", "output")  # of every
 # What commands and functions take whatever the kinds are: no short option can have such a name.
 OF_ALL_KINDS = """
     audience augment batch between budget changed_data checkpoint compile data debug device
-    discriminator discriminator_moves dry_run ema extractor from generator grid help images
+    discriminator discriminator_moves dry_run ema extractor fake from generator grid groups help
+    images
     json kind label label_smoothing labels n number objective optimizer order out penalties
-    precision preset profile recipe run run_name runs samples seconds seed size source
-    start_from threads to truncation version
+    precision preset profile real recipe run run_name runs samples seconds seed size source
+    start_from threads to train truncation version
 """
 TAKEN = frozenset(OF_ALL_KINDS.split())
 

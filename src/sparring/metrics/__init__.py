@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sparring.metrics.classes import ModeCoverage, class_score, mode_coverage
     from sparring.metrics.classifier import c2st
+    from sparring.metrics.clipped import clipped_density_coverage
     from sparring.metrics.copying import memorization
     from sparring.metrics.diversity import vendi
     from sparring.metrics.estimate import Estimate
     from sparring.metrics.frontiers import mauve
     from sparring.metrics.gaussians import frechet, frechet_difference, frechet_streamed
     from sparring.metrics.kernels import kid, kid_difference, mmd
+    from sparring.metrics.likelihoods import feature_likelihood_divergence, relative_kl
     from sparring.metrics.neighbours import nearest, prdc, prdc_baseline
     from sparring.metrics.permutation import two_sample_test
     from sparring.metrics.transport import energy, sliced_wasserstein
@@ -27,7 +29,9 @@ _HOME = {
     "ModeCoverage": "classes",
     "c2st": "classifier",
     "class_score": "classes",
+    "clipped_density_coverage": "clipped",
     "energy": "transport",
+    "feature_likelihood_divergence": "likelihoods",
     "frechet": "gaussians",
     "frechet_difference": "gaussians",
     "frechet_streamed": "gaussians",
@@ -40,6 +44,7 @@ _HOME = {
     "nearest": "neighbours",
     "prdc": "neighbours",
     "prdc_baseline": "neighbours",
+    "relative_kl": "likelihoods",
     "sliced_wasserstein": "transport",
     "two_sample_test": "permutation",
     "vendi": "diversity",
@@ -50,7 +55,9 @@ __all__ = [
     "ModeCoverage",
     "c2st",
     "class_score",
+    "clipped_density_coverage",
     "energy",
+    "feature_likelihood_divergence",
     "frechet",
     "frechet_difference",
     "frechet_streamed",
@@ -63,6 +70,7 @@ __all__ = [
     "nearest",
     "prdc",
     "prdc_baseline",
+    "relative_kl",
     "sliced_wasserstein",
     "two_sample_test",
     "vendi",

@@ -20,32 +20,6 @@ def as_features(name: str, array: ArrayLike | Tensor, minimum: int = 2) -> Featu
     Raises:
         SparringError: another shape, too few samples, NaN or infinity.
     """
-    return _checked(name, array, minimum).astype(np.float64, copy=False)
-
-
-def as_pair(
-    real: ArrayLike | Tensor, fake: ArrayLike | Tensor, minimum: int = 2
-) -> tuple[Features, Features]:
-    """Return both sets of features, checked to have the same width."""
-    x, y = as_pair_in_its_precision(real, fake, minimum)
-    return x.astype(np.float64, copy=False), y.astype(np.float64, copy=False)
-
-
-def as_pair_in_its_precision(
-    real: ArrayLike | Tensor, fake: ArrayLike | Tensor, minimum: int = 2
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Return both sets of features as float32 if both are at most that, as float64 otherwise."""
-    x, y = _checked("real", real, minimum), _checked("fake", fake, minimum)
-    if x.shape[1] != y.shape[1]:
-        raise SparringError(
-            f"real has {x.shape[1]} features and fake has {y.shape[1]}; expected the same width"
-        )
-    if x.dtype == y.dtype:
-        return x, y
-    return x.astype(np.float64, copy=False), y.astype(np.float64, copy=False)
-
-
-def _checked(name: str, array: ArrayLike | Tensor, minimum: int) -> NDArray[np.floating]:
     plain = array.detach().cpu().numpy() if isinstance(array, Tensor) else np.asarray(array)
     if plain.ndim != 2 or plain.shape[1] == 0 or plain.dtype.kind not in "fiub":
         raise SparringError(
@@ -55,9 +29,20 @@ def _checked(name: str, array: ArrayLike | Tensor, minimum: int) -> NDArray[np.f
         raise SparringError(
             f"{name} has {len(plain)} samples; this metric needs at least {minimum}"
         )
-    precision = np.float32 if plain.dtype in (np.float16, np.float32) else np.float64
-    values: NDArray[np.floating] = np.ascontiguousarray(plain, precision)
+    values: Features = np.ascontiguousarray(plain, np.float64)
     if not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).any(1).sum())
         raise SparringError(f"{bad} of {len(values)} samples of {name} hold NaN or infinity")
     return values
+
+
+def as_pair(
+    real: ArrayLike | Tensor, fake: ArrayLike | Tensor, minimum: int = 2
+) -> tuple[Features, Features]:
+    """Return both sets of features, checked to have the same width."""
+    x, y = as_features("real", real, minimum), as_features("fake", fake, minimum)
+    if x.shape[1] != y.shape[1]:
+        raise SparringError(
+            f"real has {x.shape[1]} features and fake has {y.shape[1]}; expected the same width"
+        )
+    return x, y

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from sparring.draws import permutation
 from sparring.metrics.arrays import Features, as_pair
-from sparring.metrics.estimate import LEVEL, Estimate
+from sparring.metrics.estimate import LEVEL, Estimate, Null
 from sparring.metrics.normal import normal_estimate, quantile
 from sparring.metrics.proportions import exact_share
 
@@ -36,8 +36,8 @@ def c2st(
 ) -> dict[str, Estimate]:
     """Test whether a classifier tells fakes from reals it has not seen.
 
-    `accuracy`, on as many reals as fakes, is ½ at p = q and at most (1 + TV)/2; `auc` is the
-    probability that a fake scores above a real. The estimand is that of the classifier trained
+    `accuracy`, on as many reals as fakes, has the mean ½ at p = q, and at most (1 + TV)/2; `auc` is
+    the probability that a fake scores above a real. The estimand is that of the classifier trained
     here. Both p-values are one-sided, against p = q. With unequal n and m, samples are left out.
 
     The classifier is a support vector machine with the kernel exp(−‖a − b‖²/2d) on standardised
@@ -106,7 +106,8 @@ def _accuracy(x: Features, y: Features, n: int, method: str, level: float) -> Es
     correct, total = int((x <= 0).sum() + (y > 0).sum()), len(x) + len(y)
     p_value = float(binomtest(correct, total, alternative="greater").pvalue)
     share = exact_share(correct, total, f"{method}; binomial", level)
-    return replace(share, n=n, p_value=p_value)
+    null = Null(0.5, sqrt(0.25 / total), 1.0)
+    return replace(share, n=n, p_value=p_value, under_null=null)
 
 
 def _area_under_curve(x: Features, y: Features, n: int, method: str, level: float) -> Estimate:

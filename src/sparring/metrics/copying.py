@@ -1,23 +1,22 @@
 """Memorisation: are fakes nearer to the training data than to real data held out of it?
 
-`copying` and `preference` compare the *same* fakes with both sets, so that how good the fakes are
-does not matter. C_T and authenticity compare fakes with held-out samples at the training set, and
-answer also to fakes that are merely unlike real samples: their null is p = q.
+`copying`, `preference` and `duplicates` compare the *same* fakes with both sets, so that how good
+the fakes are does not matter. C_T and authenticity compare fakes with held-out samples at the
+training set, and answer also to fakes that are merely unlike real samples: their null is p = q.
 
 Not here: whether fakes are good or varied; a generator that copies is perfect at both.
 
-Notation: fake (m, d), train (n, d), held-out (h, d); d(a, S) the distance from a to its nearest
-in S.
+Notation: fake (m, d), train (n, d), held-out (h, d), the pool of both (n + h, d), a share π of it
+training samples; d(a, S) the distance from a to its nearest in S.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
-from math import sqrt
+from math import ceil, log, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, t
+from numpy.typing import ArrayLike
+from scipy.stats import beta, norm, t
 from sklearn.cluster import KMeans
 from torch import Tensor
 
@@ -25,22 +24,27 @@ from sparring.draws import permutation
 from sparring.errors import SparringError
 from sparring.metrics.arrays import Features, as_features
 from sparring.metrics.classifier import delong
-from sparring.metrics.estimate import LEVEL, Estimate
-from sparring.metrics.neighbours import Indices, Neighbours, nearest, nearest_others
+from sparring.metrics.estimate import LEVEL, Estimate, Null
+from sparring.metrics.exchangeable import Indices, Pool, Sides, least_p_value, p_value, pool_of
+from sparring.metrics.neighbours import Neighbours, nearest, nearest_others
 from sparring.metrics.normal import normal_estimate, quantile
 from sparring.metrics.proportions import exact_share
+from sparring.metrics.repeats import Repeats, repeats_of
 
 MIN_SAMPLES = 20
 LATER_NEIGHBOUR = 5  # the neighbour that is too far to be a source
-MAX_NEIGHBOURS = 32  # of a fake in the pool: five of either side, but for a chance of 1e-5
+MAX_NEIGHBOURS = 48  # of a fake in the pool: with one in ten held out, some are, but for 0.6 %
+# of the fifth-nearest's distance: what is no further repeats its nearest; tested together
+STRICTNESS = (0.0, 1 / 30, 1 / 10, 1 / 3, 2 / 3, 5 / 6)
+NEAR = STRICTNESS[:4]  # those by which repeats are counted
+BY_NATURE = 0.05  # of held-out samples, who may repeat a training sample at that limit
 HALF_SAMPLES = 63
-ROUNDING = 1e-12  # differences of equal means stay below it
 DISTINCT_SEARCHED = 1_000  # training samples among which different ones are counted
 MAX_CELLS = 10  # of C_T
 MIN_IN_CELL = 20  # fakes and held-out samples that a cell needs
 PERMUTATIONS = 999
-
-Sides = NDArray[np.bool]  # which of a set are on one side
+TIMES_MORE = 5  # labelings for sums, which cost less
+ALPHA, POWER = 0.005, 0.8  # of the least share of copies that would have been seen on a card
 
 
 def memorization(
@@ -48,22 +52,24 @@ def memorization(
     train: ArrayLike | Tensor,
     held_out: ArrayLike | Tensor,
     *,
+    groups: tuple[ArrayLike, ArrayLike] | None = None,
     permutations: int = PERMUTATIONS,
     level: float = LEVEL,
     seed: int = 0,
 ) -> dict[str, Estimate]:
     """Test whether a generator copies what it was trained on.
 
-    All p-values are one-sided: fakes are nearer to the training data.
+    All p-values are one-sided: fakes are nearer to the training data. Those of `preference` and
+    `copying` are exact at every size, however many more were trained on than held out: without
+    memory, training and held-out samples are exchangeable given the fakes.
 
-    - `preference`: mean over the fakes of (d(a, held-out) − d(a, train))/(sum of the two), from
-      equally many of both: 1 for exact copies, 0 without memory. Its p-value is exact at every
-      size: for a generator that knows nothing of the training set but what is true of its
-      population, training and held-out samples are exchangeable given the fakes. Any fit to the
-      training set makes it positive, if by a little: that of a Gaussian, too.
-    - `copying`: preference less the same of the distances to the fifth nearest, with a test of the
-      same kind. A fit to the training set as a whole moves all neighbours alike and leaves it at
-      0; copies of single samples leave it near 1. Blind to a sample that is in the set five times.
+    - `preference`: mean over the fakes of (d(a, held-out) − d(a, train))/(sum of the two), as a
+      share of the way from its mean over other labelings to 1: 0 without memory, 1 for exact
+      copies. Any fit to the training set makes it positive, if by a little: a Gaussian's, too.
+    - `copying`: share of fakes that nearly repeat a training sample, less n/h times that of fakes
+      that nearly repeat a held-out one: 0 without memory, else the share of copies. See `_copying`.
+    - `duplicates`: share of fakes that repeat a training sample, exactly or nearly; beside
+      `duplicates_held_out`.
     - `c_t`: C_T of Meehan 2020, the standard score of fakes' against held-out samples' d(·, train)
       by the ranks within cells of the training data, below 0 if fakes are nearer; here divided by
       the standard deviation of the weighted mean over cells, so that it is N(0, 1) at p = q.
@@ -74,29 +80,36 @@ def memorization(
 
     Args:
         fake, train, held_out: features, (m, d), (n, d) and (h, d).
-        permutations: of the exact tests; the least p-value is 1/(permutations + 1).
+        groups: of the last two, (n,) and (h,), which change sides together.
+        permutations: of the test of `preference`; that of `copying` takes five times as many.
         level: of the intervals.
-        seed: of the permutations, of the subset that balances the sizes, and of the cells.
+        seed: of the permutations, of the half-samples, and of the cells.
 
     Raises:
         SparringError: arrays that are not features of the same width; fewer than 20 samples on a
-            side; no permutation; a level that is not between 0 and 1.
+            side; groups of other shape, or on both sides; no permutation; a level not in (0, 1).
     """
     quantile(level)  # refuses other levels
-    fakes, training, held_out = _checked(fake, train, held_out)
-    if permutations < 1:
-        raise SparringError(f"permutations is {permutations}; expected at least 1")
-    fakes_near, held_near = _nearest_one(fakes, training), _nearest_one(held_out, training)
+    fakes, training, held_out = _checked(permutations, fake, train, held_out)
+    pool = pool_of(len(training), len(held_out), groups)
+    settings = _Settings(permutations, level, seed)
+    sources = _sources(fakes, np.concatenate([training, held_out]), pool, seed)
+    fakes_near, held_near = (nearest(x, training, LATER_NEIGHBOUR) for x in (fakes, held_out))
     between = nearest_others(training).distances[:, 0]
-    cells = _cells(training, min(len(fakes), len(held_out)), seed)
+    cells, limit = _cells(training, min(len(fakes), len(held_out)), seed), _limit(held_near)
     return {
-        **_preferences(fakes, training, held_out, permutations, level, seed),
-        "c_t": _c_t(held_near, fakes_near, cells, level),
-        **_authenticity(held_near, fakes_near, between, level),
+        "copying": _copying(sources, repeats_of(fakes, training, held_out), limit, settings),
+        "preference": _preference(sources, settings),
+        "duplicates": _duplicates(fakes_near, limit, "fakes", level),
+        "duplicates_held_out": _duplicates(held_near, limit, "held-out samples", level),
+        "c_t": _c_t(_first(held_near), _first(fakes_near), cells, level),
+        **_authenticity(_first(held_near), _first(fakes_near), between, level),
     }
 
 
-def _checked(*arrays: ArrayLike | Tensor) -> list[Features]:
+def _checked(permutations: int, *arrays: ArrayLike | Tensor) -> list[Features]:
+    if permutations < 1:
+        raise SparringError(f"permutations is {permutations}; expected at least 1")
     names = ("fake", "train", "held_out")
     sides = [as_features(n, a, MIN_SAMPLES) for n, a in zip(names, arrays, strict=True)]
     widths = [side.shape[1] for side in sides]
@@ -106,6 +119,205 @@ def _checked(*arrays: ArrayLike | Tensor) -> list[Features]:
     return sides
 
 
+class _Settings(NamedTuple):
+    permutations: int
+    level: float
+    seed: int
+
+
+class _Sources(NamedTuple):
+    """The nearest of the pool to each fake, and the pool in the same order."""
+
+    near: Neighbours
+    pool: Pool
+
+
+def _sources(fakes: Features, real: Features, pool: Pool, seed: int) -> _Sources:
+    """Look through the pool in an order that knows no sides: it decides between equals."""
+    order = permutation(seed, "memorization, pool", len(real))
+    near = nearest(fakes, real[order], min(MAX_NEIGHBOURS, len(real)))
+    return _Sources(near, Pool(pool.unit[order], pool.trained))
+
+
+def _preference(sources: _Sources, settings: _Settings) -> Estimate:
+    """Estimate the preference relative to its null, and test it by relabelling the pool."""
+    near, pool = sources
+    is_train = pool.is_train
+    labelings = pool.labelings(settings.permutations, settings.seed)
+    mean = _MeanPreference(near)
+    found = mean(is_train)
+    others = np.array([mean(sides) for sides in labelings])
+    at_null, trained = float(others.mean()), int(is_train.sum())
+    value = 1 - (1 - found) / (1 - at_null)
+    reach = float(t.ppf((1 + settings.level) / 2, HALF_SAMPLES - 1)) / (1 - at_null)
+    reach *= _deviation(near, is_train, settings.seed)
+    method = (
+        f"{trained} training against {len(is_train) - trained} held-out samples; {at_null:.3g} "
+        f"without memory; {settings.permutations} permutations; {HALF_SAMPLES} half-samples of "
+        "fakes and held-out, given the training data"
+    )
+    return Estimate(
+        value,
+        value - reach,
+        min(1.0, value + reach),
+        min(len(near.indices), trained, len(is_train) - trained),
+        method,
+        settings.level,
+        p_value(np.append(found, others)),
+        under_null=Null(0.0, float(others.std()) / (1 - at_null), limit=1.0),
+    )
+
+
+class _MeanPreference:
+    """The mean of (d(a, held-out) − d(a, train))/(sum of the two) over fakes, by labeling.
+
+    The nearest of all is one of the two, the first listed of the other side the other one; where
+    none is listed, the last listed stands for it whatever the labels: the test stays exact.
+    """
+
+    def __init__(self, near: Neighbours) -> None:
+        first, total = near.distances[:, :1], near.distances + near.distances[:, :1]
+        gain = near.distances - first
+        self._indices = near.indices
+        self._relative = np.divide(gain, total, out=np.zeros_like(total), where=total > 0)
+        self._rows = np.arange(len(first))
+
+    def __call__(self, is_train: Sides) -> float:
+        """Return it for these labels of the pool, (N,)."""
+        listed = is_train[self._indices]
+        nearest_is_train = listed[:, 0].copy()
+        listed ^= nearest_is_train[:, None]
+        place = listed.argmax(1)
+        place[~listed[self._rows, place]] = listed.shape[1] - 1
+        relative = self._relative[self._rows, place]
+        return float(np.where(nearest_is_train, relative, -relative).mean())
+
+
+def _deviation(near: Neighbours, is_train: Sides, seed: int) -> float:
+    """Return the standard deviation over fakes and held-out samples, by halves.
+
+    A held-out sample that is left out is out of reach, after all that are not.
+    """
+    held_out, means = np.flatnonzero(~is_train), []
+    for half in range(HALF_SAMPLES):
+        left = np.zeros_like(is_train)
+        left[held_out[_half(seed, f"held-out, half {half}", len(held_out))]] = True
+        fakes = _half(seed, f"fakes, half {half}", len(near.indices))
+        indices, distances = near.indices[fakes], near.distances[fakes]
+        order = left[indices].argsort(1, kind="stable")
+        some = Neighbours(
+            np.take_along_axis(indices, order, 1), np.take_along_axis(distances, order, 1)
+        )
+        means.append(_MeanPreference(some)(is_train))
+    return float(np.std(means, ddof=1))
+
+
+def _half(seed: int, purpose: str, n: int) -> Sides:
+    return permutation(seed, purpose, n) < n // 2
+
+
+def _limit(held_out: Neighbours) -> float:
+    """Return the widest limit of nearness at which few held-out samples repeat a training one."""
+    first, later = held_out.distances[:, 0], held_out.distances[:, LATER_NEIGHBOUR - 1]
+    few = (limit for limit in NEAR[::-1] if (first <= limit * later).mean() <= BY_NATURE)
+    return next(few, 0.0)
+
+
+def _copying(sources: _Sources, repeats: Repeats, limit: float, settings: _Settings) -> Estimate:
+    """Estimate the share of copies, and test it at all limits of nearness at once.
+
+    Nearly is at most a third as far from a sample as from the fifth-nearest of the pool, or a
+    tenth, a thirtieth or not at all, see `_limit`; so it is blind, but to exact copies, where a
+    sample is in the set five times. The test counts with six such limits, from 0 to 5/6, and goes
+    by the one that says most (Westfall & Young 1993). Where
+    any samples are equal, it also asks whether fakes equal training samples more often than a
+    second sample of one law could, see `repeats`, and takes twice the lower p-value.
+    """
+    near, pool = sources
+    fakes, size = len(near.indices), len(pool.unit)
+    repeated = np.stack([_repeated(near, limit, size) for limit in STRICTNESS], 1)
+    count = TIMES_MORE * (1 + settings.permutations) - 1
+    p = least_p_value(pool.sums(repeated, count, settings.seed))
+    if repeats.any:
+        p = min(1.0, 2 * min(p, repeats.p_value(settings.permutations, settings.seed)))
+    method = f"{size} training and held-out samples, {_within(limit)}; {count} permutations"
+    share = _excess(repeated[:, STRICTNESS.index(limit)], pool, fakes, method, settings.level)
+    return replace(share, p_value=p, under_null=_unseen(repeated, pool, fakes))
+
+
+def _repeated(near: Neighbours, limit: float, size: int) -> Features:
+    """Return how many fakes nearly repeat each of the pool, (N,); equals share a fake."""
+    first, later = near.distances[:, 0], near.distances[:, LATER_NEIGHBOUR - 1]
+    equals = (near.distances == first[:, None]) & (first <= limit * later)[:, None]
+    fake, place = np.nonzero(equals)
+    parts = 1 / equals.sum(1)[fake]
+    return np.bincount(near.indices[fake, place], parts, size).astype(np.float64)
+
+
+def _excess(repeated: Features, pool: Pool, fakes: int, method: str, level: float) -> Estimate:
+    """Estimate the share of fakes that repeat training samples beyond what held-out ones tell.
+
+    Both shares have exact bounds; that of held-out samples, of which other ones might have been
+    drawn, as if of fewer fakes by the factor that repeats of one sample add to its variance. They
+    are put together as by Zou & Donner 2008.
+    """
+    is_train = pool.is_train
+    train, held_out = repeated[is_train], repeated[~is_train]
+    times, total = pool.share / (1 - pool.share), float(held_out.sum())
+    fewer = max(1.0, float(np.square(held_out).sum()) / total) if total else 1.0
+    (a, low, high), (b, lowest, highest) = (
+        _bounds(float(train.sum()), fakes, level),
+        _bounds(total / fewer, fakes / fewer, level),
+    )
+    value = a - times * b
+    below, above = sqrt((a - low) ** 2 + (times * (highest - b)) ** 2), (high - a)
+    above = sqrt(above**2 + (times * (b - lowest)) ** 2)
+    n = min(fakes, len(train), len(held_out))
+    return Estimate(value, value - below, min(1.0, value + above), n, method, level)
+
+
+def _bounds(k: float, n: float, level: float) -> tuple[float, float, float]:
+    """Return k/n with exact binomial bounds (Clopper & Pearson 1934)."""
+    tail = (1 - level) / 2
+    low = float(beta.ppf(tail, k, n - k + 1)) if k > 0 else 0.0
+    high = float(beta.isf(tail, k + 1, n - k)) if k < n else 1.0
+    return k / n, low, high
+
+
+def _unseen(repeated: Features, pool: Pool, fakes: int) -> Null:
+    """Return the null as that of a normal test which sees as large a share of copies.
+
+    k copies of different samples, beside b fakes that are as near by nature, are found if no more
+    than chance lies between k (1 − π) and the spread of k + b labels; and at the best no labeling
+    of π^k of them is as good.
+    """
+    share, size = pool.share, len(pool.unit)
+    high, power = norm.isf(ALPHA / 2), norm.isf(1 - POWER)
+    least = log(ALPHA / 2) / log(share)
+    found = [size + fakes]  # more than there are: none would be found
+    for counts in repeated.T:
+        by_nature = float(np.square(counts).sum())
+        k = np.arange(ceil(least), max(ceil(least), size) + 1)
+        needed = (high * np.sqrt(k + by_nature) + power * sqrt(by_nature)) * sqrt(
+            share * (1 - share)
+        )
+        enough = k[k * (1 - share) >= needed]
+        found += [int(enough[0])] if len(enough) else []
+    return Null(0.0, min(found) / fakes / (norm.isf(ALPHA) + power), limit=1.0)
+
+
+def _within(limit: float) -> str:
+    return f"within {limit:.2g} of the fifth-nearest's distance"
+
+
+def _duplicates(near: Neighbours, limit: float, whose: str, level: float) -> Estimate:
+    """Count who repeats a training sample exactly or nearly."""
+    first, later = near.distances[:, 0], near.distances[:, LATER_NEIGHBOUR - 1]
+    count = int((first <= limit * later).sum())
+    method = f"{whose} that repeat a training sample, {_within(limit)}; binomial, given that data"
+    return exact_share(count, len(first), method, level)
+
+
 class _Near(NamedTuple):
     """The nearest training sample."""
 
@@ -113,105 +325,8 @@ class _Near(NamedTuple):
     distance: Features
 
 
-def _nearest_one(x: Features, training: Features) -> _Near:
-    indices, distances = nearest(x, training)
-    return _Near(indices[:, 0], distances[:, 0])
-
-
-def _preferences(
-    fakes: Features,
-    training: Features,
-    held_out: Features,
-    permutations: int,
-    level: float,
-    seed: int,
-) -> dict[str, Estimate]:
-    """Estimate `copying` and `preference`, and test them by relabelling the pool."""
-    size = min(len(training), len(held_out))
-    pool = np.concatenate(
-        [_subset(seed, "train", training, size), _subset(seed, "held", held_out, size)]
-    )
-    near = nearest(fakes, pool, min(MAX_NEIGHBOURS, 2 * size))
-    is_train = np.arange(2 * size) < size
-    values = _mean_preferences(near, is_train, ~is_train).tolist()
-    p_values = _permuted(near, is_train, values, permutations, seed)
-    times = float(t.ppf((1 + level) / 2, HALF_SAMPLES - 1))
-    reach = [times * deviation for deviation in _deviations(near, is_train, seed)]
-    method = (
-        f"{size} training against {size} held-out samples; {permutations} permutations; "
-        f"{HALF_SAMPLES} half-samples of fakes and held-out, given the training data"
-    )
-    return {
-        name: Estimate(
-            values[i],
-            max(-bound, values[i] - reach[i]),
-            min(bound, values[i] + reach[i]),
-            min(len(fakes), size),
-            method,
-            level,
-            p_values[i],
-        )
-        for i, (name, bound) in enumerate({"copying": 2.0, "preference": 1.0}.items())
-    }
-
-
-def _subset(seed: int, name: str, side: Features, size: int) -> Features:
-    return side[permutation(seed, f"memorization, {name}", len(side))[:size]]
-
-
-def _permuted(
-    near: Neighbours, is_train: Sides, values: list[float], permutations: int, seed: int
-) -> list[float]:
-    """Return the share of labelings of the pool, the given one included, with values as large."""
-    at_least = np.ones(len(values))
-    for repeat in range(permutations):
-        sides = is_train[permutation(seed, f"memorization, permutation {repeat}", len(is_train))]
-        at_least += _mean_preferences(near, sides, ~sides) >= np.subtract(values, ROUNDING)
-    return [float(count) / (1 + permutations) for count in at_least]
-
-
-def _mean_preferences(near: Neighbours, train: Sides, held_out: Sides) -> Features:
-    """Return copying and preference, (2,), from those of the pool on either side."""
-    first, later = (
-        float(_relative(a, b).mean())
-        for a, b in zip(_distances_to(near, held_out), _distances_to(near, train), strict=True)
-    )
-    return np.array([first - later, first])
-
-
-def _distances_to(near: Neighbours, side: Sides) -> Iterator[Features]:
-    """Yield the distance of the first and of the fifth neighbour on a side.
-
-    Where fewer are listed it is that of the last listed, whatever the labels: the test stays exact.
-    """
-    counts = side[near.indices].cumsum(1, dtype=np.int8)
-    for k in (1, LATER_NEIGHBOUR):
-        reached = counts >= k
-        place = np.where(reached[:, -1], reached.argmax(1), reached.shape[1] - 1)
-        yield np.take_along_axis(near.distances, place[:, None], 1)[:, 0]
-
-
-def _relative(held_out: Features, train: Features) -> Features:
-    """Return (held_out − train)/(held_out + train), and 0 where both are."""
-    total = held_out + train
-    return np.divide(held_out - train, total, out=np.zeros_like(total), where=total > 0)
-
-
-def _deviations(near: Neighbours, is_train: Sides, seed: int) -> list[float]:
-    """Return standard deviations over fakes and held-out samples, by halves as in `neighbours`."""
-    halves = []
-    for half in range(HALF_SAMPLES):
-        held_out = _half(seed, f"held-out, half {half}", len(is_train) // 2)
-        fakes = _half(seed, f"fakes, half {half}", len(near.indices))
-        fewer = Neighbours(near.indices[fakes], near.distances[fakes])
-        halves.append(
-            _mean_preferences(fewer, is_train, np.append(np.zeros_like(held_out), held_out))
-        )
-    return [float(deviation) for deviation in np.std(halves, 0, ddof=1)]
-
-
-def _half(seed: int, purpose: str, n: int) -> Sides:
-    return permutation(seed, purpose, n) < n // 2
+def _first(near: Neighbours) -> _Near:
+    return _Near(near.indices[:, 0], near.distances[:, 0])
 
 
 def _cells(training: Features, compared: int, seed: int) -> Indices:

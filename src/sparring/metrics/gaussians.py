@@ -26,8 +26,9 @@ from torch import Tensor
 
 from sparring.errors import SparringError
 from sparring.metrics.arrays import Features, as_pair
-from sparring.metrics.estimate import LEVEL, Estimate
+from sparring.metrics.estimate import LEVEL, Estimate, PairedDifference
 from sparring.metrics.moments import (
+    BLOCK,
     Batches,
     Moments,
     blocks,
@@ -115,22 +116,43 @@ def frechet_difference(
     Raises:
         SparringError: as for `frechet`.
     """
-    (x, a), (_, b) = as_pair(real, fake_a), as_pair(real, fake_b)
-    reals, first, second = (
-        _sample(name, [features], seed)
-        for name, features in (("real", x), ("fake_a", a), ("fake_b", b))
-    )
-    pairings = [_pairing(reals, fakes, corrected=True) for fakes in (first, second)]
+    return paired_frechet(real, fake_a, fake_b, level=level, seed=seed).estimate
+
+
+def paired_frechet(
+    real: ArrayLike | Tensor,
+    fake_a: ArrayLike | Tensor,
+    fake_b: ArrayLike | Tensor,
+    *,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> PairedDifference:
+    """Return `frechet_difference`, and what each side adds to its variance; raises the same.
+
+    Features are read block by block, and may be mapped from a file.
+    """
+    sides = {"real": real, "fake_a": fake_a, "fake_b": fake_b}
+    reals, *fakes = (_sample(name, _cut(side), seed) for name, side in sides.items())
+    pairings = [_pairing(reals, fake, corrected=True) for fake in fakes]
     of_real = _read_again(reals, 0, pairings)
-    values, variance = [], _variance(of_real[0], (1, -1)) * _fitted(reals)
-    for which, (fakes, pairing) in enumerate(zip((first, second), pairings, strict=True)):
-        of_fake = _read_again(fakes, 1, [pairing])
-        values.append(_extrapolated(pairing, reals, fakes, of_real, of_fake, which))
-        variance += _variance(of_fake[0]) * _fitted(fakes)
-    value = values[0] - values[1]
-    n = min(len(x), len(a), len(b))
+    values, of_fakes = [], 0.0
+    for which, (fake, pairing) in enumerate(zip(fakes, pairings, strict=True)):
+        of_fake = _read_again(fake, 1, [pairing])
+        values.append(_extrapolated(pairing, reals, fake, of_real, of_fake, which))
+        of_fakes += _variance(of_fake[0]) * _fitted(fake)
+    of_reals = _variance(of_real[0], (1, -1)) * _fitted(reals)
+    value, variance = values[0] - values[1], of_reals + of_fakes
+    n = min(side.whole.n for side in (reals, *fakes))
     estimate = normal_estimate(value, variance, n, "difference of Fréchet distances, paired", level)
-    return replace(estimate, p_value=two_sided_p(value, variance))
+    estimate = replace(estimate, p_value=two_sided_p(value, variance))
+    return PairedDifference(estimate, of_reals, of_fakes)
+
+
+def _cut(features: ArrayLike | Tensor) -> Batches:
+    """Return an array in blocks, so that no copy of all of it is made; anything else whole."""
+    if not isinstance(features, np.ndarray | Tensor) or features.ndim != 2 or not len(features):
+        return [features]
+    return [features[start : start + BLOCK] for start in range(0, len(features), BLOCK)]
 
 
 def frechet_distance(real: Moments, fake: Moments) -> float:

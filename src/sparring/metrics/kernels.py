@@ -22,14 +22,13 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from sparring.errors import SparringError
-from sparring.metrics.arrays import Features, as_pair, as_pair_in_its_precision
-from sparring.metrics.estimate import LEVEL, Estimate
+from sparring.metrics.arrays import Features, as_pair
+from sparring.metrics.estimate import LEVEL, Estimate, InfluenceEstimate, PairedDifference
 from sparring.metrics.normal import normal_estimate, squared_distance_estimate, two_sided_p
 
 BLOCK = 1_024  # samples on a side of a block
 MAX_MEDIAN_SAMPLES = 1_000  # of both sets together, from which the bandwidth is taken
 MIN_SAMPLES = 4  # on a side; with fewer, their spread says nothing
-MAX_SINGLE = 1e4  # the cube of products of larger features may leave float32
 
 Floats = NDArray[np.floating]
 Kernel = Callable[[Floats, Floats], Floats]  # (a, d), (b, d) -> (a, b)
@@ -88,7 +87,8 @@ def median_distance(x: Features, y: Features, seed: int = 0) -> float:
 def kid(real: ArrayLike | Tensor, fake: ArrayLike | Tensor, *, level: float = LEVEL) -> Estimate:
     """Estimate the kernel Inception distance between two samples of features, from all pairs.
 
-    Products are taken in float32 if both sets come in float32 or shorter, and summed in float64.
+    All in float64: the cubes of features whose mean is large beside their spread differ by less
+    than float32 holds.
 
     Args:
         real: features of shape (n, d).
@@ -98,7 +98,19 @@ def kid(real: ArrayLike | Tensor, fake: ArrayLike | Tensor, *, level: float = LE
     Raises:
         SparringError: other shapes, NaN, fewer than four samples on a side.
     """
-    return from_all_pairs(*_in_their_precision(real, fake), cubic, "KID, all pairs", level)
+    x, y = as_pair(real, fake, MIN_SAMPLES)
+    return from_all_pairs(x, y, cubic, "KID, all pairs", level)
+
+
+def kid_with_influence(real: ArrayLike | Tensor, fake: ArrayLike | Tensor) -> InfluenceEstimate:
+    """Estimate as `kid` does, with the influence values of the fakes (m,) and of the reals (n,).
+
+    Raises:
+        SparringError: as for `kid`.
+    """
+    x, y = as_pair(real, fake, MIN_SAMPLES)
+    estimate, influence = _all_pairs(x, y, cubic, "KID, all pairs", LEVEL)
+    return InfluenceEstimate(**vars(estimate), influence=influence)
 
 
 def mmd(
@@ -149,18 +161,27 @@ def kid_difference(
     Raises:
         SparringError: as for `kid`.
     """
-    (x, a), (_, b) = _in_their_precision(real, fake_a), _in_their_precision(real, fake_b)
+    return paired_kid(real, fake_a, fake_b, level=level).estimate
+
+
+def paired_kid(
+    real: ArrayLike | Tensor,
+    fake_a: ArrayLike | Tensor,
+    fake_b: ArrayLike | Tensor,
+    *,
+    level: float = LEVEL,
+) -> PairedDifference:
+    """Return `kid_difference`, and what each side adds to its variance; raises the same."""
+    (x, a), (_, b) = as_pair(real, fake_a, MIN_SAMPLES), as_pair(real, fake_b, MIN_SAMPLES)
     to_a, to_b = between(x, a, cubic), between(x, b, cubic)
     within_a, within_b = within(a, cubic), within(b, cubic)
     value = within_a.mean - 2 * to_a.mean - (within_b.mean - 2 * to_b.mean)
-    variance = (
-        _variance(to_a.first - to_b.first)
-        + _variance(within_a.first - to_a.second)
-        + _variance(within_b.first - to_b.second)
-    )
-    n = min(len(x), len(a), len(b))
+    of_reals = _variance(to_a.first - to_b.first)
+    of_fakes = _variance(within_a.first - to_a.second) + _variance(within_b.first - to_b.second)
+    n, variance = min(len(x), len(a), len(b)), of_reals + of_fakes
     estimate = normal_estimate(value, variance, n, "difference of KIDs, paired, all pairs", level)
-    return replace(estimate, p_value=two_sided_p(value, variance))
+    estimate = replace(estimate, p_value=two_sided_p(value, variance))
+    return PairedDifference(estimate, of_reals, of_fakes)
 
 
 def mmd_unbiased(x: Floats, y: Floats, kernel: Kernel) -> float:
@@ -210,10 +231,19 @@ def between(x: Floats, y: Floats, kernel: Kernel) -> Effects:
 
 def from_all_pairs(x: Floats, y: Floats, kernel: Kernel, method: str, level: float) -> Estimate:
     """Return the U-statistic of MMD² with its interval."""
+    return _all_pairs(x, y, kernel, method, level)[0]
+
+
+def _all_pairs(
+    x: Floats, y: Floats, kernel: Kernel, method: str, level: float
+) -> tuple[Estimate, tuple[Features, Features]]:
+    """Return MMD² with its interval, and by what each fake and each real moves it."""
     xx, yy, xy = within(x, kernel), within(y, kernel), between(x, y, kernel)
     value = xx.mean + yy.mean - 2 * xy.mean
-    variance = _variance(xx.first - xy.first) + _variance(yy.first - xy.second)
-    return squared_distance_estimate(value, variance, min(len(x), len(y)), method, level)
+    reals, fakes = xx.first - xy.first, yy.first - xy.second
+    variance = _variance(reals) + _variance(fakes)
+    n = min(len(x), len(y))
+    return squared_distance_estimate(value, variance, n, method, level), (2 * fakes, 2 * reals)
 
 
 def block_pairs(n: int) -> Iterator[tuple[slice, slice]]:
@@ -228,11 +258,3 @@ def _blocks(n: int) -> Iterator[slice]:
 def _variance(effects: Features) -> float:
     """Return what samples with effects of twice this size add to the variance of the statistic."""
     return float(4 * effects.var(ddof=1) / len(effects))
-
-
-def _in_their_precision(
-    real: ArrayLike | Tensor, fake: ArrayLike | Tensor
-) -> tuple[Floats, Floats]:
-    x, y = as_pair_in_its_precision(real, fake, MIN_SAMPLES)
-    moderate = all(s.min() > -MAX_SINGLE and s.max() < MAX_SINGLE for s in (x, y))
-    return (x, y) if moderate else (x.astype(np.float64), y.astype(np.float64))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparring.draws import permutation
-from sparring.metrics.estimate import LEVEL, Estimate
+from sparring.metrics.estimate import LEVEL, Estimate, Null
 from sparring.metrics.normal import quantile
 
 MIN_ROWS = 20  # of a table
@@ -118,5 +118,7 @@ def permutation_distance(
     null = np.array([distance(order[:n], order[n:]) for order in orders])
     p_value = (1 + int(np.sum(null >= value - 1e-12))) / (1 + permutations)
     method = f"{permutations} permutations"
-    estimate = Estimate(value, value, value, min(n, pooled - n), method, p_value=p_value)
-    return ComparedDistance(estimate, float(null.mean()))
+    of_null = Null(float(null.mean()), float(null.std()), 1.0)
+    n = min(n, pooled - n)
+    estimate = Estimate(value, value, value, n, method, p_value=p_value, under_null=of_null)
+    return ComparedDistance(estimate, of_null.mean)

@@ -2,11 +2,14 @@
 
 Here: the k nearest of each sample, in blocks of rows; the four numbers of Kynkäänniemi 2019 and
 Naeem 2020 with intervals; what they are for a perfect generator. Not here: what nearness to the
-training data means (`memorization`).
+training data means (`memorization`); scores that fall linearly (`clipped`).
 
 Notation: x real (n, d), y fake (m, d); the ball of a sample reaches to its k-th nearest other
-sample of its own side. Distances are Euclidean and kept squared; a visitor is inside a ball only
-when it is *strictly* nearer to its owner than that, as in the prdc package.
+sample of its own side. Distances are Euclidean and kept squared; a visitor is inside a ball when
+fewer than k of the owner's side come before it. Samples that are equally near come in an order
+drawn for each owner, so that a perfect generator's fakes come before reals as often as the other
+way round, however many rows repeat: to call them all outside, as the prdc package does, would give
+it a coverage of 0 on a table of few categories. Without ties the values are those of that package.
 
 Rough distances come in float32 blocks from ‖a‖² + ‖b‖² − 2ab, with a bound on their rounding.
 Whatever that bound leaves open is decided in float64 from the differences: copies have distance
@@ -16,13 +19,13 @@ The intervals come from half-samples without replacement (delete-half jackknife,
 drawing with replacement would lay copies side by side and shrink the balls. One 64-bit word says
 in which of 63 half-samples a sample is (one bit is the whole sample), so that a single pass over
 the distances serves all: a visitor is inside the ball in the half-samples `owner & visitor & open`,
-where `open` says in which of them fewer than k neighbours of the owner are as near as the visitor.
+where `open` says in which of them fewer than k neighbours of the owner come before the visitor.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import ceil, log2, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,6 +42,7 @@ from sparring.metrics.proportions import exact_share
 Indices = NDArray[np.int64]
 Singles = NDArray[np.float32]
 Words = NDArray[np.uint64]  # 64 bits: the whole sample and 63 halves
+TieOrder = Callable[[Indices, Indices], NDArray[Any]]  # of an owner and equally near samples
 
 BLOCK = 400_000  # numbers in a block of distances or of differences: it should stay in the cache
 SPARE = 8  # candidates beyond the k nearest: rounding then seldom calls for a second look
@@ -65,7 +69,7 @@ def nearest(queries: ArrayLike | Tensor, reference: ArrayLike | Tensor, k: int =
             f"queries has {a.shape[1]} features and reference has {b.shape[1]}; "
             "expected the same width"
         )
-    _check_k(k, len(b), f"reference has {len(b)} samples")
+    check_k(k, len(b), f"reference has {len(b)} samples")
     return _neighbours(a, b, k)
 
 
@@ -76,7 +80,7 @@ def nearest_others(x: ArrayLike | Tensor, k: int = 1) -> Neighbours:
         SparringError: an array that is not features; k < 1 or k ≥ len(x).
     """
     a = as_features("x", x)
-    _check_k(k, len(a) - 1, f"x has {len(a)} samples, itself included")
+    check_k(k, len(a) - 1, f"x has {len(a)} samples, itself included")
     return _neighbours(a, a, k, others=True)
 
 
@@ -92,8 +96,9 @@ def prdc(
 
     precision: share of fakes inside any real ball. recall: share of reals inside any fake ball.
     density: real balls that a fake is inside of, on average, over k. coverage: share of real balls
-    with a fake inside. The estimand is their expectation at these n, m and k. That is not 1 for a
-    perfect generator: print `prdc_baseline` beside them.
+    with a fake inside. Which of equally near samples is nearer is decided at random, by a fixed
+    hash. The estimand is their expectation at these n, m and k. That is not 1 for a perfect
+    generator: print `prdc_baseline` beside them.
 
     Args:
         real, fake: features, (n, d) and (m, d).
@@ -108,17 +113,15 @@ def prdc(
     quantile(level)  # refuses other levels
     x, y = as_pair(real, fake)
     for name, side in (("real", x), ("fake", y)):
-        _check_k(
-            k, len(side) // 2 - 1, f"half of the {len(side)} samples of {name} need {k} others"
-        )
-    unit = _unit(x, y)
+        check_k(k, len(side) // 2 - 1, f"half of the {len(side)} samples of {name} need {k} others")
+    unit = unit_of(x, y)
     x, y = x / unit, y / unit
-    reals = _balls(x, _members(seed, "real", len(x)), k)
-    fakes = _balls(y, _members(seed, "fake", len(y)), k)
-    hits = _visits(_distances(x, y), reals, fakes)
-    settings = _Settings(min(len(x), len(y)), f"k = {k}, {RESAMPLING}", level)
+    reals = balls_of(x, half_samples(seed, "real", len(x)), k)
+    fakes = balls_of(y, half_samples(seed, "fake", len(y)), k, first=len(x))
+    hits = _visits(distances_between(x, y), reals, fakes)
+    settings = Settings(min(len(x), len(y)), f"k = {k}, {RESAMPLING}", level)
     precision = _share(hits.precise, fakes.members, settings)
-    density = _interval(hits.around / _counts(fakes.members) / k, settings)
+    density = interval_of_halves(hits.around / _counts(fakes.members) / k, settings)
     if not density.value:  # as if whatever there may be inside were inside of k balls
         density = replace(density, high=precision.high)
     return {
@@ -141,9 +144,9 @@ def prdc_baseline(
 
     A perfect fake is one more real, so each real is tried as a visitor of all others: it is inside
     their balls exactly where it is one of their k nearest. Hence precision is the share of reals
-    that are near neighbours of any other, and density is 1 (without ties). Coverage has a closed
-    form, 1 − ∏ᵢ (n − i)/(n + m − i) with i = 1 … k (without ties). Recall is precision at the
-    fakes' number; with fewer reals than that, at the reals' number.
+    that are near neighbours of any other, and density is 1. Coverage has a closed form,
+    1 − ∏ᵢ (n − i)/(n + m − i) with i = 1 … k. Both hold whatever is repeated in the data. Recall is
+    precision at the fakes' number; with fewer reals than that, at the reals' number.
 
     Args:
         real: features, (n, d).
@@ -156,9 +159,9 @@ def prdc_baseline(
     """
     quantile(level)
     x = as_features("real", real)
-    x = x / _unit(x)
+    x = x / unit_of(x)
     for name, count in (("real", len(x)), ("fake", fakes)):
-        _check_k(k, count // 2 - 2, f"half of the {count} samples of {name} need {k + 1} others")
+        check_k(k, count // 2 - 2, f"half of the {count} samples of {name} need {k + 1} others")
     subset = x[permutation(seed, "as many reals as fakes", len(x))[: fakes + 1]]
     precision, density = _left_out(x, k, level, seed)
     i = np.arange(1, k + 1)
@@ -174,7 +177,8 @@ def prdc_baseline(
     }
 
 
-def _check_k(k: int, maximum: int, because: str) -> None:
+def check_k(k: int, maximum: int, because: str) -> None:
+    """Refuse a k that is too small or too large, in one line that ends with the reason."""
     if not 1 <= k <= maximum:
         raise SparringError(f"k is {k}; expected 1 to {maximum}, as {because}")
 
@@ -182,25 +186,24 @@ def _check_k(k: int, maximum: int, because: str) -> None:
 def _left_out(x: Features, k: int, level: float, seed: int) -> tuple[Estimate, Estimate]:
     """Return precision and density of each sample against the balls of all others.
 
-    Among the owner's neighbours, itself counted, a visitor is one of the first k just where it is
-    inside the ball of k + 1 neighbours; ties included.
+    Without it, its owner's neighbours that came before it are the same: their number is its rank.
     """
-    balls = _balls(x, _members(seed, "real", len(x)), k + 1)
+    balls = balls_of(x, half_samples(seed, "real", len(x)), k)
     owners = np.arange(len(x))
     hit, around = np.zeros(len(x), np.uint64), np.zeros(WORD)
-    for visitors, squared in zip(balls.indices.T, balls.squared.T, strict=True):
-        inside = balls.inside(owners, balls.members[visitors], balls.ranks(owners, squared))
+    for rank, visitors in enumerate(balls.indices.T):
+        inside = balls.inside(owners, balls.members[visitors], np.full(len(x), rank))
         np.bitwise_or.at(hit, visitors, inside)
         around += _counts(inside)
     density = around / _counts(balls.members) / k
-    settings = _Settings(
+    settings = Settings(
         len(x), f"p = q, each of {len(x)} reals left out, k = {k}, {RESAMPLING}", level
     )
-    return _share(hit, balls.members, settings), _interval(density, settings)
+    return _share(hit, balls.members, settings), interval_of_halves(density, settings)
 
 
 @dataclass(frozen=True)
-class _Distances:
+class Distances:
     """Squared distances between the rows of two arrays: rough ones in blocks, and exact ones."""
 
     a: Features
@@ -227,7 +230,7 @@ class _Distances:
         return squared
 
 
-def _distances(a: Features, b: Features) -> _Distances:
+def distances_between(a: Features, b: Features) -> Distances:
     """Prepare the blocks. Centring leaves less to cancel; the slack is the worst case.
 
     A sum of d + 2 float32 products is off by at most (d + 2)·ε/2 of the sum of their sizes, here
@@ -240,10 +243,10 @@ def _distances(a: Features, b: Features) -> _Distances:
     right = np.hstack([-2 * y, np.ones_like(y_norms), y_norms]).astype(np.float32).T
     rounding = (left.shape[1] + 6) * float(np.finfo(np.float32).eps) / 2
     slack = rounding * (np.sqrt(x_norms[:, 0]) + sqrt(y_norms.max())) ** 2
-    return _Distances(a, b, left, right, slack)
+    return Distances(a, b, left, right, slack)
 
 
-def _unit(*arrays: Features) -> float:
+def unit_of(*arrays: Features) -> float:
     """Return the power of two, so that dividing loses nothing, over which norms are at most 1.
 
     Then float32 neither overflows nor vanishes.
@@ -253,30 +256,37 @@ def _unit(*arrays: Features) -> float:
 
 
 def _neighbours(a: Features, b: Features, k: int, others: bool = False) -> Neighbours:
-    unit = _unit(a, b)
-    indices, squared = _nearest(_distances(a / unit, b / unit), k, others)
+    unit = unit_of(a, b)
+    indices, squared = _nearest(distances_between(a / unit, b / unit), k, others)
     return Neighbours(indices, unit * np.sqrt(squared))
 
 
-def _nearest(distances: _Distances, k: int, others: bool = False) -> tuple[Indices, Features]:
+def _by_index(owners: Indices, samples: Indices) -> Indices:
+    return samples
+
+
+def _nearest(
+    distances: Distances, k: int, others: bool = False, ties: TieOrder = _by_index
+) -> tuple[Indices, Features]:
     """Return indices and squared distances of the k nearest; `others` leaves out equal indices."""
     parts = [
-        _nearest_in_block(distances, part, block, k, others) for part, block in distances.blocks()
+        _nearest_in_block(distances, part, block, k, others, ties)
+        for part, block in distances.blocks()
     ]
     return np.concatenate([i for i, _ in parts]), np.concatenate([d for _, d in parts])
 
 
 def _nearest_in_block(
-    distances: _Distances, part: slice, block: Singles, k: int, others: bool
+    distances: Distances, part: slice, block: Singles, k: int, others: bool, ties: TieOrder
 ) -> tuple[Indices, Features]:
     rows = np.arange(part.start, part.stop)
     if others:
         block[rows - part.start, rows] = np.inf
     within = len(distances.b) - others
     listed = min(k + SPARE, within)
-    close = np.sort(np.argpartition(block, listed - 1)[:, :listed])
+    close = np.argpartition(block, listed - 1)[:, :listed]
     exact = distances.exact(rows.repeat(listed), close.ravel()).reshape(close.shape)
-    order = exact.argsort(axis=1, kind="stable")[:, :k]
+    order = np.lexsort((ties(rows[:, None], close), exact))[:, :k]
     indices, squared = np.take_along_axis(close, order, 1), np.take_along_axis(exact, order, 1)
     if listed < within:
         limit = squared[:, -1] + distances.slack[part]  # no rough distance of the k is beyond
@@ -284,43 +294,45 @@ def _nearest_in_block(
         for row in np.flatnonzero(limit >= unlisted):
             close_too = np.flatnonzero(block[row] <= limit[row])
             exact_too = distances.exact(np.full(len(close_too), rows[row]), close_too)
-            first = exact_too.argsort(kind="stable")[:k]
+            first = np.lexsort((ties(rows[row : row + 1], close_too), exact_too))[:k]
             indices[row], squared[row] = close_too[first], exact_too[first]
     return indices, squared
 
 
 @dataclass(frozen=True)
-class _Pairs:
+class Pairs:
     """Listed pairs (a_i, b_j) and their rough squared distances."""
 
     i: Indices
     j: Indices
     rough: Features
     slack: Features
-    distances: _Distances
+    distances: Distances
 
     def exact(self, which: Indices) -> Features:
         """Return the exact distances of some of the pairs."""
         return self.distances.exact(self.i[which], self.j[which])
 
 
-def _pairs_below(distances: _Distances, part: slice, block: Singles, limit: Features) -> _Pairs:
+def pairs_below(distances: Distances, part: slice, block: Singles, limit: Features) -> Pairs:
     """List the pairs of a block that may be nearer than the limit, given by row or by column."""
     slack = distances.slack[part, None]
-    near = np.flatnonzero(block < (limit + slack).astype(np.float32))
+    near = np.flatnonzero(block <= (limit + slack).astype(np.float32))
     row, j = np.divmod(near, block.shape[1])
     rough = block.ravel()[near].astype(np.float64)
-    return _Pairs(row + part.start, j, rough, slack[row, 0], distances)
+    return Pairs(row + part.start, j, rough, slack[row, 0], distances)
 
 
 @dataclass(frozen=True)
-class _Balls:
+class Balls:
     """The balls around one side's samples, in the whole and in every half at once."""
 
     k: int
     members: Words  # (n,), in which samples each owner is
+    first: int  # the number of the first owner among reals and fakes together
     indices: Indices  # (n, K), the neighbours of each owner, nearest first
     squared: Features  # (n, K)
+    turns: Words  # (n, K), the order of equally near ones
     open: Words  # (n, K + 1), where fewer than k of the first t neighbours are present
 
     @property
@@ -328,19 +340,24 @@ class _Balls:
         """Squared radii that no ball exceeds in any half, (n,)."""
         return self.squared[:, -1]
 
-    def ranks(self, owners: Indices, squared: Features) -> Indices:
-        """Return how many neighbours of its owner are as near as each visitor."""
-        ranks: Indices = (self.squared[owners] <= squared[:, None]).sum(1)
+    def ranks(self, owners: Indices, squared: Features, visitors: Indices) -> Indices:
+        """Return how many neighbours of its owner come before each visitor, given by number."""
+        listed = self.squared[owners]
+        before, tied = listed < squared[:, None], listed == squared[:, None]
+        rows = np.flatnonzero(tied.any(1))
+        turns = _turns(self.first + owners[rows], visitors[rows])[:, None]
+        before[rows] |= tied[rows] & (self.turns[owners[rows]] < turns)
+        ranks: Indices = before.sum(1)
         return ranks
 
-    def rough_ranks(self, owners: Indices, pairs: _Pairs) -> Indices:
+    def rough_ranks(self, owners: Indices, pairs: Pairs, visitors: Indices) -> Indices:
         """Return the same for pairs; 0 stands for all ranks below k, which are inside alike."""
-        low, high = pairs.rough - pairs.slack, pairs.rough + pairs.slack
         ranks = np.zeros(len(owners), np.int64)
-        edge = np.flatnonzero(high >= self.squared[owners, self.k - 1])
-        ranks[edge] = self.ranks(owners[edge], low[edge])
-        unsure = edge[ranks[edge] != self.ranks(owners[edge], high[edge])]
-        ranks[unsure] = self.ranks(owners[unsure], pairs.exact(unsure))
+        edge = np.flatnonzero(pairs.rough + pairs.slack >= self.squared[owners, self.k - 1])
+        listed, rough, slack = self.squared[owners[edge]], pairs.rough[edge], pairs.slack[edge]
+        ranks[edge] = (listed < (rough - slack)[:, None]).sum(1)
+        unsure = edge[ranks[edge] != (listed <= (rough + slack)[:, None]).sum(1)]
+        ranks[unsure] = self.ranks(owners[unsure], pairs.exact(unsure), visitors[unsure])
         return ranks
 
     def inside(self, owners: Indices, visitors: Words, ranks: Indices) -> Words:
@@ -348,16 +365,32 @@ class _Balls:
         return self.members[owners] & visitors & self.open[owners, ranks]
 
 
-def _balls(x: Features, members: Words, k: int) -> _Balls:
+def _turns(owners: Indices, samples: Indices) -> Words:
+    """Return by which numbers equally near samples are put in order, as random for each owner.
+
+    Both are numbered among reals and fakes together. The finaliser of splitmix64 (Steele 2014).
+    """
+    mixed = owners.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + samples.astype(np.uint64)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def balls_of(x: Features, members: Words, k: int, first: int = 0) -> Balls:
     """List so many neighbours that k of them are in each half, but for a chance below 1e-5."""
     listed = min(len(x) - 1, ceil(2 * k + 6 * sqrt(2 * k)) + 4)
-    indices, squared = _nearest(_distances(x, x), listed, others=True)
+
+    def ties(owners: Indices, samples: Indices) -> Words:
+        return _turns(first + owners, first + samples)
+
+    indices, squared = _nearest(distances_between(x, x), listed, others=True, ties=ties)
     present = np.zeros((len(x), WORD), np.int64)
     still_open = np.zeros((len(x), listed + 1), np.uint64)  # beyond the last neighbour, nowhere
     for rank, neighbour in enumerate(indices.T):
-        still_open[:, rank] = _packed(present < k)
-        present += _bits(members[neighbour])
-    return _Balls(k, members, indices, squared, still_open)
+        still_open[:, rank] = packed(present < k)
+        present += bits_of(members[neighbour])
+    turns = ties(np.arange(len(x))[:, None], indices)
+    return Balls(k, members, first, indices, squared, turns, still_open)
 
 
 class _Hits(NamedTuple):
@@ -367,48 +400,49 @@ class _Hits(NamedTuple):
     around: Features  # (64,), pairs of a real ball and a fake inside it
 
 
-def _visits(distances: _Distances, reals: _Balls, fakes: _Balls) -> _Hits:
+def _visits(distances: Distances, reals: Balls, fakes: Balls) -> _Hits:
     n, m = len(distances.a), len(distances.b)
     precise, recalled, covered = (np.zeros(size, np.uint64) for size in (m, n, n))
     around = np.zeros(WORD)
     for part, block in distances.blocks():
-        pairs = _pairs_below(distances, part, block, reals.reach[part, None])
-        ranks = reals.rough_ranks(pairs.i, pairs)
+        pairs = pairs_below(distances, part, block, reals.reach[part, None])
+        ranks = reals.rough_ranks(pairs.i, pairs, fakes.first + pairs.j)
         inside = reals.inside(pairs.i, fakes.members[pairs.j], ranks)
         np.bitwise_or.at(precise, pairs.j, inside)
         np.bitwise_or.at(covered, pairs.i, inside)
         around += _counts(inside)
-        pairs = _pairs_below(distances, part, block, fakes.reach)
-        ranks = fakes.rough_ranks(pairs.j, pairs)
+        pairs = pairs_below(distances, part, block, fakes.reach)
+        ranks = fakes.rough_ranks(pairs.j, pairs, reals.first + pairs.i)
         inside = fakes.inside(pairs.j, reals.members[pairs.i], ranks)
         np.bitwise_or.at(recalled, pairs.i, inside)
     return _Hits(precise, recalled, covered, around)
 
 
-def _members(seed: int, purpose: str, n: int) -> Words:
+def half_samples(seed: int, purpose: str, n: int) -> Words:
     """Draw 63 halves of n samples; the first bit is the whole."""
     bits = np.ones((n, WORD), np.bool)
     for half in range(1, WORD):
         bits[permutation(seed, f"{purpose}, half {half}", n)[n // 2 :], half] = False
-    return _packed(bits)
+    return packed(bits)
 
 
-def _packed(bits: NDArray[np.bool]) -> Words:
+def packed(bits: NDArray[np.bool]) -> Words:
+    """Return rows of 64 bits as words, (n,)."""
     return np.packbits(bits, axis=1).view(np.uint64)[:, 0]
 
 
-def _bits(words: Words) -> NDArray[np.uint8]:
+def bits_of(words: Words) -> NDArray[np.uint8]:
     """Return each word's bits as columns, (n, 64)."""
-    return np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1)
+    return np.unpackbits(np.ascontiguousarray(words).view(np.uint8).reshape(-1, 8), axis=1)
 
 
 def _counts(words: Words) -> Features:
     """Return how many words have each bit set, (64,)."""
-    counts: Features = _bits(words).sum(0, dtype=np.float64)
+    counts: Features = bits_of(words).sum(0, dtype=np.float64)
     return counts
 
 
-class _Settings(NamedTuple):
+class Settings(NamedTuple):
     """What the estimates of one call have in common."""
 
     n: int
@@ -416,22 +450,22 @@ class _Settings(NamedTuple):
     level: float
 
 
-def _share(hits: Words, members: Words, settings: _Settings) -> Estimate:
+def _share(hits: Words, members: Words, settings: Settings) -> Estimate:
     """Estimate a share of samples, at least as uncertain as the share of a fixed set.
 
     At 0 and 1, where halves agree, that alone makes the interval (Clopper & Pearson 1934).
     """
     shares = _counts(hits) / _counts(members)
-    estimate = _interval(shares, settings)
+    estimate = interval_of_halves(shares, settings)
     hit = round(shares[0] * len(members))
     fixed = exact_share(hit, len(members), settings.method, settings.level)
     low, high = min(estimate.low, fixed.low), max(estimate.high, fixed.high)
     return replace(estimate, low=low, high=min(high, 1.0))
 
 
-def _interval(values: Features, settings: _Settings) -> Estimate:
+def interval_of_halves(values: Features, settings: Settings, least: float = 0.0) -> Estimate:
     """Estimate from the whole's value and the halves', whose spread is the whole's."""
     value, *halves = values.tolist()
     times = float(t.ppf((1 + settings.level) / 2, len(halves) - 1))
     reach = times * float(np.std(halves, ddof=1))
-    return Estimate(value, max(0.0, value - reach), value + reach, *settings)
+    return Estimate(value, max(least, value - reach), value + reach, *settings)

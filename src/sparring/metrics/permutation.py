@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sparring.errors import SparringError
 from sparring.metrics.arrays import Features, as_pair
-from sparring.metrics.estimate import LEVEL, Estimate
+from sparring.metrics.estimate import LEVEL, Estimate, Null
 from sparring.metrics.kernels import MIN_SAMPLES, Kernel, at_median, block_pairs, from_all_pairs
 
 PERMUTATIONS = 999
@@ -56,7 +56,9 @@ def two_sample_test(
     observed, *others = relabelled_mmd(np.concatenate([x, y]), called_real, kernel)
     at_least = np.sum(others >= observed - ROUNDING * np.abs(others).max())
     estimate = from_all_pairs(x, y, kernel, f"MMD², {permutations} permutations", level)
-    return replace(estimate, p_value=(1 + int(at_least)) / (1 + permutations))
+    null = Null(float(np.mean(others)), float(np.std(others)))
+    p_value = (1 + int(at_least)) / (1 + permutations)
+    return replace(estimate, p_value=p_value, under_null=null)
 
 
 def relabelled_mmd(pool: Features, called_real: Features, kernel: Kernel) -> Features:

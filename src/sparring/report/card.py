@@ -16,6 +16,7 @@ from sparring.report.facts import (
     evaluation_basis,
     evaluation_lines,
     evaluation_notes,
+    evaluation_verdict,
     health,
     origin_lines,
     plan_lines,
@@ -135,7 +136,8 @@ def _evaluation(facts: Facts) -> str:
         return ""
     head = ["| | samples | real against real | |", "|---|---|---|---|"]
     notes = [f"- {escaped(note)}" for note in evaluation_notes(facts)]
-    table = "\n".join([escaped(evaluation_basis(facts)), "", *head, *lines])
+    verdict = [f"**{escaped(said)}**", ""] if (said := evaluation_verdict(facts)) else []
+    table = "\n".join([*verdict, escaped(evaluation_basis(facts)), "", *head, *lines])
     return "\n\n".join([table, *(["\n".join(notes)] if notes else [])])
 
 

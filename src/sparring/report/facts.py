@@ -8,13 +8,14 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from sparring.data.output import Media
 from sparring.errors import SparringError
 from sparring.kinds import KINDS, kind_named, kind_of, read_spec
 from sparring.kinds.kind import Kind
 from sparring.metrics.estimate import CARD_DIGITS, Estimate, format_estimate
+from sparring.metrics.trend import Trend
 from sparring.report.media import (
     Picture,
     Players,
@@ -25,7 +26,7 @@ from sparring.report.media import (
     read_texts,
 )
 from sparring.report.words import command_line, count, counted, duration, moment, number
-from sparring.runs.folder import Json, RunFolder, read_json
+from sparring.runs.folder import Json, RunFolder, read_json, too_early
 
 Pairs = list[tuple[str, str]]
 ENDINGS = {
@@ -228,7 +229,9 @@ def status_words(facts: Facts) -> str:
     if facts.status == "running":
         last = moment(facts.events[-1].get("time")) if facts.events else ""
         return f"{words}; last sign of life {last}." if last else f"{words}."
-    return f"{words}: {reason}." if reason and facts.status else f"{words}."
+    ended = f"{words}: {reason}." if reason and facts.status else f"{words}."
+    trend = facts.run.get("trend")
+    return f"{ended} By its looks at samples: {trend}." if trend in get_args(Trend) else ended
 
 
 def effort_words(facts: Facts) -> str:
@@ -371,6 +374,7 @@ class Health(NamedTuple):
 
     findings: list[Finding]
     passed: list[str]
+    words: str  # where nothing was found
 
 
 def health(facts: Facts) -> Health | None:
@@ -384,7 +388,9 @@ def health(facts: Facts) -> Health | None:
         since = {name: since.get(name, number(event.get("images"))) for name in now}
     ever = dict.fromkeys(_name(entry) for event in events for entry in _findings(event))
     findings = [_finding(entry, since[_name(entry)]) for entry in _findings(events[-1])]
-    return Health(findings, [name for name in ever if name not in since])
+    early = too_early(facts.events)
+    words = f"The run is {early}." if early else "Nothing that a healthy run would not show."
+    return Health(findings, [name for name in ever if name not in since], words)
 
 
 def _findings(event: Json) -> list[Json]:
@@ -413,6 +419,12 @@ def evaluation_basis(facts: Facts) -> str:
         f"{about.get('extractor')} ({about.get('digest')}, {about.get('width')} wide); "
         "intervals of 95 %."
     )
+
+
+def evaluation_verdict(facts: Facts) -> str:
+    """Return what all tests of the evaluation say together; nothing of version 0.1."""
+    words = str(facts.evaluation.get("words") or "")
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
 
 
 def evaluation_notes(facts: Facts) -> list[str]:

@@ -9,13 +9,14 @@ areas are explained in `symptoms`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import isfinite
 from statistics import median
 from typing import Any
 
 from sparring.metrics.estimate import Estimate
+from sparring.runs.folder import MIN_STEPS
 
 MIN_LOOKS = 3  # looks in a row that must agree: one may be chance, and a first one is too early
 MIN_OVERPOWERED_LOOKS = 5  # looks in a row for what is normal at the start
@@ -29,6 +30,10 @@ MIN_CROSSINGS = 3  # from wrong to right or back, in the last `WINDOW` looks
 WINDOW = 10
 MIN_PINNED_TICKS = 10  # a tenth of a short run
 MAX_LEARNING_RATE = 0.01  # a learning rate beyond it is suspected first when numbers overflow
+MAX_TIMES_USUAL = (
+    10  # as fast as the default recipe: beyond it the learning rate is suspected first
+)
+MAX_UNSEEN_EPOCHS = 1_000  # over the training items, with too few held out to see them memorised
 SATURATING = ("minimax", "mean-squared")
 
 
@@ -38,6 +43,10 @@ class Setting:
 
     objective: str = "non-saturating"
     penalised: bool = True  # by R1, R2 or their like
+    batch: int = 0  # 0: not known
+    items: int = 0  # that are trained on; 0: not known
+    learning_rate: float = 0.0  # at the start
+    usual: tuple[float, str] = (0.0, "")  # that of the default recipe, and its schedule
     discriminator_lr_factor: float = 1.0
     modes: int = 0  # of a known density
     advised: tuple[str, ...] = ()  # augmentations that keep a discriminator from memory
@@ -112,17 +121,23 @@ def history(events: Iterable[Mapping[str, Any]], setting: Setting) -> History:
 
 
 def diagnose(run: History) -> tuple[Finding, ...]:
-    """Return what is wrong with a run now, the gravest first; nothing if it is healthy."""
-    findings = (
+    """Return what is wrong with a run now, the gravest first; nothing if it is healthy.
+
+    What dynamics show is blamed on the learning rate first where that is far from the usual one.
+    """
+    of_dynamics = (
         not_finite(run),
-        mode_collapse(run),
-        vanishing_gradient(run),
-        overpowering(run),
-        oscillation(run),
-        memorising(run),
-        augmentation_pinned(run),
+        *(
+            (mode_collapse(run), vanishing_gradient(run), overpowering(run), oscillation(run))
+            if not _too_early(run)
+            else ()
+        ),
     )
-    return tuple(finding for finding in findings if finding)
+    of_data = memorising(run), few_data(run), augmentation_pinned(run)
+    return (
+        *(_with_usual_rate(finding, run.setting) for finding in of_dynamics if finding),
+        *(finding for finding in of_data if finding),
+    )
 
 
 def not_finite(run: History) -> Finding | None:
@@ -236,7 +251,26 @@ def memorising(run: History) -> Finding | None:
         f"[{last.low:.0%}, {last.high:.0%}], where 50% means no memorization",
         "the best discriminator D* = p/(p + q), row 1 of `sparring theory`, of a finite sample p "
         "knows its items, not the density they come from (Karras 2020, section 2)",
-        _against_memory(run.setting),
+        _against_memory(
+            run.setting,
+            _heavier(run.setting, "try a smaller discriminator, --discriminator.width"),
+        ),
+    )
+
+
+def few_data(run: History) -> Finding | None:
+    """Tell that so few items are shown so often that nobody can see whether they are memorised."""
+    setting, looks = run.setting, _last(run.looks, MIN_LOOKS)
+    times = looks[-1].images // setting.items if looks and setting.items else 0
+    if times < MAX_UNSEEN_EPOCHS or "memory" in looks[-1].values:
+        return None
+    return Finding(
+        "too few data",
+        f"each of the {setting.items:,} training items has been shown {times:,} times, and too few "
+        "are held out to see whether the discriminator knows them by heart",
+        "the best discriminator D* = p/(p + q), row 1 of `sparring theory`, of a finite sample p "
+        "knows its items, not the density they come from (Karras 2020, section 2)",
+        f"expect copies of them; {_against_memory(setting, 'get more data')}",
     )
 
 
@@ -320,10 +354,28 @@ def _against_collapse(run: History) -> str:
     return _heavier(run.setting, "try half the learning rate, --optimizer.lr")
 
 
-def _against_memory(setting: Setting) -> str:
+def _too_early(run: History) -> bool:
+    """Tell whether the run has taken so few steps that it only shows how it was initialised."""
+    reached = max((measured.images for measured in (*run.ticks, *run.looks)), default=0)
+    return reached < MIN_STEPS * run.setting.batch
+
+
+def _with_usual_rate(finding: Finding, setting: Setting) -> Finding:
+    """Advise the usual learning rate first where the run's is far beyond it."""
+    usual, schedule = setting.usual
+    if not usual or setting.learning_rate <= MAX_TIMES_USUAL * usual:
+        return finding
+    times = setting.learning_rate / usual
+    advice = (
+        f"first try the usual learning rate, {times:.0f} times lower: --optimizer.lr '{schedule}'"
+    )
+    return replace(finding, advice=advice)
+
+
+def _against_memory(setting: Setting, otherwise: str) -> str:
     if setting.advised and not setting.augmented:
         return f"try --augment.kinds '{' '.join(setting.advised)}', which needs no further data"
-    return _heavier(setting, "try a smaller discriminator, --discriminator.width")
+    return otherwise
 
 
 def _weaker(setting: Setting) -> str:

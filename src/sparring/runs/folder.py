@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from math import inf, isfinite
 from pathlib import Path
@@ -22,7 +22,9 @@ FORMAT = 1  # of how the files are laid out; a run of a newer format is refused
 # Of what the files mean and not how they are laid out: how data are read, split and described, what
 # networks are built of a recipe. A change that would give a run other data or numbers is a new
 # number here, and a run keeps the rules it was made under. Runs of 0.1 record none: theirs are 1.
-RULES = 1
+# 2: rows are split by content and occurrence, other items by groups (`data.split.hold_out`).
+RULES = 2
+MIN_STEPS = 50  # of training, before which a run shows how it was initialised
 RENAMING_PAUSES = (0.01, 0.05, 0.2)  # seconds
 RUN_KEYS = {
     "status": str,
@@ -227,6 +229,19 @@ def seconds_trained(folder: RunFolder) -> float:
     """Return how long a run has trained, up to its last tick; the phase before the game counts."""
     ticks = [e for e in folder.read_events() if e["event"] in ("preparation", "tick")]
     return float(ticks[-1]["seconds"]) if ticks else 0.0
+
+
+def too_early(events: Iterable[Json]) -> str:
+    """Say that a run has taken too few steps to tell anything of it; empty where it has not.
+
+    What it shows before is how it was initialised.
+    """
+    steps = [event.get("step") for event in events if event.get("event") == "tick"]
+    taken = steps[-1] if steps else 0
+    if not isinstance(taken, int) or taken >= MIN_STEPS:
+        return ""
+    trained = f"trained for {taken} step{'s' * (taken != 1)}" if taken else "not trained yet"
+    return f"{trained}: too early to tell what will become of it"
 
 
 def read_json(path: Path) -> Json:

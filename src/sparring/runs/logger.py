@@ -5,7 +5,7 @@ on from memory, and what was saved before stays.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -15,13 +15,24 @@ from sparring.data.dataset import Dataset
 from sparring.errors import SparringError
 from sparring.kinds import kind_of
 from sparring.metrics.estimate import Estimate
-from sparring.metrics.trend import LOOK_BACK
+from sparring.metrics.trend import Verdict
+from sparring.recipes.named import preset
+from sparring.recipes.notation import parse_schedule
 from sparring.recipes.recipe import Recipe, penalties_in_use
+from sparring.recipes.sections import OptimizerRecipe
 from sparring.runs import previews
 from sparring.runs.diagnosis import Setting, diagnose, history
-from sparring.runs.folder import EventLog, Json, RunFolder, seconds_trained
+from sparring.runs.folder import EventLog, Json, RunFolder, seconds_trained, too_early
 from sparring.runs.looks import write_looks
-from sparring.runs.monitor import Metrics, Monitor, QuickEvaluation, advice, quick_words
+from sparring.runs.monitor import (
+    DISTANCES,
+    Metrics,
+    Monitor,
+    QuickEvaluation,
+    advice,
+    distance_in,
+    quick_words,
+)
 from sparring.training import checkpoint
 from sparring.training.loop import MAX_ATTEMPTS, Callback, Progress, Rollback
 from sparring.training.phase import Phase
@@ -48,13 +59,20 @@ class RunLogger:
     metrics: Metrics = field(default_factory=dict)
     seconds: float = 0.0  # of the phase before the game, at its last tick
     unwritten: set[str] = field(default_factory=set)  # said once, until it works again
+    checkpointed: set[int] = field(default_factory=set)  # samples seen at each that was written
 
     def __post_init__(self) -> None:
         """Take up what the run has found and told before."""
         for event in self.events:
-            if event["event"] == "diagnosis":
-                self.found = [str(finding["name"]) for finding in event["findings"]]
-                self.announced |= dict.fromkeys(self.found, int(event["images"]))
+            match event["event"]:
+                case "diagnosis":
+                    self.found = [str(finding["name"]) for finding in event["findings"]]
+                    self.announced |= dict.fromkeys(self.found, int(event["images"]))
+                case "checkpoint":
+                    self.checkpointed.add(int(event["images"]))
+                case "rollback":
+                    taken_back = int(event["images"])
+                    self.checkpointed = {n for n in self.checkpointed if n <= taken_back}
 
     def callbacks(self) -> tuple[Callback, ...]:
         """Return what the loop calls, in order."""
@@ -150,11 +168,9 @@ class RunLogger:
                     key: [estimate.low, estimate.high] for key, estimate in estimates.items()
                 },
             )
-        if isinstance(distance := self.metrics.get("kid"), Estimate):
+        if distance := distance_in(self.metrics):
             self.looks.append((state.samples_seen, distance))
-            self._try_to_write(
-                "samples' features", lambda: write_looks(self.folder.looks, self.monitor.looks)
-            )
+            self._try_to_write("looks", lambda: write_looks(self.folder.looks, self.monitor.looks))
 
     def diagnose(self, images: int, *, last: bool = False) -> None:
         """Log what is wrong with the run whenever that changes, and at the end; tell it once."""
@@ -176,13 +192,16 @@ class RunLogger:
 
     def _save(self, state: State) -> None:
         def save() -> None:
-            best = self._best(state.samples_seen)
-            keep = self.recipe.checkpoint.keep
-            path = checkpoint.save(state, self.folder.checkpoints, keep, spare=best)
-            self.saved = state.prepared, state.samples_seen
+            folder, now = self.folder.checkpoints, state.samples_seen
+            stored = {int(path.name) for path in checkpoint.paths(folder)}
+            kept = sorted({count for count in stored if count < now} | {now})
+            keep, spare = self.recipe.checkpoint.keep, self._spared(kept)
+            path = checkpoint.save(state, folder, keep, spare)
+            self.saved = state.prepared, now
+            self.checkpointed.add(now)
             self.log("checkpoint", **reached(state), path=path.name)
-            if best:
-                checkpoint.mark_best(self.folder.checkpoints, best)
+            if (best := self._best(kept, now)) is not None:
+                checkpoint.mark_best(folder, checkpoint.name_of(best))
 
         self._try_to_write("checkpoint", save)
 
@@ -194,6 +213,7 @@ class RunLogger:
         """Say that a step was refused."""
         self._record("rollback", **asdict(rollback))
         self.looks = [look for look in self.looks if look[0] <= rollback.images]
+        self.checkpointed = {count for count in self.checkpointed if count <= rollback.images}
         self.monitor.forget_after(rollback.images)
         self._tell(rollback)
 
@@ -208,18 +228,40 @@ class RunLogger:
         """Write down how it ended; what was not saved yet, is not claimed to be."""
         if self.events:
             self.diagnose(state.samples_seen, last=True)
-        self.log(status, images=state.samples_seen, reason=reason)
+        verdict = self.verdict()
+        trend = verdict.trend if verdict else ""
+        self.log(status, images=state.samples_seen, reason=reason, trend=trend)
         if words := quick_words(self.metrics, self.data.spec):
             self.audience.say(words)
-        if len(self.looks) > LOOK_BACK:
-            self.audience.say(advice(self.monitor.trend(self.looks)))
+        if verdict:
+            self.audience.say(advice(verdict, self.folder.name, state.samples_seen))
+        if words := self._best_words():
+            self.audience.say(words)
+        ending = {"status": status, "reason": reason, "ended": time.time(), "trend": trend}
         ticked = seconds_trained(self.folder)
 
         def write() -> None:
-            self.folder.update_run(status=status, reason=reason, ended=time.time(), seconds=ticked)
+            self.folder.update_run(**ending, seconds=ticked)
             write_report(self.folder)
 
         self._try_to_write("run.json", write)
+
+    def verdict(self) -> Verdict | None:
+        """Say whether the samples are still improving; None where nothing tells."""
+        if not self.looks:
+            return None
+        if too_early(self.events):
+            return Verdict("too early to tell")
+        return self.monitor.verdict(self.looks)
+
+    def _best_words(self) -> str:
+        """Say which checkpoint samples come from, where it is not the last."""
+        marked = checkpoint.marked_best(self.folder.checkpoints)
+        if marked in ("", checkpoint.name_of(self.saved[1])):
+            return ""
+        return (
+            f"samples come from the checkpoint at {int(marked):,}, marked best; not from the last"
+        )
 
     def _record(self, event: str, **fields: Any) -> None:
         """Log an event that a diagnosis reads."""
@@ -232,13 +274,31 @@ class RunLogger:
         before = prepared and not seen
         return f"{prepared:,} {items} before the game" if before else f"{seen:,} {items}"
 
-    def _best(self, now: int) -> str:
-        """Return the newest checkpoint that the looks cannot tell from the best of those kept."""
-        names = {int(path.name) for path in checkpoint.paths(self.folder.checkpoints)} | {now}
-        looked = [(images, distance) for images, distance in self.looks if images in names]
-        if not looked:
-            return ""
-        return f"{self.monitor.choice(looked)[0]:09d}"
+    def _best(self, kept: Collection[int], until: int) -> int | None:
+        """Return which checkpoint was the best after so many samples, by the samples it has seen.
+
+        It is chosen among all looks at a checkpoint, those at dropped ones as well. Only where the
+        chosen one was lost, the choice is among those that are kept.
+        """
+        at_checkpoints = self.checkpointed | {until}
+        looks = [look for look in self.looks if look[0] <= until and look[0] in at_checkpoints]
+        left = [look for look in looks if look[0] in kept]
+        if not left:
+            return None
+        chosen, _ = self.monitor.choice(looks)
+        return chosen if chosen in kept else self.monitor.choice(left)[0]
+
+    def _spared(self, kept: Sequence[int]) -> set[str]:
+        """Return the names of older checkpoints to keep, of those there are.
+
+        For each of the last ones, to which a run may have to go back, the one that was best then;
+        and the one that looked best of all.
+        """
+        spared = {self._best(kept, count) for count in kept[-self.recipe.checkpoint.keep :]}
+        looks = [look for look in self.looks if look[0] in kept]
+        if looks:
+            spared.add(min(looks, key=lambda look: look[1].value)[0])
+        return {checkpoint.name_of(count) for count in spared if count is not None}
 
     def _try_to_write(self, what: str, write: Callable[[], None]) -> None:
         try:
@@ -263,12 +323,23 @@ def setting(recipe: Recipe, data: Dataset) -> Setting:
     return Setting(
         objective=recipe.objective,
         penalised=bool(penalties_in_use(recipe)),
+        batch=recipe.batch,
+        items=len(data.train),
+        learning_rate=parse_schedule(recipe.optimizer.lr)(recipe.images)(0),
+        usual=_usual_rate(recipe, data),
         discriminator_lr_factor=recipe.optimizer.discriminator_lr_factor,
         modes=kind.quick.known_modes(data.spec) if kind.quick else 0,
         advised=kind.advised_augmentations,
         augmented=bool(augment.kinds),
         augment_limit=augment.limit if augment.probability == "adaptive" else None,
     )
+
+
+def _usual_rate(recipe: Recipe, data: Dataset) -> tuple[float, str]:
+    """Return the learning rate that the default recipe starts with for such data, and all of it."""
+    options = preset("default", recipe.size, data.spec, len(data.train))
+    schedule = str(options.get("optimizer", {}).get("lr", OptimizerRecipe.lr))
+    return parse_schedule(schedule)(recipe.images)(0), schedule
 
 
 def write_report(folder: RunFolder) -> None:
@@ -278,16 +349,18 @@ def write_report(folder: RunFolder) -> None:
 
 
 def looks_so_far(events: Iterable[Json]) -> list[QuickEvaluation]:
-    """Return the kernel distances that a run has logged, with the samples seen then.
+    """Return the distances that a run has logged, with the samples seen then.
 
     Those that a rollback took back are left out.
     """
     looks: list[QuickEvaluation] = []
     for event in events:
-        if event["event"] == "rollback":
-            looks = [look for look in looks if look[0] <= event["images"]]
-        interval = event.get("intervals", {}).get("kid") if event["event"] == "observed" else None
-        if interval:
-            value, (low, high) = event["metrics"]["kid"], interval
-            looks.append((event["images"], Estimate(value, low, high, 0, "logged")))
+        match event["event"]:
+            case "rollback":
+                looks = [look for look in looks if look[0] <= event["images"]]
+            case "observed":
+                intervals = event.get("intervals", {})
+                if name := next((name for name in DISTANCES if name in intervals), ""):
+                    value, (low, high) = event["metrics"][name], intervals[name]
+                    looks.append((event["images"], Estimate(value, low, high, 0, "logged")))
     return looks

@@ -154,7 +154,8 @@ def resume(
             )
         # The recipe goes first: once it says more samples, every resume goes on to them.
         write_text(folder.recipe, to_toml(recipe))
-        folder.update_run(status="running", reason="", pid=os.getpid(), device=recipe.device)
+        anew = {"status": "running", "reason": "", "trend": ""}
+        folder.update_run(**anew, pid=os.getpid(), device=recipe.device)
         log = EventLog(folder.events)
         log("resumed", **reached(state), target_images=recipe.images, path=path.name)
         reporter.say(f"resuming '{folder.name}' at {_position(state, phase, data, recipe)}")
@@ -430,6 +431,7 @@ def reopen_data(folder: RunFolder, recipe: Recipe, reporter: ProgressReporter) -
         spec=recorded_spec(folder),
         cache=folder.path.parent,
         progress=reporter.reading,
+        rules=folder.rules,
     )
     return replace(data, name=str(folder.read_run()["data"].get("name", data.name)))
 

@@ -17,18 +17,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
 from sparring import api, kinds
 from sparring.api import NullReporter, Run
 from sparring.build import build_game, build_state, with_depths, with_representation
 from sparring.cli import main
+from sparring.data import split
 from sparring.data.dataset import Dataset
 from sparring.draws import Draw
 from sparring.errors import SparringError
 from sparring.evaluation.assess import EvaluationOptions, assess
 from sparring.evaluation.card import Evaluation
 from sparring.evaluation.extractors import choose
+from sparring.evaluation.samples import measure_samples
 from sparring.recipes.named import preset
 from sparring.recipes.recipe import nested, resolve
 from sparring.recipes.sections import SIZES, Size
@@ -36,7 +39,7 @@ from sparring.runs.folder import RunFolder
 from sparring.runs.plan import batches
 from sparring.sampling import MICRO_BATCH
 from sparring.testing.alike import alike
-from sparring.testing.example import Asked, Example
+from sparring.testing.example import Asked, Changed, Example
 from sparring.training import checkpoint
 from sparring.training.state import latent_width
 from sparring.training.step import train_step
@@ -53,6 +56,7 @@ QUICK = {
 }
 BATCHES = (1, 2, 7)  # at which an exported generator must give what the run gives
 DRAWN = 12  # samples of a clause
+MEASURED = 150  # samples that are measured, so many that shuffled ones are told from real
 PICTURE = ".png"
 COMMON = {"seed": Asked(1), "truncation": Asked(0.3), "between": Asked(True)}
 VARIANTS: Mapping[str, Callable[[Example], Sequence[Any]]] = {
@@ -60,6 +64,8 @@ VARIANTS: Mapping[str, Callable[[Example], Sequence[Any]]] = {
     "value": lambda example: [*example.values],
     "suffix": lambda example: ["folder", *example.kind.formats],
     "size": lambda example: SIZES,
+    "changed": lambda example: [example.changed] if example.changed else [],
+    "repeated": lambda example: [] if example.repeated is None else [example.repeated],
     "phase": lambda example: [example.preparation] if example.preparation else [],
 }
 
@@ -182,6 +188,45 @@ def test_data_open_under_the_run_s_own_spec(example: Example, run: Run, apart: P
     assert other.items.dtype == own.items.dtype
 
 
+def test_held_out_values_change_nothing_that_is_trained_on(
+    example: Example, changed: Changed, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held-out items of other values leave spec and training samples as they are."""
+    for rule in ("divide", "hold_out"):
+        monkeypatch.setattr(split, rule, _every_fifth, raising=False)
+    value = next(iter(example.values.values()))
+    before = opened(example, value, apart)
+    after = opened(example, changed(value, _every_fifth(value).held_out), apart)
+    assert len(before.train)
+    assert not np.array_equal(before.items[before.held_out], after.items[after.held_out])
+    assert before.spec == after.spec
+    samples = [
+        kinds.encode(torch.from_numpy(np.array(data.items[data.train])), data.spec)
+        for data in (before, after)
+    ]
+    assert torch.equal(*samples)
+    if before.labels is not None and after.labels is not None:
+        assert np.array_equal(before.labels[before.train], after.labels[after.train])
+
+
+def _every_fifth(items: Sequence[Any], *_: Any, **__: Any) -> split.Split:
+    """Hold out each fifth item, whatever it is."""
+    held_out = np.arange(len(items)) % 5 == 4
+    return split.Split(np.flatnonzero(~held_out), np.flatnonzero(held_out), ())
+
+
+def test_what_belongs_together_lies_on_one_side(
+    example: Example, repeated: Any, apart: Path
+) -> None:
+    """No group, and no repeat of what is not a row, lies on both sides of the split."""
+    data = opened(example, repeated, apart)
+    contents = np.array([hash(np.asarray(item).tobytes()) for item in data.items])
+    groups = contents if data.groups is None else data.groups
+    assert len(data.held_out)
+    for told in (contents, groups):
+        assert not {*told[data.train]} & {*told[data.held_out]}
+
+
 # --- samples
 
 
@@ -300,6 +345,26 @@ def test_the_card_tells_shuffled_samples_from_perfect_ones(
     assert accuracy["perfect"].low <= 0.5 < accuracy["shuffled"].low
 
 
+def test_copying_is_judged_alike_whichever_side_was_trained_on(
+    example: Example, run: Run, apart: Path
+) -> None:
+    """Features for copying know no sides, and a copy of an item is nearest to it."""
+    data = replace(run.dataset(), labels=None)
+    swapped = replace(data, train=data.held_out, held_out=data.train)
+    items = np.array(data.items[:DRAWN])
+    first, second = (_features_for_copying(sides, items, apart) for sides in (data, swapped))
+    assert np.array_equal(first, second)
+    copies = kinds.decode(example.as_generated(torch.from_numpy(items), data.spec), data.spec)
+    between = cdist(_features_for_copying(data, copies.numpy(), apart), first)
+    assert (between.diagonal() <= between.min(1) + 1e-6).all()
+
+
+def _features_for_copying(data: Dataset, items: Any, cache: Path) -> Any:
+    measures = kinds.kind_of(data.spec).measures
+    extractor = choose("auto", data, cache=cache)
+    return measures.with_companions(extractor, data, cache).memorization.run(items)
+
+
 def _shuffled(items: Any) -> Any:
     """Return items of which each number comes from another one."""
     flat = items.reshape(len(items), -1).copy()
@@ -315,10 +380,31 @@ def _card(example: Example, run: Run, data: Dataset, items: Any, folder: Path) -
         "1",
         data,
         None,
-        choose("auto", data, cache=folder),
+        "auto",
         EvaluationOptions(example.judged, 0.0, example.kind.judging(**example.judging)),
         NullReporter(),
     )
+
+
+def test_samples_are_measured_without_a_run(
+    example: Example, apart: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a run, one source is read twice alike, and shuffled samples are told from it."""
+    source, options = example.first(apart / "data"), resolve(nested({**example.options})).data
+    opened = kinds.open_together({"REAL": source, "FAKE": source}, options, cache=apart)
+    real, fake = opened["REAL"], opened["FAKE"]
+    assert real.spec == fake.spec
+    assert np.array_equal(real.items, fake.items)
+    fake = replace(fake, items=_shuffled(np.array(fake.items)), fingerprint="shuffled")
+    opened = {"REAL": real, "FAKE": fake}
+    card = measure_samples(opened, "auto", MEASURED, None, apart, NullReporter())
+    assert (card.fake, card.verdict) == (MEASURED, "differs")
+    (line,) = [line for line in card.as_json()["lines"] if line["key"] == "memorization"]
+    assert (line["verdict"], line["estimate"]) == ("not tested", None)
+    told = [f"--{name}={value}" for name, value in example.options.items() if "data." in name]
+    with pytest.raises(SystemExit):
+        main(["measure", str(source), str(source), *told])
+    assert "hold the same items" in capsys.readouterr().err
 
 
 # --- runs

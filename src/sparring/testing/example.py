@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sparring.kinds.kind import Kind
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
+
+
+Changed = Callable[[Any, "NDArray[np.int64]"], Any]
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,9 @@ class Example:
         paths: by what it is ("csv", "folder"), what makes it in an empty folder and returns its
             path or name; the first is trained on.
         values: by what it is ("array", "frame"), what a Python user has in hand.
+        changed: gives the first of the values with other values, of the same type and format, in
+            the items of these numbers, which are held out; a kind that holds out by place rather
+            than by `data/split` changes what it holds out. No training item may see it.
         options: of a tiny run, by dotted names; and what reading needs to be told.
         other: makes other data of the same meaning, to judge by; the first path unless given.
         requests: a value for each field of the kind's `requests`.
@@ -39,12 +47,14 @@ class Example:
         preparation: further options, with which a phase before the game takes place.
         judged: samples of a card that tell shuffled ones from real, a third of the items at most.
         judging: what makes an evaluation quick, of the fields of the kind's `judging`.
+        repeated: a source some of whose items repeat and must not be parted; of rows there is none.
         generated: turns items into what a generator makes; `encode` of the kind unless given.
     """
 
     kind: Kind[Any]
     paths: Mapping[str, Callable[[Path], str | Path]]
     values: Mapping[str, Any] = field(default_factory=dict)
+    changed: Changed | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     other: Callable[[Path], str | Path] | None = None
     requests: Mapping[str, Asked] = field(default_factory=dict)
@@ -55,6 +65,7 @@ class Example:
     judged: int = 100  # no card takes fewer
     judging: Mapping[str, Any] = field(default_factory=dict)
     generated: "Callable[[Tensor, Any], Tensor] | None" = None
+    repeated: Any = None
 
     def __str__(self) -> str:
         return self.kind.name

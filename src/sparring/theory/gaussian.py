@@ -1,4 +1,4 @@
-"""Distances between Gaussians: closed forms, and quadrature where the line is enough.
+"""Distances and divergences of Gaussians: closed forms, and quadrature where the line is enough.
 
 Wherever p and q have equal covariances, every f-divergence is that of N(0, 1) and N(δ, 1), δ being
 the distance of the means in units of the covariance; so the line is enough there, too.

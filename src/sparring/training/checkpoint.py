@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,13 +43,13 @@ class Damaged(SparringError):
     """A checkpoint that its manifest does not vouch for."""
 
 
-def save(state: State, folder: Path, keep: int = 3, spare: str = "") -> Path:
+def save(state: State, folder: Path, keep: int = 3, spare: Collection[str] = ()) -> Path:
     """Write a checkpoint below `folder`, point `latest` at it, and drop all but the last `keep`.
 
-    Whatever lies beyond it is dropped too: a damaged one, or one from before a rewind. The older
-    one called `spare` stays.
+    Whatever lies beyond it is dropped too: a damaged one, or one from before a rewind. Older ones
+    whose names are in `spare` stay.
     """
-    target = folder / f"{state.samples_seen:09d}"
+    target = folder / name_of(state.samples_seen)
     temporary = folder / f".{target.name}.{os.getpid()}"
     _remove_leftovers(folder)
     temporary.mkdir(parents=True)
@@ -67,7 +67,7 @@ def save(state: State, folder: Path, keep: int = 3, spare: str = "") -> Path:
     _point(folder / "latest", target.name)
     stored = _stored(folder)
     now = stored.index(target)
-    old = [path for path in stored[: max(now + 1 - keep, 0)] if path.name != spare]
+    old = [path for path in stored[: max(now + 1 - keep, 0)] if path.name not in spare]
     for beyond in stored[now + 1 :]:
         shutil.rmtree(beyond)
     for path in {*old, *folder.glob(f"*{REPLACED}")}:
@@ -116,7 +116,7 @@ def named(folder: Path, name: str, warn: Callable[[str], None] = lambda message:
     Raises:
         SparringError: there is none of this name, or it is damaged.
     """
-    marked = _marked(folder) if name == "best" else name
+    marked = marked_best(folder) if name == "best" else name
     if marked in ("", "latest"):
         return latest_intact(folder, warn)
     stored = {path.name: path for path in _stored(folder)}
@@ -138,6 +138,11 @@ def named(folder: Path, name: str, warn: Callable[[str], None] = lambda message:
 def paths(folder: Path) -> list[Path]:
     """Return the checkpoints kept, oldest first, without looking into them."""
     return [path for path in _stored(folder) if not path.name.endswith(REPLACED)]
+
+
+def name_of(samples_seen: int) -> str:
+    """Return what the folder of a checkpoint is called."""
+    return f"{samples_seen:09d}"
 
 
 def mark_best(folder: Path, name: str) -> None:
@@ -196,7 +201,8 @@ def _write(path: Path, content: bytes) -> None:
     flush_to_disk(path)
 
 
-def _marked(folder: Path) -> str:
+def marked_best(folder: Path) -> str:
+    """Return the name that `best` points to; "" where none was marked."""
     try:
         return (folder / "best").read_text(encoding="utf-8").strip()
     except (OSError, ValueError):

@@ -331,7 +331,7 @@ def test_progress_is_reported_for_both_passes(folder, tmp_path, saved):
     )
     assert seen == [
         (what, done, 70)
-        for what in ("reading headers", "reading images", "hashing")
+        for what in ("reading headers", "reading images", "hashing", "looking for near-copies")
         for done in (64, 70)
     ]
     no_progress("", 0, 0)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sparring.evaluation.verdict import judged
 from sparring.kinds.sounds.card import DISTRIBUTIONS, measure_sounds, properties
 from sparring.kinds.sounds.figures import cells, draw_properties
 from sparring.kinds.sounds.spec import AudioSpec, Framing
@@ -28,13 +29,13 @@ def card(fake: Any) -> tuple[dict[str, Any], list[str]]:
     told: list[str] = []
     of = tuple(properties(x, SPEC) for x in (drums(seed=1), drums(seed=2), fake))
     lines = measure_sounds(of, SPEC, told.append)  # type: ignore[arg-type]
-    return {line.key: line for line in lines}, told
+    return {line.key: line for line in judged(list(lines))}, told
 
 
 def test_sounds_like_the_data_cannot_be_told_apart() -> None:
     lines, told = card(drums(seed=3))
     for name in ("brightness", "loudness", "length"):
-        assert lines[name].words == "cannot be told from real data"
+        assert lines[name].verdict == "no difference seen"
     for name in ("clicks", "offset", "clipped"):
         assert lines[name].estimate.value == lines[name].real_vs_real.value == 0
     assert "no steady tone stands out" in told[-1]
@@ -60,7 +61,7 @@ def flat(wave: Any) -> Any:
 def test_a_planted_fault_is_counted(spoil: Any, key: str) -> None:
     lines, _ = card(spoil(drums(seed=3)))
     assert lines[key].estimate.low > 0.5
-    assert lines[key].words == "above real data"
+    assert lines[key].verdict == "differs"
 
 
 def test_a_steady_tone_is_named_with_its_pitch() -> None:

@@ -8,9 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sparring.evaluation.verdict import judged
 from sparring.kinds.tables import card as card_of_tables
 from sparring.kinds.tables import models
-from sparring.kinds.tables.card import PRIVACY, Rows, first_columns, measure_rows
+from sparring.kinds.tables.card import (
+    PRIVACY,
+    Rows,
+    first_columns,
+    measure_nearness,
+    measure_rows,
+)
+from sparring.kinds.tables.cells import cells
+from sparring.kinds.tables.columns import encode
 from sparring.kinds.tables.models import shuffled_columns
 from sparring.kinds.tables.spec import TableSpec
 from sparring.kinds.tables.types import infer
@@ -31,7 +40,7 @@ SPEC = TableSpec(infer(TRAIN))
 def card(fake: Any, held_out: Any = HELD_OUT) -> tuple[dict[str, CardLine], list[str]]:
     notes: list[str] = []
     found = measure_rows(Rows(TRAIN, held_out, fake), SPEC, lambda what: None, notes.append)
-    return {line.key: line for line in found}, notes
+    return {line.key: line for line in judged(list(found))}, notes
 
 
 @pytest.fixture
@@ -56,12 +65,13 @@ def perfect() -> tuple[dict[str, CardLine], list[str]]:
 
 def test_a_perfect_sampler_cannot_be_told_from_real(perfect: Any) -> None:
     lines, notes = perfect
-    assert lines["table_c2st"].words == "cannot be told from real data"
-    assert lines["worst_column"].words == "cannot be told from real data"
-    assert lines["associations"].words == "cannot be told from real data"
+    for key in ("table_c2st", "worst_column", "associations"):
+        assert lines[key].verdict == "no difference seen"
     for target in ("kind", "x", "y"):
-        assert lines[f"useful_{target}"].words == "cannot be told from real data"
-    assert lines["copies"].words == "no more copies than by nature"
+        useful = lines[f"useful_{target}"]
+        assert useful.real_vs_real is not None
+        assert useful.estimate.low < useful.real_vs_real.high
+        assert useful.verdict == "not tested"
     assert lines["useful_y"].estimate.value > 0.85
     assert notes[-1] == PRIVACY
 
@@ -77,14 +87,59 @@ def test_shuffled_columns_are_told_apart_though_each_column_is_right() -> None:
     lines, _ = card(shuffled_columns(TRAIN))
     assert lines["table_c2st"].words == "can be told from real data"
     assert lines["associations"].words == "can be told from real data"
-    assert lines["worst_column"].words == "cannot be told from real data"
-    assert lines["useful_y"].words == "below real data"
+    assert lines["worst_column"].verdict == "no difference seen"
+    useful = lines["useful_y"]
+    assert useful.real_vs_real is not None
+    assert useful.estimate.high < useful.real_vs_real.low
 
 
-def test_copies_are_found(few_trees: None) -> None:
+def test_copies_are_counted(few_trees: None) -> None:
     lines, _ = card(TRAIN.sample(800, random_state=0, ignore_index=True))
-    assert lines["copies"].words == "copies whole rows"
     assert lines["copies"].estimate.value == 1
+    assert lines["copies"].real_vs_real.value == 0
+    assert lines["copies"].reason == "a count; its test is that of 'copies training data'"
+
+
+def nearness(fake: Any, judges: Any = HELD_OUT) -> dict[str, CardLine]:
+    codes = [encode(frame, SPEC.columns) for frame in (fake, TRAIN, judges)]
+    look = cells(np.concatenate(codes[1:]), SPEC).run
+    sides = [look(code).astype(float) for code in codes]
+    return {
+        line.key: line for line in judged(list(measure_nearness(*sides, None, lambda what: None)))
+    }
+
+
+def test_nearness_and_membership_of_rows_stand_beside_held_out_ones() -> None:
+    honest, copier = nearness(drawn(1000, 2)), nearness(TRAIN.sample(800, random_state=0))
+    for key in ("closest_median", "closest_low"):
+        fakes, unseen = honest[key].estimate, honest[key].real_vs_real
+        assert fakes.low < unseen.high
+        assert unseen.low < fakes.high
+        assert copier[key].estimate.value == 0 < copier[key].real_vs_real.low
+    assert honest["membership"].verdict == "no difference seen"
+    assert abs(honest["membership"].estimate.value - 0.5) < 0.05
+    assert copier["membership"].words == "gives away which rows it was trained on"
+    assert copier["membership"].estimate.low > 0.7
+
+
+def test_rows_of_another_law_do_not_accuse_of_membership() -> None:
+    line = nearness(drawn(1000, 2), drawn(400, 3).assign(x=lambda frame: frame["x"] + 1))
+    assert line["membership"].verdict == "not tested"
+    assert "differ from the training rows" in line["membership"].reason
+
+
+def test_cells_are_those_of_the_table_whatever_code_they_had() -> None:
+    """Equal cells are coded apart, and held-out numbers lie between the quantiles of others."""
+    frame = pd.DataFrame(
+        {"n": [1, 1, 2, 50, 3] * 20, "c": list("aabac") * 20, "x": [0.5, None, 2.25, 1.0, 1.0] * 20}
+    )
+    spec = TableSpec(infer(frame, {"n": "integer"}))
+    first, second = (encode(frame, spec.columns, seed=seed) for seed in (0, 1))
+    assert not np.array_equal(first, second)
+    look = cells(first, spec).run
+    assert np.array_equal(look(first), look(second))
+    assert len(np.unique(look(first), axis=0)) == 5
+    assert np.ptp(look(first)[:, 0]) < 10  # a far number does not drown the others
 
 
 def test_a_wrong_column_is_named(few_trees: None) -> None:

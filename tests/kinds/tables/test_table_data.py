@@ -8,9 +8,12 @@ import pandas as pd
 import pytest
 import torch
 
+from sparring.data import split
 from sparring.draws import Draw
 from sparring.errors import SparringError
+from sparring.features.reference import ReferenceSet
 from sparring.kinds import DataOptions, decode, describe, encode, kind_of, open_data
+from sparring.kinds.tables import measures
 from sparring.kinds.tables.codec import frame_of, reveal
 from sparring.kinds.tables.condition_sampler import ConditionSampler, condition_vector
 from sparring.kinds.tables.reader import chosen_types
@@ -36,7 +39,7 @@ def opened(source: Any, **options: Any) -> Any:
 
 def test_rows_come_back_as_they_were() -> None:
     frame = people()
-    data = opened(frame)
+    data = opened(frame, held_out=0.0)
     back = frame_of(data.items, data.spec)
     pd.testing.assert_frame_equal(back.drop(columns="pay"), frame.drop(columns="pay"))
     assert np.abs(back["pay"] - frame["pay"]).max() < 0.02 * frame["pay"].max()
@@ -61,7 +64,7 @@ def test_a_frame_and_its_file_are_the_same_data(tmp_path: Path) -> None:
 
 
 def test_types_can_be_chosen_and_are_told() -> None:
-    data = opened(people(), column=("age=category", "pay=text"))
+    data = opened(people(), column=("age=category", "pay=text"), held_out=0.0)
     kinds = {column.name: column.kind for column in data.spec.columns}
     assert kinds == {"id": "identifier", "age": "category", "job": "category", "pay": "text"}
     assert any(note.startswith("column 'age': category of 7") for note in data.notes)
@@ -108,6 +111,29 @@ def test_three_of_ten_rows_reveal_nothing_and_three_a_category() -> None:
     anew = rows != index
     assert mask[anew][:, 1].all()
     assert (mask[anew].sum(1) == 1).all()
+
+
+def test_what_only_held_out_rows_have_is_judged_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """0.1 fitted quantiles and categories to held-out rows too."""
+    halves = split.Split(np.arange(100), np.arange(100, 120), ())
+    for rule in ("divide", "hold_out"):
+        monkeypatch.setattr(split, rule, lambda *_, **__: halves, raising=False)
+    frame = people(120).assign(sick=np.r_[[np.nan] * 100, np.arange(20) / 4])
+    frame.loc[100:, "job"] = "cook"
+    frame.loc[100:, "pay"] = 1e6
+    data = opened(frame)
+    assert open_tables(frame, DataOptions(), spec=data.spec).fingerprint == data.fingerprint
+    columns = {column.name: column for column in data.spec.columns}
+    assert "cook" not in columns["job"].labels
+    assert max(columns["pay"].knots) < 1e6
+    assert not any(columns["sick"].knots)
+    place = {block.column: slice(block.start, block.stop) for block in data.spec.blocks}
+    assert not data.items[100:, place["job"]].any()
+    assert (data.items[:100, place["job"]].sum(1) == 1).all()
+    assert any("20 of 120 rows hold cook" in note for note in data.notes)
+    cells = measures._cells(ReferenceSet(data, "held_out"), data.spec)
+    assert (set(cells["job"]), set(cells["pay"])) == ({"cook"}, {1e6})
+    assert set(cells["sick"]) == {*np.arange(20) / 4}
 
 
 def test_rare_categories_are_asked_for_by_the_root_of_their_number() -> None:

@@ -100,7 +100,7 @@ def test_a_copier_passes_for_the_data_and_is_caught_by_its_copies() -> None:
     train, held_out = related(300, 0), related(300, 1)
     copier = train.sample(300, replace=True, random_state=0)
     assert table_c2st(held_out, copier).value < 0.75
-    assert copies(train, copier).synthetic.p_value < 1e-6
+    assert copies(train, copier).synthetic.p_value <= 0.01
 
 
 def test_penguins_with_missing_values_go_through() -> None:

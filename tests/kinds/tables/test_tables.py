@@ -137,6 +137,15 @@ def test_numbers_come_back_within_one_quantile_step() -> None:
     assert (back["discount"] == 0).sum() == (frame["discount"] == 0).sum()
 
 
+def test_numbers_that_differ_in_each_row_are_not_handed_out() -> None:
+    """0.1 had a knot beside each value of up to 1,000 rows: draws were nearer to these than p."""
+    rng = np.random.default_rng(0)
+    (column,) = infer(pd.DataFrame({"pay": rng.lognormal(0, 1, 400)}))
+    assert len(column.knots) < 50
+    drawn = np.interp(np.linspace(0, 1, 5_000), column.ranks, column.knots)
+    assert kstest(drawn, "lognorm", (1,)).statistic < 0.05
+
+
 @pytest.mark.parametrize("name", ["carat", "depth", "table", "price", "x", "weight", "discount"])
 def test_marginals_come_back_and_are_normal_inside(name: str) -> None:
     frame = gems(ROWS)

@@ -14,6 +14,7 @@ from sparring.build import begin_phase, build_state, with_depths
 from sparring.data.dataset import Dataset, no_progress
 from sparring.draws import Draw
 from sparring.kinds import DataOptions
+from sparring.kinds.kind import TrainedRun
 from sparring.kinds.texts import likelihood, measures
 from sparring.kinds.texts.codec import texts_of
 from sparring.kinds.texts.networks.recurrent import RecurrentGenerator
@@ -73,6 +74,28 @@ def test_time_makes_it_better_and_its_texts_like_the_data(data: Dataset) -> None
     assert right > 150
     again = texts_of(torch.cat([*likelihood.draw(model, 10, 0)]), spec_of(data))
     assert again == drawn[:10]
+
+
+def test_what_it_is_judged_on_does_not_stop_it(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0.1 kept the state that held-out texts liked best, and scored it by them."""
+    learned, looked_at = set[int](), set[int]()
+
+    def step(model: Any, optimizer: Any, data: Dataset, *_: Any) -> None:
+        learned.update(data.train.tolist())
+
+    def look(model: Any, data: Dataset, index: Any) -> float:
+        looked_at.update(index.tolist())
+        return 0.0
+
+    monkeypatch.setattr(likelihood, "likelihood_step", step)
+    monkeypatch.setattr(likelihood, "_mean_likelihood", look)
+    model = RecurrentGenerator(spec_of(data), 1, 8)
+    likelihood.fit(model, data, 1.0, no_progress, ticking(0.1))
+    assert learned | looked_at == {*data.train.tolist()}
+    assert len(looked_at) == len(data.train) // 10
+    assert not learned & looked_at
 
 
 def test_it_is_trained_once_and_kept(data: Dataset, tmp_path: Path) -> None:
@@ -160,14 +183,10 @@ def test_it_is_given_the_time_of_the_run_as_it_is_now_with_the_phase_before_the_
     given: list[float] = []
     monkeypatch.setattr(likelihood, "fit", lambda model, data, seconds, _: given.append(seconds))
     folder = RunFolder(tmp_path)
-    run = SimpleNamespace(
-        generator=likelihood.of_size(spec_of(data), 5_000),
-        folder=folder,
-        data=data,
-        progress=no_progress,
-    )
+    trained = TrainedRun(folder, likelihood.of_size(spec_of(data), 5_000), data)
+    run = SimpleNamespace(progress=no_progress)
     log = EventLog(folder.events)
     for event, seconds in (("preparation", 12.0), ("tick", 12.4), ("tick", 12.4), ("tick", 80.0)):
         log(event, images=0, seconds=seconds)
-        measures._likelihood_model(run)  # type: ignore[arg-type]
+        measures._likelihood_model(run, trained)  # type: ignore[arg-type]
     assert given == [12.0, 12.4, 80.0]

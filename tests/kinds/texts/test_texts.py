@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from sparring.data import split
 from sparring.data.dataset import Dataset
 from sparring.errors import SparringError
 from sparring.kinds import DataOptions, decode, describe, encode, kind_of, open_data
@@ -134,8 +135,22 @@ def test_repeated_texts_are_used_once_so_that_none_is_on_both_sides() -> None:
     assert not sides[0] & sides[1]
 
 
+def test_symbols_and_length_are_those_of_training_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """0.1 counted symbols of held-out texts too, and gave places to the longest of them."""
+    held_out = split.Split(np.arange(len(WORDS)), len(WORDS) + np.arange(4), ())
+    monkeypatch.setattr(split, "hold_out", lambda *_, **__: held_out)
+    data = opened([*WORDS, "elette", "żar", "ż", "gargargar"], length=20)
+    assert data.spec == opened(WORDS, held_out=0.0).spec
+    assert [len(data.train), len(data.held_out)] == [len(WORDS), 1]
+    assert data.notes[1:] == (
+        "1 texts of more than 7 are left out; --length changes it",
+        "2 texts with characters that few or no training texts have are left out, 2 of them held "
+        "out",
+    )
+
+
 def test_texts_longer_than_nearly_all_are_left_out_and_named() -> None:
-    long = "x" * 60
+    long = "a" * 60
     data = opened([*WORDS, long])
     assert long not in told(data)
     assert ("1 texts of more than 7 are left out; --length changes it") in data.notes

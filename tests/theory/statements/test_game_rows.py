@@ -134,5 +134,5 @@ def test_half_a_divergence_fails_the_rows_that_lean_on_it(monkeypatch: pytest.Mo
 
 def test_the_law_of_hits_is_another_one_when_labels_can_be_guessed() -> None:
     """It is binomial with ½ whatever the classifier says, and its mass is one."""
-    law = games.law_of_hits(torch.tensor([1.0, 1.0]), (0.5, 0.5), n=2)
+    law = games.law_of_hits(torch.tensor([1.0, 1.0]), (0.5, 0.5), [games.COIN] * 2)
     assert law.tolist() == pytest.approx([0.25, 0.5, 0.25])

@@ -31,16 +31,18 @@ IMAGES = Kind(
         "sparring sample 7 --label cat --truncation 0.7 --grid --out cats.png",
         "sparring evaluate 7 test-photos/ -n 5000 --extractor pixel-pca",
         "sparring data photos.zip --resolution 64 --json",
+        "sparring measure test-photos/ made-elsewhere.zip --train photos/ --out card/",
     ),
     suffixes=SUFFIXES,
     quick_features=QuickFeatures(
         "random-convolutions", "random convolutions", lambda spec: spec.height * spec.width
     ),
+    reads_together=True,
 )
 
 if TYPE_CHECKING:  # the parts, held to the protocol
-    from sparring.kinds.images import codec, measures, output, play, presets, reader
-    from sparring.kinds.kind import Codec, Measures, Output, Play, Presets, Reader
+    from sparring.kinds.images import codec, measures, output, play, presets, reader, together
+    from sparring.kinds.kind import Codec, Measures, Output, Play, Presets, Reader, Together
 
     _reader: Reader[ImageSpec] = reader
     _codec: Codec[ImageSpec] = codec
@@ -48,3 +50,4 @@ if TYPE_CHECKING:  # the parts, held to the protocol
     _play: Play[ImageSpec] = play
     _measures: Measures = measures
     _output: Output[ImageSpec] = output
+    _together: Together = together

@@ -24,8 +24,8 @@ from sparring.kinds.images.arrays import ImageArrays
 IDX_START = b"\0\0\x08"  # two zeros, then the type: unsigned bytes
 
 
-def read_npz(path: Path) -> ImageArrays:
-    """Read `images` and `labels`, or the single array, of an `.npz` file."""
+def read_npz(path: Path, groups: str = "") -> ImageArrays:
+    """Read `images`, `labels` and the key of groups, or the single array, of an `.npz` file."""
     try:
         _check_archive(path)
         with np.load(path, allow_pickle=False) as archive:
@@ -36,7 +36,12 @@ def read_npz(path: Path) -> ImageArrays:
                 raise SparringError(f"'{path}' holds {listed}; expected the key `images`")
             labels = archive["labels"] if "labels" in keys else None
             return ImageArrays(
-                f"'{path}'", archive[key], (path,), labels=labels, labels_by_default=True
+                f"'{path}'",
+                archive[key],
+                (path,),
+                labels=labels,
+                labels_by_default=True,
+                groups=archive[groups] if groups in keys else None,
             )
     except (OSError, ValueError, EOFError, MemoryError, zlib.error, zipfile.BadZipFile) as error:
         raise unreadable(path, error, "a NumPy archive without Python objects") from error

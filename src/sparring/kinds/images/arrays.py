@@ -24,6 +24,7 @@ from sparring.data.pack import (
     open_store,
     pack_folder,
 )
+from sparring.data.sources import without_groups
 from sparring.errors import SparringError
 from sparring.kinds.images.options import ImageOptions, decisive
 from sparring.kinds.images.picture import adapt
@@ -50,6 +51,7 @@ class ImageArrays:
     classes: tuple[str, ...] = ()  # names of the labels 0, 1, ...; empty when they name themselves
     labels_by_default: bool = False
     test_from: int | None = None  # images from this one on are the source's own test part
+    groups: NDArray[Any] | None = None  # (n,) of integers or names
     resolution: str = "auto"  # what this source takes for `auto`
 
 
@@ -63,11 +65,17 @@ class _Scale:
 
 
 def load_arrays(
-    source: ImageArrays, options: ImageOptions, cache: Path, progress: Progress
+    source: ImageArrays,
+    options: ImageOptions,
+    cache: Path,
+    progress: Progress,
+    *,
+    given: bool = False,
 ) -> LoadedItems:
-    """Return the pixels of arrays at one size."""
+    """Return the pixels of arrays at one size; `given`: they are read as those of a run."""
     images, layout = _channels_last(source)
-    identity = _identity(source)
+    groups, group_notes = _groups(source, len(images), options.groups, given=given)
+    identity = [*_identity(source), *([options.groups] if groups is not None else [])]
     if packed := read_before(cache, identity, options, source.resolution):
         return packed
     if options.resolution == "auto":
@@ -90,7 +98,15 @@ def load_arrays(
         if transparent and not target.alpha:
             notes.append(f"{transparent} of {count} images: transparency laid on white")
         notes = [note for note in (layout, scale and scale.note, *notes, label_note) if note]
-        loaded = LoadedItems(STORED, labels, classes, (), tuple(notes), test_from=source.test_from)
+        loaded = LoadedItems(
+            STORED,
+            labels,
+            classes,
+            (),
+            (*notes, *group_notes),
+            test_from=source.test_from,
+            groups=groups,
+        )
         return store.publish(loaded, one_channel=not colour)
 
 
@@ -238,7 +254,7 @@ def _labels(
         return None, (), ""
     if choice == "auto" and not source.labels_by_default:
         return None, (), label_names.UNUSED
-    labels, classes = label_names.indices(_checked_labels(source, count))
+    labels, classes = label_names.indices(_checked(source.labels, source, count, "labels"))
     if len(classes) >= 2:
         if source.classes:
             return source.labels.astype(np.int64), source.classes, ""
@@ -248,12 +264,22 @@ def _labels(
     return None, (), "all labels are the same: they are not used"
 
 
-def _checked_labels(source: ImageArrays, count: int) -> NDArray[Any]:
-    labels = np.asarray(source.labels)
+def _groups(
+    source: ImageArrays, count: int, asked: str, *, given: bool
+) -> tuple[NDArray[np.int64] | None, list[str]]:
+    """Return which images belong together (n,), and notes."""
+    if not asked or source.groups is None:
+        have = "expected the key of an .npz file that has as many groups as images"
+        return None, without_groups(asked, source.origin, have, given=given)
+    return label_names.indices(_checked(source.groups, source, count, "groups"))[0], []
+
+
+def _checked(given: NDArray[Any], source: ImageArrays, count: int, what: str) -> NDArray[Any]:
+    labels = np.asarray(given)
     whole = labels.dtype.kind == "f" and bool((labels == np.floor(labels)).all())
     if labels.size != count or not (whole or labels.dtype.kind in "buiU"):
         raise SparringError(
-            f"the labels of {source.origin} are {labels.dtype} of shape {labels.shape}; expected "
+            f"the {what} of {source.origin} are {labels.dtype} of shape {labels.shape}; expected "
             f"one whole number or name for each of {count} images"
         )
     return labels.reshape(-1).astype(np.int64) if whole else labels.reshape(-1)

@@ -10,10 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from sparring.data.folders import (
+    file_groups,
     file_labels,
     listing_identity,
     note_other_files,
     read_each,
+    read_groups,
     read_label_table,
     require_items,
     sorted_by_path,
@@ -74,7 +76,8 @@ def load_files(path: Path, options: ImageOptions, cache: Path, progress: Progres
     with list_files(path, SUFFIXES) as listing, quiet_pillow():
         _require_images(path, len(listing.entries), listing)
         table = read_label_table(listing, options)
-        identity = listing_identity("files", listing, table)
+        grouped = read_groups(listing, options)
+        identity = listing_identity("files", listing, table, grouped)
         if packed := read_before(cache, identity, options):
             return packed
         folder = pack_folder(cache, identity, *decisive(options))
@@ -95,8 +98,9 @@ def load_files(path: Path, options: ImageOptions, cache: Path, progress: Progres
             notes += summary.notes(target) + label_notes + note_other_files(listing, "images")
             one_channel = options.channels == "auto" and not summary.colour
             skipped = sorted_by_path(listing.skipped)
+            groups = file_groups(summary.names, grouped)
             return store.publish(
-                LoadedItems(STORED, labels, classes, skipped, tuple(notes)),
+                LoadedItems(STORED, labels, classes, skipped, tuple(notes), groups=groups),
                 one_channel=one_channel and target.channels == 3,
             )
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from sparring.data.dataset import Dataset
 from sparring.features import classifier
-from sparring.features.convolutions import random_convolutions
-from sparring.features.extractor import Extractor, Extractors, alone, spread
+from sparring.features.convolutions import fixed_convolutions
+from sparring.features.extractor import Extractor, Extractors
 from sparring.features.pictures import (
     EXTRACTORS,
     build_picture_extractor,
@@ -21,14 +21,14 @@ build_extractor = build_picture_extractor
 
 
 def with_companions(extractor: Extractor, data: Dataset, cache: Path) -> Extractors:
-    """Return the extractor; beside the classifier, which knows the training data, another one."""
+    """Return the extractor; beside one that is fitted to the training data, a fixed one."""
+    unlearned = extractor if extractor.is_fixed else fixed_convolutions(data.items.shape[1:])
     if extractor.name != classifier.NAME:
-        return alone(extractor, data, cache)
-    unlearned = random_convolutions(data.items[spread(data.train)])
-    if data.labels is None:
         return Extractors(extractor, unlearned, None)
+    if data.labels is None:
+        return Extractors(extractor, unlearned, None, learned=True)
     trained = classifier.train_or_load_classifier(data, cache)
-    return Extractors(extractor, unlearned, trained.probabilities)
+    return Extractors(extractor, unlearned, trained.probabilities, learned=True)
 
 
 def card_lines(run: EvaluatedRun) -> tuple[CardLine, ...]:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sparring.data import folders, labels, sources, split
+from sparring.data import copies, folders, labels, sources, split
 from sparring.data.array_files import read_npy
 from sparring.data.dataset import Dataset, no_progress, to_dataset
 from sparring.data.pack import LoadedItems, Progress
@@ -23,6 +23,7 @@ from sparring.kinds.images.files import load_files
 from sparring.kinds.images.named import read_named
 from sparring.kinds.images.options import NAMED_SETS, Channels, ImageOptions
 from sparring.kinds.images.spec import ImageSpec
+from sparring.runs.folder import RULES
 
 ACCEPTED_SOURCES = "a folder of images, a .zip of one, a .npy or .npz file, or idx files"
 
@@ -45,6 +46,7 @@ def open_data(
     cache: Path,
     progress: Progress = no_progress,
     sets: Sequence[str] = NAMED_SETS,
+    rules: int = RULES,
 ) -> Dataset:
     """Read a named set, a folder, an archive, an array file or an array.
 
@@ -57,13 +59,13 @@ def open_data(
     if spec:
         options = decided(options, spec)
     try:
-        name, loaded = _load(source, options, cache, progress, sets)
+        name, loaded = _load(source, options, cache, progress, sets, given=spec is not None)
     except OSError as error:
         raise SparringError(f"cannot read '{source}': {error.strerror or error}") from error
     if spec:
         loaded = labels.matched(name, loaded, spec.classes)
     hashes = split.digests(loaded.items, progress)
-    divided = split.divide(hashes, options.held_out, loaded.test_from)
+    divided = _divided(loaded, hashes, options, rules, progress)
     height, width, channels = loaded.items.shape[1:]
     spec = ImageSpec(height, width, channels, loaded.classes, options.value_range)
     notes = (*loaded.notes, *_notes(loaded, hashes), *divided.notes)
@@ -80,16 +82,43 @@ def decided(options: ImageOptions, spec: ImageSpec) -> ImageOptions:
     )
 
 
+def _divided(
+    loaded: LoadedItems,
+    hashes: NDArray[np.uint8],
+    options: ImageOptions,
+    rules: int,
+    progress: Progress,
+) -> split.Split:
+    """Return the split: copies and near-copies lie on one side, and what the source groups."""
+    if rules == 1:
+        return split.divide(hashes, options.held_out, loaded.test_from)
+    groups = split.content(hashes)
+    if loaded.groups is not None:
+        groups = copies.joined(groups, loaded.groups)
+    groups, notes = copies.with_near_copies(loaded.items, hashes, groups, progress)
+    divided = split.hold_out(
+        hashes,
+        options.held_out,
+        groups=groups,
+        test_from=loaded.test_from,
+    )
+    notes += split.note_groups(divided, "images", options.groups * (loaded.groups is not None))
+    return replace(divided, notes=(*divided.notes, *notes))
+
+
 def _load(
     source: str | Path | NDArray[np.generic],
     options: ImageOptions,
     cache: Path,
     progress: Progress,
     sets: Sequence[str],
+    *,
+    given: bool,
 ) -> tuple[str, LoadedItems]:
     """Return a short name for the source, and its pixels."""
     if isinstance(source, np.ndarray):
-        return "array", load_arrays(ImageArrays("the array", source), options, cache, progress)
+        arrays = ImageArrays("the array", source)
+        return "array", load_arrays(arrays, options, cache, progress, given=given)
     if not isinstance(source, str | Path):
         raise sources.unusable(
             "data is",
@@ -100,7 +129,7 @@ def _load(
     with_test = options.held_out > 0
     if source in NAMED_SETS:
         named = read_named(str(source), with_test=with_test)
-        loaded = load_arrays(named, options, cache, progress)
+        loaded = load_arrays(named, options, cache, progress, given=given)
         return str(source), replace(loaded, notes=loaded.notes + sources.note_shadowed_path(source))
     if not str(source):
         raise SparringError(
@@ -110,12 +139,12 @@ def _load(
     if not path.exists():
         raise sources.missing(path, sets, f"data may be {ACCEPTED_SOURCES}")
     name = sources.short_name(path, "images")
-    if images := _open_arrays(path, with_test=with_test):
-        return name, load_arrays(images, options, cache, progress)
+    if images := _open_arrays(path, options.groups, with_test=with_test):
+        return name, load_arrays(images, options, cache, progress, given=given)
     return name, load_files(path, options, cache, progress)
 
 
-def _open_arrays(path: Path, *, with_test: bool) -> ImageArrays | None:
+def _open_arrays(path: Path, groups: str, *, with_test: bool) -> ImageArrays | None:
     """Open the arrays in `path`; None when it is a folder or archive of image files."""
     if path.is_dir():
         holds_idx = array_files.idx_images(path) is not None
@@ -124,7 +153,7 @@ def _open_arrays(path: Path, *, with_test: bool) -> ImageArrays | None:
         case ".npy":
             return ImageArrays(f"'{path}'", read_npy(path), (path,))
         case ".npz":
-            return array_files.read_npz(path)
+            return array_files.read_npz(path, groups)
         case ".zip":
             return None
     if not (path.is_file() and array_files.is_idx(path)):

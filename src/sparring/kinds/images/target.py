@@ -21,6 +21,7 @@ MAX_DEFAULT_SIDE = (
     64  # images up to this side are kept as they are; larger ones get this longer side
 )
 SMALLER_BY = "--data.resolution"  # the option that makes items smaller
+RESIZED = "resized from"  # how the note on it begins
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
@@ -93,7 +94,7 @@ def _notes(sizes: Sequence[Size], target: Target, options: ImageOptions) -> list
     middle = "x".join(f"{np.median(side):.0f}" for side in zip(*sizes, strict=True))
     median = " (median)" if len(set(sizes)) > 1 else ""
     notes = [
-        f"resized from {middle}{median} to {height}x{width} (height x width); "
+        f"{RESIZED} {middle}{median} to {height}x{width} (height x width); "
         "--data.resolution changes it"
     ]
     enlarged = sum(h < height or w < width for h, w in sizes)

@@ -14,7 +14,7 @@ from scipy.stats import norm, t
 
 from sparring.kinds.points.densities import Density, density
 from sparring.metrics.arrays import Features, as_features
-from sparring.metrics.estimate import LEVEL, Estimate
+from sparring.metrics.estimate import LEVEL, Estimate, InfluenceEstimate
 from sparring.metrics.proportions import wilson_share
 
 MIN_MODE_SHARE = 0.1  # of what a mode should get, for it to count as covered
@@ -57,11 +57,22 @@ def reverse_kl(truth: Density, fake: ArrayLike, level: float = LEVEL) -> Estimat
     return Estimate(value, value - reach, value + reach, len(points), "4 neighbours, halves", level)
 
 
+def reverse_kl_with_influence(truth: Density, fake: ArrayLike) -> InfluenceEstimate:
+    """Estimate as `reverse_kl` does, with what each sample adds to the mean, ln q − ln p (n,)."""
+    points = as_features("fake", fake, 4 * ENTROPY_NEIGHBOURS)
+    estimate = reverse_kl(truth, points)
+    return InfluenceEstimate(**vars(estimate), influence=(_log_ratios(truth, points),))
+
+
 def _raw_reverse_kl(truth: Density, points: Features) -> float:
+    return float(_log_ratios(truth, points).mean())
+
+
+def _log_ratios(truth: Density, points: Features) -> NDArray[np.float64]:
     n, d = points.shape
     distance = KDTree(points).query(points, ENTROPY_NEIGHBOURS + 1)[0][:, -1]  # the first is itself
     log_q = digamma(ENTROPY_NEIGHBOURS) - digamma(n) - _log_ball(d, distance)
-    return float((log_q - truth.log_density(points)).mean())
+    return np.asarray(log_q - truth.log_density(points), np.float64)
 
 
 @lru_cache(maxsize=64)

@@ -13,19 +13,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sparring.data.dataset import Dataset
-from sparring.features.reference import part_indices
+from sparring.features.reference import Part, part_indices
 from sparring.kinds.points import known
 from sparring.kinds.points.codec import decode, encode
 from sparring.kinds.points.densities import Density, density
 from sparring.kinds.points.spec import VectorSpec
 from sparring.metrics.duplicates import near_duplicate_share
 from sparring.metrics.estimate import Estimate
+from sparring.metrics.kernels import kid_with_influence
 from sparring.objectives import Objective
 from sparring.sampling import sample
 from sparring.training.state import State, latent_width
 
 SAMPLES = 10_000  # drawn in no time
 COMPARED = 500  # points whose neighbours are looked for
+MAX_COMPARED = 1000  # samples whose distance from held-out points is taken
+MIN_HELD_OUT = 100  # else training points stand in
 MAX_LOGITS = 2000  # points of each side that the discriminator scores
 SEED = 1  # other latents than the pictures'
 Metrics = dict[str, float | Estimate]
@@ -35,7 +38,11 @@ def quick_metrics(state: State, data: Dataset, objective: Objective) -> Metrics:
     """Return what is known of the samples, and of the discriminator where the density is known."""
     spec = data.spec
     assert isinstance(spec, VectorSpec)
-    metrics = _against_density(state, data, spec, objective) if spec.density else {}
+    metrics = (
+        _against_density(state, data, spec, objective)
+        if spec.density
+        else _against_held_out(state, data, spec)
+    )
     real = encode(torch.from_numpy(data.items[part_indices(data, "train", COMPARED)]), spec)
     fake = torch.cat(list(sample(state.ema, COMPARED, seed=SEED)))
     share = near_duplicate_share(real, fake)
@@ -44,6 +51,8 @@ def quick_metrics(state: State, data: Dataset, objective: Objective) -> Metrics:
 
 def quick_words(metrics: Mapping[str, float | Estimate], spec: VectorSpec) -> Iterator[str]:
     """Yield what is known of the samples in a few words each."""
+    if isinstance(distance := metrics.get("kid"), Estimate):
+        yield f"kernel distance {distance}, on coordinates"
     if "modes" in metrics:
         yield f"{metrics['modes']:.0f} of {len(density(spec.density).centres)} modes"
     if isinstance(share := metrics.get("high_quality"), Estimate):
@@ -79,13 +88,22 @@ def _against_density(
     fake = _points(state.ema, spec)
     metrics: Metrics = {
         "high_quality": known.high_quality(truth, fake),
-        "reverse_kl": known.reverse_kl(truth, fake),
+        "reverse_kl": known.reverse_kl_with_influence(truth, fake),
     }
     if truth.modes:
         metrics["modes"] = float(known.modes_covered(truth, fake))
     if objective.log_ratio:
         metrics["log_ratio_error"] = _log_ratio_error(state, data, spec, truth, objective)
     return metrics
+
+
+def _against_held_out(state: State, data: Dataset, spec: VectorSpec) -> Metrics:
+    """Return the distance of samples from held-out points, as networks see both."""
+    part: Part = "held_out" if len(data.held_out) >= MIN_HELD_OUT else "train"
+    index = part_indices(data, part, 2 * MAX_COMPARED)
+    real = encode(torch.from_numpy(data.items[index]), spec)
+    fake = torch.cat(list(sample(state.ema, MAX_COMPARED, seed=SEED)))
+    return {"kid": kid_with_influence(real, fake)}
 
 
 def _points(generator: nn.Module, spec: VectorSpec) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from sparring.data.pack import LoadedItems, Progress
 from sparring.errors import SparringError
 from sparring.kinds.points import densities
 from sparring.kinds.points.spec import DENSITIES, VectorSpec
+from sparring.runs.folder import RULES
 
 DENSITY_POINTS, DENSITY_SEED = 100_000, 0  # drawn from a known density, always the same ones
 MAX_COORDINATES = 100_000  # of a point
@@ -51,6 +52,7 @@ def open_data(
     cache: Path | None = None,
     progress: Progress = no_progress,
     sets: Sequence[str] = DENSITIES,
+    rules: int = RULES,
 ) -> Dataset:
     """Read points from a known density, a `.npy` file or an array of shape (n, d).
 
@@ -59,16 +61,23 @@ def open_data(
             have not as many coordinates as a given spec says.
     """
     name, points, density = _load(source)
+    have = "points are grouped as rows of a table: give a .csv file with a column for it"
+    notes = sources.without_groups(options.groups, f"'{name}'", have, given=spec is not None)
     hashes = split.digests(points, progress)
-    divided = split.divide(hashes, options.held_out, None)
-    notes: list[str] = []
+    divided = (
+        split.divide(hashes, options.held_out, None)
+        if rules == 1
+        else split.hold_out(hashes, options.held_out)
+    )
     if spec is None:
-        spec, notes = _fit_spec(points[divided.train], density)
+        spec, constant = _fit_spec(points[divided.train], density)
+        notes += constant
     elif (width := points.shape[1]) != spec.size:
         raise SparringError(
             f"the points of '{name}' have {width} coordinates; those of the run have {spec.size}"
         )
     notes += [*split.note_duplicates(hashes, "points"), *divided.notes]
+    notes += split.note_groups(divided, "points")
     return to_dataset(name, spec, LoadedItems(points), divided, hashes, notes)
 
 

@@ -26,6 +26,7 @@ SOUNDS = Kind(
     examples=(
         "sparring train recordings/ --seconds 1 --rate 22050 --budget 20m",
         "sparring sample 7 -n 8 --between --out from-one-to-another.wav --bits 24",
+        "sparring measure unheard/ made-elsewhere/ --rate 16000",
     ),
     telling=("rate",),
     suffixes=SUFFIXES,
@@ -33,11 +34,12 @@ SOUNDS = Kind(
         "log-mel", "log-mel components", lambda spec: spec.framing.samples
     ),
     requests=SoundRequests,
+    reads_together=True,
 )
 
 if TYPE_CHECKING:  # the parts, held to the protocol
-    from sparring.kinds.kind import Codec, Measures, Output, Play, Presets, Reader
-    from sparring.kinds.sounds import codec, measures, output, play, presets, reader
+    from sparring.kinds.kind import Codec, Measures, Output, Play, Presets, Reader, Together
+    from sparring.kinds.sounds import codec, measures, output, play, presets, reader, together
 
     _reader: Reader[AudioSpec] = reader
     _codec: Codec[AudioSpec] = codec
@@ -45,3 +47,4 @@ if TYPE_CHECKING:  # the parts, held to the protocol
     _play: Play[AudioSpec] = play
     _measures: Measures = measures
     _output: Output[AudioSpec] = output
+    _together: Together = together

@@ -5,11 +5,13 @@ measures themselves (`spectrum`), the tests (`metrics.marginals`).
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import fisher_exact
 
 from sparring.kinds.sounds.codec import to_wave
 from sparring.kinds.sounds.features.mel import picture_framing
@@ -64,29 +66,30 @@ def properties(sounds: NDArray[Any], spec: AudioSpec) -> Properties:
 
 
 def measure_sounds(
-    of: tuple[Properties, Properties, Properties], spec: AudioSpec, note: Note
+    of: tuple[Properties | None, Properties, Properties], spec: AudioSpec, note: Note
 ) -> Iterator[CardLine]:
     """Yield the lines of the card.
 
     Args:
-        of: properties of training sounds, of held-out ones, and of samples.
+        of: properties of training sounds if they are known, of held-out ones, and of samples.
         spec: of all of them.
         note: called with what people should know beside the lines.
     """
     train, held_out, fake = of
-    if min(len(side["clicks"]) for side in of) < MIN_ROWS:
+    if min(len(side["clicks"]) for side in of if side) < MIN_ROWS:
         note(f"properties are left out: fewer than {MIN_ROWS} sounds of a side")
         return
-    distances, real_vs_real = (
+    distances, *real_vs_real = (
         marginal_distances(_table(held_out), _table(other), permutations=PERMUTATIONS)
         for other in (fake, train)
+        if other
     )
     for name in DISTRIBUTIONS:
-        key, real = name.split(",")[0], real_vs_real[name].estimate
-        untested = Estimate(real.value, real.low, real.high, real.n, real.method)
+        key, real = name.split(",")[0], [d[name].estimate for d in real_vs_real]
+        untested = replace(real[0], p_value=None) if real else None
         yield CardLine(key, f"{key}, KS distance", distances[name].estimate, untested, "lower")
     for key, words in FAULTS.items():
-        yield CardLine(key, words, _share(fake[key]), _share(held_out[key]), "as real")
+        yield CardLine(key, words, *_shares(fake[key], held_out[key]), "as real")
     medians = ", ".join(
         f"{name} {np.median(fake[name]):.3g} (real {np.median(held_out[name]):.3g})"
         for name in DISTRIBUTIONS
@@ -101,8 +104,13 @@ def _table(sounds: Properties) -> CodedTable:
     return CodedTable(DISTRIBUTIONS, (True,) * len(DISTRIBUTIONS), values)
 
 
-def _share(faulty: NDArray[np.float64]) -> Estimate:
-    return agresti_coull_share(int(faulty.sum()), len(faulty))
+def _shares(fake: NDArray[np.float64], real: NDArray[np.float64]) -> tuple[Estimate, Estimate]:
+    """Return shares of faulty sounds, with a test whether samples have more (Fisher 1935)."""
+    counts = [(int(faulty.sum()), len(faulty)) for faulty in (fake, real)]
+    table = [[faulty, n - faulty] for faulty, n in counts]
+    p_value = float(fisher_exact(table, alternative="greater").pvalue)
+    of_fakes, of_reals = (agresti_coull_share(faulty, n) for faulty, n in counts)
+    return replace(of_fakes, p_value=p_value), of_reals
 
 
 def _tone_words(fake: NDArray[np.float64], real: NDArray[np.float64], spec: AudioSpec) -> str:

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from sparring.data import labels as label_names
 from sparring.data.folders import (
+    file_groups,
     file_labels,
     listing_identity,
     note_other_files,
     read_each,
+    read_groups,
     read_label_table,
     require_items,
     sorted_by_path,
@@ -60,7 +62,6 @@ from sparring.kinds.sounds.recording import (
 
 MAX_DEFAULT_RATE = 16_000  # unless another is asked for: speech and drums lose little above 8 kHz
 USUAL_SUFFIXES = ".wav, .flac, .ogg, .mp3 or .aiff"
-OVERLAP = "windows may overlap, and those of one recording lie on both sides of the split"
 FILES_IN_MEMORY = 8  # whose samples are held together
 SMALLER_BY = "--data.seconds"  # the option that makes items smaller
 
@@ -105,7 +106,8 @@ def load_listing(
 ) -> LoadedItems:
     """Return windows of listed recordings; errors say by `origin` where they are from."""
     table = read_label_table(listing, options)
-    identity = listing_identity("sounds", listing, table)
+    grouped = read_groups(listing, options)
+    identity = listing_identity("recordings", listing, table, grouped)
     if packed := _read_before(cache, identity, options):
         return packed
     folder = pack_folder(cache, identity, *_decisive(options))
@@ -118,7 +120,10 @@ def load_listing(
         notes += [*label_notes, *note_other_files(listing, "sounds"), *silence_notes]
         skipped = sorted_by_path(listing.skipped)
         rate = cut.preprocessing.rate
-        return store.publish(LoadedItems(STORED, labels, classes, skipped, tuple(notes), rate))
+        groups = file_groups(names, grouped or {name: name for name in names})
+        return store.publish(
+            LoadedItems(STORED, labels, classes, skipped, tuple(notes), rate, groups=groups)
+        )
 
 
 def holds_mostly_sounds(path: Path, others: frozenset[str]) -> bool:
@@ -166,7 +171,7 @@ def _plan_cut(
     window = _choose_window(recordings, options)
     length = max(1, round(window.seconds * rate))
     cut = _Cut(preprocessing, length, window.sliced, _common_gain(recordings, preprocessing))
-    notes += [*window.notes, *(OVERLAP,) * window.sliced]
+    notes += window.notes
     notes += describe_preprocessing([r.report for r in recordings], preprocessing)
     return cut, sum(len(cut.starts(round(r.seconds * rate))) for r in recordings), notes
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparring.data import array_files, labels, sources, split
+from sparring.data import array_files, copies, labels, sources, split
 from sparring.data.dataset import Dataset, no_progress, to_dataset
 from sparring.data.folders import MIN_ITEMS, note_skipped
 from sparring.data.pack import CHUNK, LoadedItems, Progress
@@ -34,6 +34,7 @@ from sparring.kinds.sounds.recording import FADE_SECONDS, MIN_RATE_HZ, fit
 from sparring.kinds.sounds.spec import AudioSpec
 from sparring.kinds.sounds.spectrum import fit_spectrum
 from sparring.kinds.sounds.waves import list_waves, write_archive
+from sparring.runs.folder import RULES
 
 MIN_PEAK_RATIO = 0.9  # of the lowest to the highest peak of sounds that have one in common
 MAX_MEASURED_WAVES = 2_000  # that the spectrum and the peak are measured on
@@ -76,6 +77,7 @@ def open_data(
     cache: Path,
     progress: Progress = no_progress,
     sets: Sequence[str] = NAMED_SETS,
+    rules: int = RULES,
 ) -> Dataset:
     """Read a named set, a folder, an archive or a file of recordings, or an array of waves.
 
@@ -88,13 +90,13 @@ def open_data(
     if spec:
         options = decided(options, spec)
     try:
-        name, loaded = _load(source, options, cache, progress, sets)
+        name, loaded = _load(source, options, cache, progress, sets, given=spec is not None)
     except OSError as error:
         raise SparringError(f"cannot read '{source}': {error.strerror or error}") from error
     if spec:
         loaded = labels.matched(name, loaded, spec.classes)
     hashes = split.digests(loaded.items, progress)
-    divided = split.divide(hashes, options.held_out, None)
+    divided = _divided(loaded, hashes, options, rules)
     notes = [
         *loaded.notes,
         *divided.notes,
@@ -104,6 +106,24 @@ def open_data(
     ]
     spec = spec or _spec(loaded, divided.train)
     return to_dataset(name, spec, loaded, divided, hashes, notes)
+
+
+def _divided(
+    loaded: LoadedItems, hashes: NDArray[np.uint8], options: SoundOptions, rules: int
+) -> split.Split:
+    """Return the split: copies, windows of one recording and stated groups lie on one side."""
+    if rules == 1:
+        return split.divide(hashes, options.held_out, None)
+    groups, recordings = split.content(hashes), loaded.groups
+    by, gap = options.groups or "recording", False
+    if recordings is not None:
+        if gap := not recordings.any() and not options.groups:
+            recordings, by = split.parts(len(hashes)), "part of the recording"
+        groups = copies.joined(groups, recordings)
+    divided = split.hold_out(hashes, options.held_out, groups=groups)
+    divided = split.with_gap(divided) if gap else divided
+    notes = split.note_groups(divided, "sounds", by * (recordings is not None))
+    return replace(divided, notes=(*divided.notes, *notes))
 
 
 def decided(options: SoundOptions, spec: AudioSpec) -> SoundOptions:
@@ -119,11 +139,17 @@ def _check_rate(rate: int) -> None:
 
 
 def _load(
-    source: Any, options: SoundOptions, cache: Path, progress: Progress, sets: Sequence[str]
+    source: Any,
+    options: SoundOptions,
+    cache: Path,
+    progress: Progress,
+    sets: Sequence[str],
+    *,
+    given: bool,
 ) -> tuple[str, LoadedItems]:
     """Return a short name for the source, and its waves."""
     if isinstance(source, np.ndarray):
-        return "array", _load_array(source, options)
+        return "array", _load_array(source, "the array", options, given=given)
     if sources.are_vectors(source):
         listing = list_waves(source, options.rate)
         return "list", load_listing("the list", listing, options, cache, progress)
@@ -139,11 +165,15 @@ def _load(
     if not path.exists():
         raise sources.missing(path, sets, f"sounds may be {ACCEPTED_SOURCES}")
     if path.suffix.lower() == ".npy":
-        return sources.short_name(path, "array"), _load_array(array_files.read_npy(path), options)
+        waves = array_files.read_npy(path)
+        loaded = _load_array(waves, f"'{path}'", options, given=given)
+        return sources.short_name(path, "array"), loaded
     return sources.short_name(path, "sounds"), load_recordings(path, options, cache, progress)
 
 
-def _load_array(waves: NDArray[np.generic], options: SoundOptions) -> LoadedItems:
+def _load_array(
+    waves: NDArray[np.generic], origin: str, options: SoundOptions, *, given: bool
+) -> LoadedItems:
     """Return an array of waves (n, samples): float within ±1, or int16.
 
     It stays as it is unless another length is asked for.
@@ -153,12 +183,14 @@ def _load_array(waves: NDArray[np.generic], options: SoundOptions) -> LoadedItem
             f"an array of shape {waves.shape} at {options.rate} Hz; expected {MIN_ITEMS} or more "
             "waves, (n, samples), and data.rate, their samples a second"
         )
+    have = "expected a folder of recordings: by its subfolders, or a .csv file of file,group"
+    notes = tuple(sources.without_groups(options.groups, origin, have, given=given))
     if waves.dtype == np.int16:
-        return LoadedItems(_of_length(waves, options), rate=options.rate)
+        return LoadedItems(_of_length(waves, options), notes=notes, rate=options.rate)
     values = waves.astype(np.float32)
     if not np.isfinite(values).all() or np.abs(values).max() > 1:
         raise SparringError("the array holds values beyond ±1, or NaN; expected waves within ±1")
-    return LoadedItems(_of_length(to_int16(values), options), rate=options.rate)
+    return LoadedItems(_of_length(to_int16(values), options), notes=notes, rate=options.rate)
 
 
 def _of_length(waves: NDArray[Any], options: SoundOptions) -> NDArray[np.int16]:
@@ -172,22 +204,21 @@ def _of_length(waves: NDArray[Any], options: SoundOptions) -> NDArray[np.int16]:
 
 
 def _spec(loaded: LoadedItems, train: NDArray[np.int64]) -> AudioSpec:
-    """Measure the spectrum of the training part, and the peak of all waves."""
+    """Measure spectrum and peak of the training part."""
     framing = framing_of(loaded.rate, loaded.items.shape[1])
-    spec = fit_spectrum(_measured_waves(loaded.items, train), framing)
-    return replace(spec, classes=loaded.classes, peak=_common_peak(loaded.items))
-
-
-def _measured_waves(items: NDArray[np.int16], train: NDArray[np.int64]) -> Iterator[Tensor]:
-    """Yield waves to measure the spectrum on, spread over the training part."""
     count = min(len(train), MAX_MEASURED_WAVES)
-    spread = train[np.linspace(0, len(train) - 1, count).astype(np.int64)]
-    for start in range(0, count, CHUNK):
-        yield to_wave(torch.from_numpy(items[spread[start : start + CHUNK]]))
+    measured = train[np.linspace(0, len(train) - 1, count).astype(np.int64)]
+    spec = fit_spectrum(_waves(loaded.items, measured), framing)
+    return replace(spec, classes=loaded.classes, peak=_common_peak(loaded.items, measured))
 
 
-def _common_peak(items: NDArray[np.int16]) -> float:
-    """Return the peak that nearly all sounds have, 0 if they differ."""
-    spread = items[:: max(1, len(items) // MAX_MEASURED_WAVES)]
-    low, high = np.quantile(np.abs(spread.astype(np.int32)).max(1) / FULL_SCALE, (0.1, 1))
+def _waves(items: NDArray[np.int16], chosen: NDArray[np.int64]) -> Iterator[Tensor]:
+    for start in range(0, len(chosen), CHUNK):
+        yield to_wave(torch.from_numpy(items[chosen[start : start + CHUNK]]))
+
+
+def _common_peak(items: NDArray[np.int16], chosen: NDArray[np.int64]) -> float:
+    """Return the peak that nearly all of these sounds have, 0 if they differ."""
+    peaks = torch.cat([batch.abs().amax(1) for batch in _waves(items, chosen)])
+    low, high = np.quantile(peaks.double().numpy(), (0.1, 1))
     return float(high) if low > MIN_PEAK_RATIO * high else 0.0

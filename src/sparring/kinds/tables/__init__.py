@@ -19,15 +19,17 @@ TABLES = Kind(
     examples=(
         "sparring train people.csv --column age=category --budget 1m",
         "sparring sample 7 -n 1000 --where cut=Fair --where 'price>5000' --out rows.csv",
+        "sparring measure unseen.csv synthetic.csv --train people.csv --json",
     ),
     quick_features=QuickFeatures("coordinates", "encoded columns"),
     shows_items=False,
     requests=TableRequests,
+    reads_together=True,
 )
 
 if TYPE_CHECKING:  # the parts, held to the protocol
-    from sparring.kinds.kind import Codec, Measures, Output, Play, Presets, Reader
-    from sparring.kinds.tables import codec, measures, output, play, presets, reader
+    from sparring.kinds.kind import Codec, Measures, Output, Play, Presets, Reader, Together
+    from sparring.kinds.tables import codec, measures, output, play, presets, reader, together
 
     _reader: Reader[TableSpec] = reader
     _codec: Codec[TableSpec] = codec
@@ -35,3 +37,4 @@ if TYPE_CHECKING:  # the parts, held to the protocol
     _play: Play[TableSpec] = play
     _measures: Measures = measures
     _output: Output[TableSpec] = output
+    _together: Together = together

@@ -8,15 +8,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from sparring.errors import SparringError
 from sparring.kinds.tables.metrics import association_gap, coded, copies
 from sparring.kinds.tables.models import sequential_trees, shuffled_columns, table_c2st, usefulness
 from sparring.kinds.tables.spec import TableSpec
+from sparring.metrics.arrays import Features
 from sparring.metrics.estimate import Estimate
+from sparring.metrics.kernels import kid
 from sparring.metrics.line import CardLine, Note
 from sparring.metrics.marginals import ComparedDistance, marginal_distances
+from sparring.metrics.membership import closest_record, membership_attack
 
 MAX_ROWS = 5_000  # rows of each side that models are trained on or tested with
 MAX_COLUMNS = 30  # that are compared one by one and in pairs
@@ -27,16 +31,17 @@ PERMUTATIONS = 199
 MAX_PERMUTATIONS = 3_000
 SCORES = {"r2": "R²", "auc": "AUC", "accuracy": "accuracy"}  # the first that there is
 PRIVACY = (
-    "equal rows and nearness to training rows are tested; that proves no privacy: whoever needs "
+    "equal rows, nearness and one attack are tested; that proves no privacy: whoever needs "
     "a guarantee needs training with differential privacy, which this is not"
 )
+ATTACK = "membership attack, AUC"
 Frame = Any
 
 
 class Rows(NamedTuple):
     """Learned columns of rows that were trained on, of rows that were not, and of samples."""
 
-    train: Frame
+    train: Frame | None  # where it is known
     held_out: Frame
     fake: Frame
 
@@ -53,7 +58,7 @@ def measure_rows(
         note: called with what people should know beside the lines.
     """
     first = first_columns(rows)
-    if (count := len(rows.train.columns)) > MAX_COLUMNS:
+    if (count := len(rows.fake.columns)) > MAX_COLUMNS:
         note(f"columns and pairs are of the first {MAX_COLUMNS} of {count:,} columns")
     steps: tuple[tuple[str, Callable[[], Iterator[CardLine]]], ...] = (
         ("boosted trees", lambda: _told_apart(rows)),
@@ -62,7 +67,7 @@ def measure_rows(
         ("usefulness", lambda: _useful(rows, spec, note)),
         ("copies", lambda: _copied(rows)),
     )
-    for name, lines in steps:
+    for name, lines in steps if rows.train is not None else steps[:-1]:
         begin(name)
         try:
             with threadpool_limits(1):  # trees this small wait longer for threads than they grow
@@ -71,20 +76,19 @@ def measure_rows(
             note(f"{name} are left out: {error}")
         else:
             yield from measured
-    note(PRIVACY)
+    if rows.train is not None:
+        note(PRIVACY)
 
 
 def first_columns(rows: Rows) -> Rows:
     """Return no more columns than can be compared one by one and in pairs."""
-    return Rows(*(frame.iloc[:, :MAX_COLUMNS] for frame in rows))
+    return Rows(*(frame if frame is None else frame.iloc[:, :MAX_COLUMNS] for frame in rows))
 
 
 def _told_apart(rows: Rows) -> Iterator[CardLine]:
     held_out, fake = (frame.head(MAX_ROWS) for frame in (rows.held_out, rows.fake))
-    truth = table_c2st(held_out, rows.train.head(MAX_ROWS))
-    yield CardLine(
-        "table_c2st", "told from real, AUC", table_c2st(held_out, fake), _plain(truth), "lower"
-    )
+    truth = None if rows.train is None else _plain(table_c2st(held_out, rows.train.head(MAX_ROWS)))
+    yield CardLine("table_c2st", "told from real, AUC", table_c2st(held_out, fake), truth, "lower")
 
 
 def _columns(rows: Rows) -> Iterator[CardLine]:
@@ -114,9 +118,10 @@ def _pairs(rows: Rows) -> Iterator[CardLine]:
 def _useful(rows: Rows, spec: TableSpec, note: Note) -> Iterator[CardLine]:
     """Yield how well trees trained on samples predict held-out rows, beside real training rows.
 
-    The columns are those of the first twelve that the others tell most of.
+    The columns are those of the first twelve that the others tell most of. Where nobody says what
+    was trained on, one half of the real rows stands in for it, and as many samples are used.
     """
-    train, held_out, fake = (frame.head(MAX_ROWS) for frame in rows)
+    train, held_out, fake = _taught(rows)
     predicted = []
     for column in spec.learned[:MAX_TRIED]:
         if column.is_number or 2 <= len(column.labels) <= MAX_TARGET_CATEGORIES:
@@ -134,6 +139,14 @@ def _useful(rows: Rows, spec: TableSpec, note: Note) -> Iterator[CardLine]:
             note(_trivial(column.name, score, train, held_out))
 
 
+def _taught(rows: Rows) -> tuple[Frame, Frame, Frame]:
+    """Return real rows and samples that models learn from, real rows between them to predict."""
+    if rows.train is not None:
+        return tuple(frame.head(MAX_ROWS) for frame in (rows.train, rows.held_out, rows.fake))
+    half = min(len(rows.held_out) // 2, MAX_ROWS)
+    return rows.held_out[:half], rows.held_out[half : 2 * half], rows.fake[:half]
+
+
 def _trivial(target: str, score: str, train: Frame, held_out: Frame) -> str:
     """Say what a model is worth that was trained on rows of the two trivial generators."""
     worth = []
@@ -147,8 +160,47 @@ def _trivial(target: str, score: str, train: Frame, held_out: Frame) -> str:
 
 
 def _copied(rows: Rows) -> Iterator[CardLine]:
+    assert rows.train is not None
     copied = copies(rows.train, rows.fake)
-    yield CardLine("copies", "rows equal to training", copied.synthetic, copied.natural, "as real")
+    yield CardLine(
+        "copies",
+        "rows equal to training",
+        _plain(copied.synthetic),
+        copied.natural,
+        "as real",
+        reason="a count; its test is that of 'copies training data'",
+    )
+
+
+def measure_nearness(
+    fake: Features,
+    train: Features,
+    unseen: Features,
+    groups: tuple[ArrayLike, ArrayLike] | None,
+    begin: Callable[[str], None],
+) -> Iterator[CardLine]:
+    """Yield how near samples come to training rows, and whether they give away who these are.
+
+    Args:
+        fake, train, unseen: cells of samples, of rows that were trained on, and of rows that were
+            not, at least 20 of each.
+        groups: of training rows and of the others, which belong together; None: each is alone.
+        begin: called with the name of the measurement.
+    """
+    begin("closest records")
+    of_fakes, of_unseen = closest_record(fake, train), closest_record(unseen, train)
+    for key, name in (("median", "closest record, median"), ("low", "closest record, lowest 5 %")):
+        reason = "nearness alone does not tell copies; 'copies training data' does"
+        yield CardLine(
+            f"closest_{key}", name, of_fakes[key], of_unseen[key], "as real", reason=reason
+        )
+    attack = membership_attack(fake, train, unseen, groups=groups)
+    if kid(unseen, train).low > 0:
+        reason = "the rows that judge differ from the training rows themselves"
+        yield CardLine("membership", ATTACK, _plain(attack), None, "lower", reason=reason)
+        return
+    found = "gives away which rows it was trained on"
+    yield CardLine("membership", ATTACK, attack, None, "lower", found=found)
 
 
 def _plain(estimate: Estimate) -> Estimate:

@@ -26,9 +26,11 @@ Frame = Any  # a pandas DataFrame; pandas comes without types
 Series = Any
 
 MAX_KNOTS = 1_000  # of one column
+MIN_ROWS_BETWEEN = 10  # rows between two knots, where values are mostly of one row each
 MAX_ALL_STEPS = 500  # distinct values, up to which each may be a step of its own
 MAX_STEPS = 100  # values of a column with more that may be steps
 STEP_MARGIN = 0.02  # of a step's rank interval, kept free of float32's rounding
+NOWHERE = -1  # the place of a category that a column does not know
 MIN_RANK = 1e-7  # the smallest rank told from 0
 MICROSECOND = "datetime64[us]"
 
@@ -46,11 +48,27 @@ def pandas() -> Any:
 
 
 def encode(
-    frame: Frame, columns: Sequence[Column], seed: int = 0, start: int = 0
+    frame: Frame,
+    columns: Sequence[Column],
+    seed: int = 0,
+    start: int = 0,
+    *,
+    unknown: bool = False,
+    spread: bool = True,
 ) -> NDArray[np.float32]:
     """Turn rows into an array (n, d): z of numbers, 0 where missing, and one-hot groups.
 
     Rows `start`, `start + 1`, … of a table get the same numbers whichever rows come with them.
+
+    Args:
+        frame: the rows.
+        columns: fitted to these rows, or to others.
+        seed: of where in its cell a value lies.
+        start: number of the first row.
+        unknown: whether categories are let pass that a column does not know. They count among the
+            rest where it has one; else all places of the group are 0, as of no known category.
+        spread: whether a value lies anywhere in its cell; else in the middle, so that equal rows
+            are encoded alike.
 
     Raises:
         SparringError: a column is not there, or holds what it did not when it was fitted.
@@ -64,11 +82,12 @@ def encode(
         part = encoded[:, block.start : block.stop]
         match block.kind:
             case "number":
-                part[:, 0] = _scores(numbers(series, column), column, Draw(seed, start))
+                within = _spread(column, len(frame), Draw(seed, start)) if spread else 0.5
+                part[:, 0] = _scores(numbers(series, column), column, within)
             case "missing":
                 _mark(part, series.isna().to_numpy().astype(np.intp))
             case "category":
-                _mark(part, places(series, column))
+                _mark(part, places(series, column, unknown=unknown))
     return encoded
 
 
@@ -100,10 +119,20 @@ def decode(
     return pandas().DataFrame(cells, index=range(len(array)))
 
 
+def exact(frame: Frame, columns: Sequence[Column]) -> Frame:
+    """Return the cells of learned columns as `decode` gives cells, but each as it is.
+
+    No number is moved to a quantile or into the range of the knots, no category is another one.
+    """
+    cells = {c.name: _exact(frame[c.name], c) for c in columns if c.is_learned}
+    return pandas().DataFrame(cells, index=range(len(frame)))
+
+
 def quantiles(values: Floats, resolution: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return ranks and knots, at most about 1,000, of the quantile function of values (n,).
 
-    The extremes and values that many rows share are steps; if there are few values, all are.
+    The extremes and values that many rows share are steps; if there are few values, all are. Where
+    hardly any rows share one, ten lie between two knots: what is drawn would repeat rows otherwise.
     """
     unique, counts = np.unique(values, return_counts=True)
     high = np.cumsum(counts) / len(values)
@@ -113,7 +142,10 @@ def quantiles(values: Floats, resolution: float) -> tuple[tuple[float, ...], tup
     beside = np.flatnonzero(step[:-1] != step[1:])
     inside = np.flatnonzero(~(step[:-1] | step[1:]))
     spare = max(MAX_KNOTS - 2 * int(step.sum()) - len(beside), 0)
-    edges = np.concatenate([beside, inside[_spaced(counts[inside], spare)]])
+    between = counts[inside]
+    if between.sum() < 2 * len(between):  # most values are of one row
+        spare = min(spare, int(between.sum()) // MIN_ROWS_BETWEEN)
+    edges = np.concatenate([beside, inside[_spaced(between, spare)]])
     ranks = np.concatenate([low[step], high[step], high[edges]])
     knots = np.concatenate([unique[step], unique[step], middle[edges]])
     order = np.lexsort((knots, ranks))
@@ -167,42 +199,51 @@ def label_texts(values: Any) -> list[str]:
     return [str(value) for value in values]
 
 
-def places(series: Series, column: Column) -> NDArray[np.intp]:
-    """Return the place (n,) of each cell in the column's one-hot group.
+def places(series: Series, column: Column, *, unknown: bool = False) -> NDArray[np.intp]:
+    """Return the place (n,) of each cell in the column's one-hot group; `NOWHERE` of none.
 
     Raises:
-        SparringError: a cell holds a category that the column does not know, and has no place for
-            the rest.
+        SparringError: a cell holds a category that the column does not know, has no place for the
+            rest, and `unknown` ones are not let pass.
     """
     codes, unique = pandas().factorize(series)
     others = dict.fromkeys(column.rest, len(column.labels))
     place = others | {label: index for index, label in enumerate(column.labels)}
     texts = label_texts(unique)
-    unknown = [text for text in texts if text not in place]
-    if column.rest:
-        place |= dict.fromkeys(unknown, len(column.labels))
-    elif unknown:
-        hint = nearest(unknown[0], place)
-        raise SparringError(f"column '{column.name}' knows no category '{unknown[0]}'{hint}")
+    strange = [text for text in texts if text not in place]
+    if strange and not (column.rest or unknown):
+        hint = nearest(strange[0], place)
+        raise SparringError(f"column '{column.name}' knows no category '{strange[0]}'{hint}")
     if not column.missing and (codes < 0).any():
         raise SparringError(f"column '{column.name}' has missing cells; it had none when fitted")
     last = len(column.labels) + bool(column.rest)
+    place |= dict.fromkeys(strange, len(column.labels) if column.rest else NOWHERE)
     cells: NDArray[np.intp] = np.array([*(place[text] for text in texts), last], np.intp)[codes]
     return cells
 
 
 def _mark(part: NDArray[np.float32], place: NDArray[np.intp]) -> None:
-    part[np.arange(len(part)), place] = 1
+    marked = np.flatnonzero(place != NOWHERE)
+    part[marked, place[marked]] = 1
 
 
 def _uniform(draw: Draw, purpose: str, rows: int) -> Floats:
     return draw.uniform(f"table {purpose}", (rows,), torch.empty(0, dtype=torch.float64)).numpy()
 
 
-def _scores(values: Floats, column: Column, draw: Draw) -> Floats:
-    """Return z, 0 where missing; a value is spread over its resolution, a step over its ranks."""
+def _spread(column: Column, rows: int, draw: Draw) -> Floats:
+    return _uniform(draw, f"rank {column.name}", rows)
+
+
+def _scores(values: Floats, column: Column, spread: Floats | float) -> Floats:
+    """Return z, 0 where missing; a value is spread over its resolution, a step over its ranks.
+
+    Args:
+        values: (n,).
+        column: of numbers.
+        spread: where within these each value lies, from 0 to 1.
+    """
     ranks, knots = np.array(column.ranks), np.array(column.knots)
-    spread = _uniform(draw, f"rank {column.name}", len(values))
     u = np.interp(values + column.resolution * (spread - 0.5), knots, ranks)
     level = np.flatnonzero((np.diff(knots) == 0) & (np.diff(ranks) > 0))
     at = level[np.searchsorted(knots[level], values).clip(max=len(level) - 1)]
@@ -259,7 +300,12 @@ def _values(scores: NDArray[Any], absent: NDArray[np.bool_], column: Column) -> 
     if column.decimals is not None:
         values = np.round(values, column.decimals)
     if column.kind == "datetime":
-        return _dates(values, absent, column)
+        return _dates(values.astype(np.int64) * column.step + column.origin, absent, column)
+    return _numbers(values, absent, column)
+
+
+def _numbers(values: Floats, absent: NDArray[np.bool_], column: Column) -> Series:
+    """Return numbers in the column's dtype, missing where `absent`."""
     series = pandas().Series(np.where(absent, np.nan, values))
     if column.dtype not in ("str", "string", "object"):
         return series.astype(column.dtype)
@@ -268,8 +314,9 @@ def _values(scores: NDArray[Any], absent: NDArray[np.bool_], column: Column) -> 
     return series.astype(column.dtype).where(~absent)
 
 
-def _dates(values: Floats, absent: NDArray[np.bool_], column: Column) -> Series:
-    moments = (values.astype(np.int64) * column.step + column.origin).astype(MICROSECOND)
+def _dates(microseconds: NDArray[np.int64], absent: NDArray[np.bool_], column: Column) -> Series:
+    """Return moments since 1970 in the column's dtype and format, missing where `absent`."""
+    moments = microseconds.astype(MICROSECOND)
     moments[absent] = np.datetime64("NaT")
     series = pandas().Series(moments)
     if column.date_format == "date":
@@ -282,6 +329,33 @@ def _dates(values: Floats, absent: NDArray[np.bool_], column: Column) -> Series:
     if getattr(dtype, "tz", None) is not None:
         series = series.dt.tz_localize("UTC").dt.tz_convert(dtype.tz)
     return series.astype(dtype)
+
+
+def _exact(series: Series, column: Column) -> Series:
+    """Return a column's cells as they are, in its dtype where that can hold them."""
+    series = series.reset_index(drop=True)
+    if column.kind == "constant":
+        return _categories(np.where(series.isna(), -1, 0), column)
+    if column.kind == "datetime":
+        return _dates(*instants(series, column.date_format), column)
+    if column.is_number:
+        values = numbers(series, column)
+        whole = pandas().api.types.pandas_dtype(column.dtype).kind in "iu"
+        if whole and str(series.dtype) != column.dtype:
+            return pandas().Series(values)  # of another table, whose numbers may not fit
+        return _numbers(values, np.isnan(values), column)
+    codes, unique = pandas().factorize(series)
+    labels = _exact_labels(label_texts(unique), column.label_dtype)
+    return pandas().Series(labels.take(codes, allow_fill=bool((codes < 0).any())))
+
+
+def _exact_labels(texts: list[str], dtype: str) -> Any:
+    """Return labels as values of their dtype if all have one, else as text."""
+    try:
+        values = _label_values(texts, dtype)
+    except (ValueError, TypeError):
+        return pandas().array(texts, dtype=object)
+    return values.array if label_texts(values) == texts else pandas().array(texts, dtype=object)
 
 
 def _chosen(place: NDArray[np.intp], column: Column, draw: Draw) -> NDArray[np.intp]:

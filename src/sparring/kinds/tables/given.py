@@ -1,6 +1,8 @@
 """Rows of another table in the columns of a run's: matched by name, each difference told.
 
 A few rows that the columns have no code for are left out; many, or a missing column, are refused.
+Categories that training has not seen are kept, and judged as what they are; so are numbers beyond
+the range of training, though the code has the ends of that range for them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,6 +25,7 @@ from sparring.kinds.tables.columns import (
 from sparring.kinds.tables.spec import Column, TableSpec
 
 MAX_ODD_SHARE = 0.05  # of the rows, that may be left out
+MAX_UNKNOWN_SHARE = 0.5  # of a column's cells, of categories unknown to it; more are other labels
 MIN_BEYOND_SHARE = 0.01  # of the rows, beyond the values that a run has seen, that is worth a note
 MAX_NAMED_ROWS = 1_000  # that are named as left out
 
@@ -68,8 +71,24 @@ def match_rows(frame: Frame, spec: TableSpec, origin: str) -> GivenRows:
     rows = np.flatnonzero(~odd)
     frame, coded = frame.iloc[rows], coded.iloc[rows]
     left_out = f"left out {odd.sum():,} of {len(odd):,} rows: {'; '.join(words)}"
-    notes = [left_out] * bool(oddities) + [*_beyond(coded, spec), *_unused(frame, spec)]
+    notes = [left_out] * bool(oddities)
+    notes += [*unknown_categories(coded, spec), *_beyond(coded, spec), *_unused(frame, spec)]
     return GivenRows(frame, coded, tuple(_skipped(oddities)), tuple(notes))
+
+
+def unknown_categories(coded: Frame, spec: TableSpec) -> Iterator[str]:
+    """Say which categories no training row has, and how many rows have them."""
+    for column in spec.learned:
+        if _is_category(column):
+            cells = coded[column.name]
+            unknown = ~_known(cells, column) & cells.notna().to_numpy()
+            if count := int(unknown.sum()):
+                found = listed(label_texts(cells[unknown].unique()))
+                place = "rare categories" if column.rest else "no known category"
+                yield (
+                    f"column '{column.name}': {count:,} of {len(cells):,} rows hold {found}, which "
+                    f"no training row has: encoded as {place}, judged as they are"
+                )
 
 
 def _skipped(oddities: Sequence[_Oddity]) -> Iterator[Skipped]:
@@ -80,8 +99,11 @@ def _skipped(oddities: Sequence[_Oddity]) -> Iterator[Skipped]:
 
 def _as_labelled(series: Series, column: Column) -> Series:
     """Return cells, of categories as the column's labels: 1 for 1.0 where it has that."""
-    if column.kind not in ("boolean", "category"):
-        return series
+    return labelled(series, column) if column.kind in ("boolean", "category") else series
+
+
+def labelled(series: Series, column: Column) -> Series:
+    """Return cells as text, those of a number that is a label of the column as that label."""
     label_of = {_number(label): label for label in (*column.labels, *column.rest)}
     codes, unique = pandas().factorize(series)
     texts = [label_of.get(_number(text), text) for text in label_texts(unique)]
@@ -102,7 +124,7 @@ def _oddities(series: Series, column: Column) -> Iterator[_Oddity]:
     if (count := int(missing.sum())) and not column.missing:
         many = f"{count:,} missing cell{'s' * (count > 1)}"
         yield _Oddity(f"column '{column.name}' has {many}, the run's has none", missing)
-    odd = _unreadable(series, column) & ~missing
+    odd = unreadable(series, column) & ~missing
     if odd.any():
         found = listed(label_texts(series[odd].unique()))
         expected = "" if _is_category(column) else f", expected {_expected(column)}"
@@ -119,11 +141,12 @@ def _expected(column: Column) -> str:
     return {"integer": "whole numbers", "real": "numbers"}.get(column.kind, f"dates{form}")
 
 
-def _unreadable(series: Series, column: Column) -> Mask:
+def unreadable(series: Series, column: Column) -> Mask:
     """Tell which cells a column has no code for; of missing ones it says nothing."""
     if _is_category(column):
-        known = series.isin(column.labels).to_numpy()
-        return np.zeros(len(series), bool) if column.rest else ~known
+        unknown = ~_known(series, column) & series.notna().to_numpy()
+        few = column.rest or unknown.sum() <= MAX_UNKNOWN_SHARE * series.notna().sum()
+        return np.zeros(len(series), bool) if few else unknown
     if column.kind == "datetime":
         if pandas().api.types.is_numeric_dtype(series.dtype):
             return np.ones(len(series), bool)
@@ -131,6 +154,14 @@ def _unreadable(series: Series, column: Column) -> Mask:
     values = plain_numbers(series)
     odd: Mask = ~np.isfinite(values)
     return odd | (values != np.floor(values)) if column.kind == "integer" else odd
+
+
+def _known(series: Series, column: Column) -> Mask:
+    """Tell which cells are categories that training has seen."""
+    codes, unique = pandas().factorize(series)
+    labels = {*column.labels, *column.rest}
+    known = np.array([*(text in labels for text in label_texts(unique)), False], bool)
+    return np.asarray(known[codes], bool)
 
 
 def _beyond(frame: Frame, spec: TableSpec) -> Iterator[str]:

@@ -4,26 +4,26 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import torch
+import numpy as np
+from numpy.typing import ArrayLike
 
 from sparring.data.dataset import Dataset
 from sparring.data.pack import Progress
 from sparring.features.components import COORDINATES, OF_COORDINATES, coordinates
-from sparring.features.extractor import Extractor, alone, spread
+from sparring.features.extractor import Extractor, Extractors, spread
+from sparring.features.reference import ReferenceSet, shuffled
 from sparring.kinds.kind import EvaluatedRun
-from sparring.kinds.tables.card import MAX_ROWS, Rows, first_columns, measure_rows
+from sparring.kinds.tables.card import MAX_ROWS, Rows, first_columns, measure_nearness, measure_rows
+from sparring.kinds.tables.cells import cells
 from sparring.kinds.tables.codec import frame_of
+from sparring.kinds.tables.columns import Frame
 from sparring.kinds.tables.metrics import coded
 from sparring.kinds.tables.spec import TableSpec
 from sparring.metrics.line import CardLine
-from sparring.metrics.marginals import MIN_ROWS
-from sparring.runs.folder import write_bytes
-from sparring.sampling import sample
+from sparring.metrics.membership import MIN_SAMPLES
 
 EXTRACTORS = {COORDINATES: OF_COORDINATES}
 MAX_SAMPLES = 10_000
-SEED = 2  # other latents than those of pictures and of looks while training
-with_companions = alone
 
 
 def default_extractor(data: Dataset) -> str:
@@ -36,36 +36,71 @@ def build_extractor(name: str, data: Dataset, cache: Path, progress: Progress) -
     return coordinates(data.items[spread(data.train)])
 
 
+def with_companions(extractor: Extractor, data: Dataset, cache: Path) -> Extractors:
+    """Return the extractor, and the cells themselves, by which copying is judged."""
+    spec = data.spec
+    assert isinstance(spec, TableSpec)
+    return Extractors(extractor, extractor if extractor.is_fixed else cells(data.items, spec), None)
+
+
 def card_lines(run: EvaluatedRun) -> Iterator[CardLine]:
     """Yield what rows, columns and pairs of columns tell; draw the last two."""
-    spec = run.data.spec
-    assert isinstance(spec, TableSpec)
+    spec: TableSpec = run.spec
     rows = _rows(run, spec)
-    _draw(run.folder.samples, rows, spec)
+    _draw(run, rows, spec)
     yield from measure_rows(rows, spec, run.begin, run.note)
+    yield from _nearness(run, spec)
+
+
+def _nearness(run: EvaluatedRun, spec: TableSpec) -> Iterator[CardLine]:
+    """Yield what samples give away of training rows, beside rows that were never trained on."""
+    trained, unseen = run.train, run.reference
+    if run.trained is not None and run.reference.part != "all":
+        data = run.trained.data
+        trained, unseen = ReferenceSet(data, "train"), ReferenceSet(data, "held_out")
+    unseen = replace(unseen, whole=True)  # as what was trained on is: groups change sides whole
+    if trained is None or min(map(len, (unseen.index(), run.fake))) < MIN_SAMPLES:
+        return
+    sides = [of.shuffled_items(MAX_ROWS) for of in (trained, unseen)]
+    look = cells(np.concatenate(sides), spec).run
+    train, judge = (look(side).astype(np.float64) for side in sides)
+    fake = look(run.fake[:MAX_ROWS]).astype(np.float64)
+    yield from measure_nearness(fake, train, judge, _owners(trained, unseen), run.begin)
+
+
+def _owners(trained: ReferenceSet, unseen: ReferenceSet) -> tuple[ArrayLike, ArrayLike] | None:
+    """Return which of the rows looked at belong together, numbered apart on either side."""
+    if trained.data.groups is None and unseen.data.groups is None:
+        return None
+    first, second = (
+        rows if of.data.groups is None else of.data.groups[rows]
+        for of in (trained, unseen)
+        for rows in [shuffled(of.index())[:MAX_ROWS]]
+    )
+    return first, -1 - second
 
 
 def _rows(run: EvaluatedRun, spec: TableSpec) -> Rows:
-    """Return the learned columns of rows of each sort, at most 10,000, as data frames.
-
-    A few held-out rows judge better than the training rows themselves.
-    """
-    reference = run.reference
-    if reference.part == "train" and len(reference.data.held_out) >= MIN_ROWS:
-        reference = replace(reference, part="held_out")
-    n = min(len(run.train.index()), MAX_SAMPLES)
-    fake = torch.cat([*sample(run.generator, n, seed=SEED)]).numpy()
-    sides = run.train.shuffled_items(), reference.shuffled_items(), fake
+    """Return the learned columns of rows of each sort, at most 10,000, as data frames."""
     names = [column.name for column in spec.learned]
-    return Rows(*(frame_of(items, spec)[names] for items in sides))
+    train = _cells(run.train, spec)[names] if run.train else None
+    fake = _cells(run.given, spec) if run.given else frame_of(run.fake[:MAX_SAMPLES], spec)
+    return Rows(train, _cells(run.reference, spec)[names], fake[names])
 
 
-def _draw(folder: Path, rows: Rows, spec: TableSpec) -> None:
-    """Write `evaluation-columns.png` and `-associations.png`: held-out rows and samples."""
+def _cells(of: ReferenceSet, spec: TableSpec) -> Frame:
+    """Return real rows in random order as they came, also what the code has no place for."""
+    if of.data.originals is None:
+        return frame_of(of.shuffled_items(MAX_SAMPLES), spec)
+    chosen = shuffled(of.index())[:MAX_SAMPLES]
+    return of.data.originals.iloc[chosen].reset_index(drop=True)
+
+
+def _draw(run: EvaluatedRun, rows: Rows, spec: TableSpec) -> None:
+    """Draw real rows and samples as `evaluation-columns.png` and `-associations.png`."""
     from sparring.kinds.tables.figures import draw_associations, draw_columns
 
-    picture = draw_columns(spec, rows.held_out, rows.fake)
-    write_bytes(folder / "evaluation-columns.png", picture)
+    run.picture("evaluation-columns.png", lambda: draw_columns(spec, rows.held_out, rows.fake))
     compared = first_columns(rows)
     tables = coded(compared.held_out.head(MAX_ROWS), compared.fake.head(MAX_ROWS))
-    write_bytes(folder / "evaluation-associations.png", draw_associations(*tables))
+    run.picture("evaluation-associations.png", lambda: draw_associations(*tables))

@@ -8,13 +8,13 @@ Notation: n real and m fake rows; a missing cell is a value of its own.
 """
 
 from dataclasses import replace
+from hashlib import blake2b
 from importlib import import_module
 from itertools import combinations
 from math import sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import fisher_exact
 
 from sparring.draws import permutation
 from sparring.errors import SparringError
@@ -30,6 +30,7 @@ from sparring.metrics.marginals import (
 )
 from sparring.metrics.normal import quantile
 from sparring.metrics.proportions import exact_share
+from sparring.metrics.repeats import repeats_among
 
 MAX_CATEGORIES = 200  # what is rarer shares one code; a boosted tree takes 255
 BINS = 8  # of a number, for the association of a pair
@@ -92,12 +93,23 @@ def _numbers(columns: list[Any]) -> Floats:
 
 
 def _categories(columns: list[Any]) -> Floats:
+    """Return the rank of each text by its count in all tables together, whatever their order.
+
+    Equally frequent ones come in the order of a hash: in that of the rows, ranks would tell which
+    table a rare text is from.
+    """
     pandas = import_module("pandas")
     pooled = pandas.concat([column.astype(object) for column in columns], ignore_index=True)
     texts = pooled.map(str, na_action="ignore")
-    order = {text: rank for rank, text in enumerate(texts.value_counts().index)}
+    counts = texts.value_counts().to_dict()
+    in_order = sorted(counts, key=lambda text: (-counts[text], _hash(text)))
+    order = {text: rank for rank, text in enumerate(in_order)}
     ranks: Floats = texts.map(order).to_numpy(dtype=np.float64, na_value=np.nan)
     return np.minimum(ranks, MAX_CATEGORIES)
+
+
+def _hash(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def associations(table: CodedTable, edges: tuple[Floats, ...] | None = None) -> Floats:
@@ -196,8 +208,8 @@ def _leaving_out(n: int, pooled: int) -> list[tuple[Codes, Codes]]:
 def copies(train: Frame, fake: Frame, *, level: float = LEVEL) -> Copies:
     """Count the rows that equal a training row: fakes, and naturally, training rows another one.
 
-    The p-value is Fisher's (1935), one-sided: fakes copy more often than training rows coincide.
-    A split that keeps equal rows together makes held-out rows useless for the natural rate.
+    The p-value is one-sided, exact where fakes and training rows come from one population: fakes
+    equal training rows more often than rows of either side equal each other, see `metrics.repeats`.
 
     Raises:
         SparringError: the columns differ, or a table has fewer than 20 rows; a level that
@@ -214,8 +226,7 @@ def copies(train: Frame, fake: Frame, *, level: float = LEVEL) -> Copies:
         (int(np.isin(fake_groups, train_groups).sum()), len(fake_groups)),
         (int(repeated.sum()), len(train_groups)),
     ]
-    table = [[count, rows - count] for count, rows in counts]
-    p_value = float(fisher_exact(table, alternative="greater").pvalue)
+    p_value = repeats_among(fake_groups, train_groups).p_value(PERMUTATIONS, 0)
     of_fakes, natural = (
         exact_share(count, rows, "equal rows; exact binomial", level) for count, rows in counts
     )

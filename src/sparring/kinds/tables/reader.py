@@ -1,11 +1,12 @@
 """Tables as data: rows to encoded items with a split.
 
 Items of a table are encoded already: the float32 array (n, d) of `columns.encode`, since networks
-see nothing else and a data frame is not an array.
+see nothing else and a data frame is not an array. Quantiles and categories are those of training
+rows; held-out cells that have no code of their own are kept as they are beside it, for judging.
 """
 
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,16 @@ from numpy.typing import NDArray
 from sparring.data import sources, split
 from sparring.data.dataset import Dataset, no_progress, to_dataset
 from sparring.data.pack import LoadedItems, Progress
-from sparring.errors import SparringError
+from sparring.errors import SparringError, nearest
 from sparring.kinds.tables import frames
-from sparring.kinds.tables.columns import Frame, encode
+from sparring.kinds.tables.columns import Frame, encode, exact
 from sparring.kinds.tables.files import parse_csv, read_table
-from sparring.kinds.tables.given import GivenRows, match_rows
+from sparring.kinds.tables.given import GivenRows, match_rows, unknown_categories
 from sparring.kinds.tables.named import named_table
 from sparring.kinds.tables.options import NAMED_SETS, SUFFIXES, TableOptions
 from sparring.kinds.tables.spec import COLUMN_KINDS, Column, TableSpec
-from sparring.kinds.tables.types import infer
+from sparring.kinds.tables.types import fit, told_types
+from sparring.runs.folder import RULES
 
 
 def recognises(source: Any, others: frozenset[str] = frozenset()) -> bool:
@@ -52,6 +54,7 @@ def open_data(
     cache: Path | None = None,
     progress: Progress = no_progress,
     sets: Sequence[str] = NAMED_SETS,
+    rules: int = RULES,
 ) -> Dataset:
     """Read rows from a CSV, TSV or parquet file, a named set or a data frame.
 
@@ -63,22 +66,29 @@ def open_data(
             a given spec says.
     """
     chosen = chosen_types(options.column)
-    name, frame, notes = _load(source, chosen)
+    name, frame, notes = load(source, chosen)
+    origin = f"'{source}'" if isinstance(source, str | Path) else "the data frame"
+    frame, owners, group_notes = apart(frame, options.groups, origin, given=spec is not None)
     progress("columns", 0, 1)
     if spec:
-        origin = f"'{source}'" if isinstance(source, str | Path) else "the data frame"
         rows = match_rows(frame, spec, origin)
+        hashes = digests(rows.frame, spec.columns)
+        divided = _divided(hashes, owners and [owners[i] for i in rows.frame.index], options, rules)
     else:
-        spec = TableSpec(infer(frame, chosen))
-        rows = GivenRows(frame, frame, (), tuple(map(_describe, spec.columns)))
+        columns = told_types(frame, chosen)
+        hashes = digests(frame, columns)
+        divided = _divided(hashes, owners, options, rules)
+        spec = TableSpec(fit(frame, frame.iloc[divided.train], columns))
+        notes_of_columns = (*map(_describe, spec.columns), *unknown_categories(frame, spec))
+        rows = GivenRows(frame, frame, (), notes_of_columns)
     progress("columns", 1, 1)
-    hashes = _digests(rows.frame, spec)
-    divided = split.divide(hashes, options.held_out, None)
     if repeated := split.duplicates(hashes):
         notes = (*notes, f"{repeated:,} of {len(hashes):,} rows repeat an earlier one exactly")
-    notes = (*notes, *divided.notes, *rows.notes)
-    loaded = LoadedItems(encode(rows.coded, spec.columns), skipped=rows.skipped)
-    return to_dataset(name, spec, loaded, divided, hashes, notes)
+    notes = (*notes, *divided.notes, *group_notes, *rows.notes)
+    items = encode(rows.coded, spec.columns, unknown=True)
+    loaded = LoadedItems(items, skipped=rows.skipped)
+    data = to_dataset(name, spec, loaded, divided, hashes, notes)
+    return replace(data, originals=exact(rows.coded, spec.columns))
 
 
 def decided(options: TableOptions, spec: TableSpec) -> TableOptions:
@@ -104,7 +114,7 @@ def chosen_types(texts: tuple[str, ...]) -> dict[str, str]:
     return chosen
 
 
-def _load(
+def load(
     source: str | Path | Frame, chosen: Mapping[str, str]
 ) -> tuple[str, Frame, tuple[str, ...]]:
     """Return a short name for the source, its rows, and notes."""
@@ -117,15 +127,46 @@ def _load(
     return Path(source).stem, frame, notes
 
 
+def _divided(
+    hashes: NDArray[np.uint8], owners: list[Any] | None, options: TableOptions, rules: int
+) -> split.Split:
+    """Return the split of rows: by content and occurrence, or by stated groups."""
+    if rules == 1:
+        return split.divide(hashes, options.held_out, None)
+    groups = None if owners is None else split.stated(owners)
+    divided = split.hold_out(hashes, options.held_out, groups=groups)
+    notes = split.note_groups(divided, "rows", options.groups * (groups is not None))
+    return replace(divided, notes=(*divided.notes, *notes))
+
+
+def apart(
+    frame: Frame, groups: str, origin: str, *, given: bool
+) -> tuple[Frame, list[Any] | None, list[str]]:
+    """Return rows numbered from 0 without the column that groups them, its cells, and notes.
+
+    That column is not learned: no held-out row has a value of it that training has seen.
+    """
+    frame = frame.reset_index(drop=True)
+    if not groups:
+        return frame, None, []
+    if groups not in frame.columns:
+        hint = nearest(groups, [str(name) for name in frame.columns])
+        have = f"it has no such column{hint}"
+        return frame, None, sources.without_groups(groups, origin, have, given=given)
+    cells, missing = frame[groups].tolist(), frame[groups].isna().tolist()
+    owners = [None if gone else cell for cell, gone in zip(cells, missing, strict=True)]
+    note = f"column '{groups}': says which rows belong together, and is not learned"
+    return frame.drop(columns=groups), owners, [note]
+
+
 def _describe(column: Column) -> str:
     return f"column '{column.name}': {column.note or column.kind}"
 
 
-def _digests(frame: Frame, spec: TableSpec) -> NDArray[np.uint8]:
+def digests(frame: Frame, columns: Sequence[Column]) -> NDArray[np.uint8]:
     """Return one hash (n, 16) of each row's learned cells, as a CSV file would have them."""
-    names = [column.name for column in spec.learned]
+    names = [column.name for column in columns if column.is_learned]
     file = BytesIO()
     frame.to_csv(file, columns=names, index=False, header=False, lineterminator="\x1e")
     lines = file.getvalue().split(b"\x1e")[: len(frame)]
-    hashes = b"".join(blake2b(line, digest_size=split.DIGEST_BYTES).digest() for line in lines)
-    return np.frombuffer(hashes, np.uint8).reshape(-1, split.DIGEST_BYTES)
+    return split.digests_of(lines)

@@ -54,6 +54,12 @@ class Column:
         return self.kind in ("integer", "real", "datetime")
 
     @property
+    def is_learned(self) -> bool:
+        """Tell whether networks see it."""
+        varies = self.is_number or self.kind in ("boolean", "category")
+        return varies or (self.kind == "constant" and self.missing)
+
+    @property
     def resolution(self) -> float:
         """Distance of two neighbouring values; 0 where there is none."""
         return 0.0 if self.decimals is None else 10.0**-self.decimals
@@ -103,7 +109,7 @@ class TableSpec:
     @property
     def learned(self) -> tuple[Column, ...]:
         """The columns that networks see."""
-        return tuple(column for column in self.columns if _parts(column))
+        return tuple(column for column in self.columns if column.is_learned)
 
     @property
     def owners(self) -> tuple[int, ...]:

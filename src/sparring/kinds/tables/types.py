@@ -1,10 +1,11 @@
 """What each column of a table is, decided from its cells unless the user says so, and its codec.
 
-Inside: `infer`. Not: how columns become numbers and back (`columns`).
+Types and formats are those of all rows; values, ranges and counts those of the rows that training
+sees. Not inside: how columns become numbers and back (`columns`).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from sparring.errors import SparringError, nearest
 from sparring.kinds.tables.columns import (
+    Floats,
     Frame,
     Series,
     instants,
@@ -22,7 +24,7 @@ from sparring.kinds.tables.columns import (
     quantiles,
 )
 from sparring.kinds.tables.files import check_table
-from sparring.kinds.tables.spec import COLUMN_KINDS, Column, ColumnKind, width
+from sparring.kinds.tables.spec import COLUMN_KINDS, Column, ColumnKind
 
 MAX_CATEGORIES = 100  # with a place of their own
 MAX_INTEGER_CATEGORIES = 10  # distinct integers, up to which each is a category
@@ -30,6 +32,7 @@ MAX_REST = 10_000  # kept of those that share a place
 MAX_MAGNITUDE = 1e100  # of numbers: differences and slopes must stay finite
 MAX_EXACT_INTEGER = 2**53  # larger integers are not all float64
 DECIMALS = range(-3, 7)  # numbers may be multiples of 1,000 … 0.000001
+UNSEEN = "held out wherever it is not missing"  # of a column of which training sees nothing
 MAX_NOTE = 60  # characters of a note that lists categories
 BOOLEAN_LABELS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
 DATE_FORMATS = (
@@ -53,6 +56,19 @@ def infer(
     Raises:
         SparringError: a column is of no one type, holds infinities, or is not what was chosen.
     """
+    return fit(frame, frame, told_types(frame, chosen, max_categories), max_categories)
+
+
+def told_types(
+    frame: Frame,
+    chosen: Mapping[str, str] | None = None,
+    max_categories: int = MAX_CATEGORIES,
+) -> tuple[Column, ...]:
+    """Decide what each column is, unless `chosen` (name to type) says so; not fitted yet.
+
+    Raises:
+        SparringError: a column is of no one type, holds infinities, or is not what was chosen.
+    """
     check_table(frame, "the table")
     chosen = chosen or {}
     _check_chosen(frame, chosen)
@@ -62,13 +78,33 @@ def infer(
         series = frame[name]
         earlier = contents.setdefault(_contents(series), Column(name, "empty", ""))
         columns.append(_column(series, chosen.get(name, ""), earlier.name, max_categories))
-    columns = _without_copies_of_text(columns)
-    if not width(columns):
+    return tuple(_without_copies_of_text(columns))
+
+
+def fit(
+    frame: Frame,
+    train: Frame,
+    columns: Sequence[Column],
+    max_categories: int = MAX_CATEGORIES,
+) -> tuple[Column, ...]:
+    """Fit the codec of each column.
+
+    Args:
+        frame: all rows, of which are the formats: of dates, of decimals, of labels.
+        train: the rows that training sees, of which are values, ranges, counts and notes.
+        columns: what they are, see `told_types`.
+        max_categories: of a column, with a place of their own.
+
+    Raises:
+        SparringError: a column is not what it was said to be, or none is to be learned.
+    """
+    fitted = tuple(_fitted(frame[c.name], train[c.name], c, max_categories) for c in columns)
+    if not any(column.is_learned for column in fitted):
         raise SparringError(
             "no column holds anything to learn: all are constant, identifiers or text; "
             "choose a type by --column name=category"
         )
-    return tuple(columns)
+    return fitted
 
 
 def _check_chosen(frame: Frame, chosen: Mapping[str, str]) -> None:
@@ -98,9 +134,16 @@ def _column(series: Series, chosen: str, earlier: str, max_categories: int) -> C
     column = Column(name, column_kind, str(series.dtype), missing=missing)  # type: ignore[arg-type]
     if not series.notna().any() and column_kind not in ("empty", "text", "duplicate-of"):
         raise _refused(column, "it is empty")
-    fitted = _fit(series, column, earlier, max_categories)
-    share = f", {series.isna().mean():.1%} missing" if missing and column_kind != "empty" else ""
-    return replace(fitted, note=fitted.note + share)
+    if column_kind == "duplicate-of" and earlier == name:
+        raise _refused(column, "no earlier column has the same cells")
+    return replace(column, source=earlier if column_kind == "duplicate-of" else "")
+
+
+def _fitted(series: Series, seen: Series, column: Column, max_categories: int) -> Column:
+    """Fit the codec of a column; the note says what training sees of it."""
+    column = _fit(series, seen, column, max_categories)
+    share = f", {seen.isna().mean():.1%} missing" if column.missing else ""
+    return replace(column, note=column.note + share * (column.kind != "empty"))
 
 
 def _guess(series: Series, earlier: str, max_categories: int) -> ColumnKind:
@@ -204,40 +247,47 @@ def _refused(column: Column, reason: str) -> SparringError:
     )
 
 
-def _fit(series: Series, column: Column, earlier: str, max_categories: int) -> Column:
+def _fit(series: Series, seen: Series, column: Column, max_categories: int) -> Column:
     match column.kind:
         case "integer" | "real":
-            return _fit_number(series, column)
+            return _fit_number(series, seen, column)
         case "datetime":
-            return _fit_dates(series, column)
+            return _fit_dates(series, seen, column)
         case "boolean" | "category":
-            return _fit_categories(series, column, max_categories)
+            return _fit_categories(series, seen, column, max_categories)
         case "identifier":
             return _fit_identifier(series, column)
         case "text":
-            return replace(column, note="free text: dropped")
+            return replace(column, note=column.note or "free text: dropped")
         case "duplicate-of":
-            if earlier == column.name:
-                raise _refused(column, "no earlier column has the same cells")
-            return replace(column, source=earlier, note=f"repeats '{earlier}': copied")
+            return replace(column, note=f"repeats '{column.source}': copied")
         case _:
             return _fit_alike(series, column)
 
 
-def _fit_number(series: Series, column: Column) -> Column:
-    values = numbers(series, column)
-    values = values[~np.isnan(values)]
+def _fit_number(series: Series, seen: Series, column: Column) -> Column:
+    values = _present(numbers(series, column))
     if column.kind == "integer" and (values != np.floor(values)).any():
         fractional = values[values != np.floor(values)][0]
         raise _refused(column, f"it holds {fractional:g}")
     if (largest := np.abs(values).max()) > MAX_MAGNITUDE:
         raise _refused(column, f"it holds {largest:g}, more than {MAX_MAGNITUDE:g}")
     decimals = _decimals(values, series.dtype)
-    resolution = 0.0 if decimals is None else 10.0**-decimals
-    ranks, knots = quantiles(values, resolution)
+    column = replace(column, decimals=decimals)
+    values = _present(numbers(seen, column))
+    ranks, knots = _ranked(values, column.resolution)
     words = f", {decimals} decimal{'s' * (decimals > 1)}" if decimals and decimals > 0 else ""
-    note = f"{column.kind} from {values.min():.10g} to {values.max():.10g}{words}"
-    return replace(column, decimals=decimals, ranks=ranks, knots=knots, note=note)
+    note = f"{column.kind} from {knots[0]:.10g} to {knots[-1]:.10g}{words}"
+    return replace(column, ranks=ranks, knots=knots, note=note if len(values) else UNSEEN)
+
+
+def _present(values: Floats) -> Floats:
+    return values[~np.isnan(values)]
+
+
+def _ranked(values: Floats, resolution: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return ranks and knots of values (n,); of none, those of a zero that is never drawn."""
+    return quantiles(values if len(values) else np.zeros(1), resolution)
 
 
 def _decimals(values: Any, dtype: Any) -> int | None:
@@ -251,7 +301,7 @@ def _decimals(values: Any, dtype: Any) -> int | None:
     return None
 
 
-def _fit_dates(series: Series, column: Column) -> Column:
+def _fit_dates(series: Series, seen: Series, column: Column) -> Column:
     date_format, uncertainty = "", ""
     if series.dtype.kind != "M":
         date_format = _date_format(series)
@@ -259,12 +309,13 @@ def _fit_dates(series: Series, column: Column) -> Column:
             raise _refused(column, f"'{series.dropna().iloc[0]}' is not a date of a known form")
         uncertainty = _date_uncertainty(series, date_format)
         date_format = "" if date_format == "moment" else date_format
-    moments, absent = instants(series, date_format)
+    moments, absent = instants(seen, date_format)
     present = moments[~absent]
-    origin = int(present.min())
+    origin, end = (int(present.min()), int(present.max())) if len(present) else (0, 0)
     step = max(int(np.gcd.reduce(present - origin)), 1)
-    ranks, knots = quantiles((present - origin) / step, 1.0)
-    first, last = (np.array(t, "datetime64[us]").item() for t in (origin, int(present.max())))
+    ranks, knots = _ranked((present - origin) / step, 1.0)
+    first, last = (np.array(t, "datetime64[us]").item() for t in (origin, end))
+    note = f"datetime from {first} to {last}{uncertainty}"
     return replace(
         column,
         decimals=0,
@@ -273,7 +324,7 @@ def _fit_dates(series: Series, column: Column) -> Column:
         ranks=ranks,
         knots=knots,
         date_format=date_format,
-        note=f"datetime from {first} to {last}{uncertainty}",
+        note=note if len(present) else UNSEEN,
     )
 
 
@@ -313,13 +364,13 @@ def _date_uncertainty(series: Series, date_format: str) -> str:
     return f", as {date_format}" + ("" if same else ", written with leading zeros")
 
 
-def _fit_categories(series: Series, column: Column, max_categories: int) -> Column:
+def _fit_categories(series: Series, seen: Series, column: Column, max_categories: int) -> Column:
     cells = _labels_of(series).dtype
     if cells.kind not in "biufMO" and not pandas().api.types.is_string_dtype(cells):
         raise _refused(column, f"cells are {cells}; turn them into numbers or text")
-    counts = _counts(series)
-    if column.kind == "boolean" and len(counts) > 2:
-        raise _refused(column, f"it holds {len(counts):,} different values")
+    if column.kind == "boolean" and (different := len(_counts(series))) > 2:
+        raise _refused(column, f"it holds {different:,} different values")
+    counts = _counts(seen)
     column = _with_labels(series, column, list(counts))
     by_count = sorted(counts, key=lambda label: -counts[label])
     frequent = set(by_count if len(counts) <= max_categories + 1 else by_count[:max_categories])
@@ -334,7 +385,7 @@ def _fit_categories(series: Series, column: Column, max_categories: int) -> Colu
     )
     turned = column.label_dtype == "text" and not _is_text(series)
     note = _note_categories(column, counts, frequent) + ", cells turned into text" * turned
-    return replace(column, note=note)
+    return replace(column, note=note if counts else UNSEEN)
 
 
 def _note_categories(column: Column, counts: Mapping[str, int], frequent: set[str]) -> str:

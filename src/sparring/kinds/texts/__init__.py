@@ -23,17 +23,37 @@ TEXTS = Kind(
     examples=(
         "sparring train words.txt --units characters --budget 5m",
         "sparring sample 7 -n 100 --unique --novel --like mc --out names.txt",
+        "sparring measure tests.csv:name made-elsewhere.txt --units characters",
     ),
     quick_features=QuickFeatures("n-grams", "n-grams"),
     requests=TextRequests,
     judging=TextJudging,
     printed=True,
     prepares=True,
+    reads_together=True,
 )
 
 if TYPE_CHECKING:  # the parts, held to the protocol
-    from sparring.kinds.kind import Codec, Measures, Output, Play, Preparation, Presets, Reader
-    from sparring.kinds.texts import codec, measures, output, play, preparation, presets, reader
+    from sparring.kinds.kind import (
+        Codec,
+        Measures,
+        Output,
+        Play,
+        Preparation,
+        Presets,
+        Reader,
+        Together,
+    )
+    from sparring.kinds.texts import (
+        codec,
+        measures,
+        output,
+        play,
+        preparation,
+        presets,
+        reader,
+        together,
+    )
 
     _reader: Reader[TextSpec] = reader
     _codec: Codec[TextSpec] = codec
@@ -42,3 +62,4 @@ if TYPE_CHECKING:  # the parts, held to the protocol
     _preparation: Preparation = preparation
     _measures: Measures = measures
     _output: Output[TextSpec] = output
+    _together: Together = together

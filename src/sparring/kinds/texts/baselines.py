@@ -7,6 +7,7 @@ several temperatures; a generator's is its truncation, which scales the latent.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -54,7 +55,7 @@ def collect_texts(
     ours = {psi: to_units(_samples(generator, spec, n, labels, psi), spec) for psi in TRUNCATIONS}
     counted = CountModel(train_texts[:MAX_COUNTED], ORDER, len(spec.symbols))
     baselines: dict[str, Sequence[Text]] = {GRAMS: counted.draw(n, spec.length - 1, SEED)}
-    curves = {GENERATOR: _curve(ours)}
+    curves, scored = {GENERATOR: _curve(ours)}, None
     if likelihood_model is not None:
         theirs = {
             t: to_units(torch.cat([*likelihood.draw(likelihood_model, n, SEED, t)]), spec)
@@ -62,7 +63,39 @@ def collect_texts(
         }
         baselines = {LIKELIHOOD: theirs[1.0], **baselines}
         curves[LIKELIHOOD] = _curve(theirs)
-    return TextSets(train_texts, held_out_texts, ours[1.0], baselines, curves, len(spec.symbols))
+        scored = likelihood.log_likelihoods(likelihood_model, held_out).double().numpy()
+    return TextSets(
+        train_texts,
+        held_out_texts,
+        ours[1.0],
+        baselines,
+        curves,
+        len(spec.symbols),
+        log_likelihoods=scored,
+    )
+
+
+def given_texts(
+    spec: TextSpec, train: NDArray[Any] | None, held_out: NDArray[Any], fake: NDArray[Any]
+) -> TextSets:
+    """Return texts of a generator that is not at hand, beside the sampler of 3-grams.
+
+    Where nobody says what it was trained on, one half of the real texts stands in for it.
+
+    Args:
+        spec: of all texts.
+        train: items in random order, if they are known.
+        held_out, fake: items in random order.
+    """
+    known = train is not None
+    if train is None:
+        train, held_out = np.array_split(held_out, 2)
+    n = min(len(train), len(held_out), len(fake))
+    real, others, samples = (to_units(items, spec) for items in (train, held_out, fake[:n]))
+    counted = CountModel(real[:MAX_COUNTED], ORDER, len(spec.symbols))
+    baselines: dict[str, Sequence[Text]] = {GRAMS: counted.draw(n, spec.length - 1, SEED)}
+    curves = {GENERATOR: _curve({1.0: samples})}
+    return TextSets(real, others, samples, baselines, curves, len(spec.symbols), known)
 
 
 def to_units(items: NDArray[Any] | Tensor, spec: TextSpec) -> list[Text]:

@@ -11,9 +11,23 @@ texts, each at its own temperatures too.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sparring.kinds.texts.metrics import CountModel, Text, nearest_edits, ngram_js
+import numpy as np
+from numpy.typing import NDArray
+
+from sparring.kinds.texts.metrics import (
+    CountModel,
+    Text,
+    bits_difference,
+    bits_test,
+    difference,
+    nearest_edits,
+    ngram_js,
+    ngram_js_difference,
+)
 from sparring.metrics.classifier import auc_estimate
 from sparring.metrics.estimate import Estimate
+from sparring.metrics.families import holm
+from sparring.metrics.likelihoods import relative_kl
 from sparring.metrics.line import CardLine, Note
 from sparring.metrics.proportions import wilson_share
 
@@ -22,6 +36,7 @@ MODEL_ORDER = 5  # of the counted language models
 MAX_COUNTED = 200_000  # training texts of a counted language model
 MAX_EDITED = 500  # texts whose nearest training text is looked for
 MAX_SEARCHED = 100_000  # training texts that it is looked for among
+MAX_P = 0.05  # of all differences from the likelihood model together
 GENERATOR, LIKELIHOOD, GRAMS = "samples", "likelihood model", "3-gram sampler"
 
 
@@ -43,6 +58,8 @@ class TextSets:
     baselines: dict[str, Sequence[Text]]  # the likelihood model's, the 3-gram sampler's
     curves: dict[str, tuple[SamplesAtTemperature, ...]]  # by whom, at several temperatures
     units: int  # different ones, the end among them
+    train_is_known: bool = True  # or other real texts stand in for what was trained on
+    log_likelihoods: NDArray[np.float64] | None = None  # of held-out texts, by that model; nats
 
     @property
     def generated(self) -> dict[str, Sequence[Text]]:
@@ -77,36 +94,48 @@ def measure_texts(
         begin: called with the name of each measurement in turn.
         note: called with what people should know beside the lines.
     """
-    better: dict[str, list[str]] = {GENERATOR: [], LIKELIHOOD: [], "neither": []}
     held_out, generated = sets.held_out, sets.generated
-    natural = sets.train[: len(held_out)]
+    natural = sets.train[: len(sets.fake)]
     for order in ORDERS:
         begin(f"{order}-grams")
         estimates = {whose: ngram_js(held_out, texts, order) for whose, texts in generated.items()}
         real = ngram_js(held_out, natural, order)
         yield from _lines(f"js{order}", f"JS of {order}-grams, bits", estimates, real)
-        _count_better(better, f"{order}-grams", estimates)
     begin("language models")
     estimates = {whose: scorers.quality(texts) for whose, texts in generated.items()}
+    estimates[GENERATOR] = bits_test(scorers.of_train, held_out, sets.fake)
     yield from _lines("lm_bits", "bits by model of real", estimates, scorers.quality(held_out))
-    _count_better(better, "bits by a model of real texts", estimates)
     estimates = {whose: scorers.diversity(texts) for whose, texts in generated.items()}
     yield from _lines(
         "reverse_bits", "bits of real by its model", estimates, scorers.diversity(natural)
     )
-    _count_better(better, "bits of real texts", estimates)
+    if sets.log_likelihoods is not None:
+        yield _rival(sets.log_likelihoods, scorers.of_train.log_likelihoods(held_out))
     yield from _shares(sets)
-    begin("edits from training texts")
-    yield _edits(sets)
+    if sets.train_is_known:
+        begin("edits from training texts")
+        yield _edits(sets)
     if LIKELIHOOD in sets.baselines:
-        note(_better_words(better))
+        begin("generator against likelihood model")
+        note(_better_words(_differences(sets, scorers)))
 
 
 def _lines(
     key: str, name: str, estimates: dict[str, Estimate], real: Estimate
 ) -> Iterator[CardLine]:
     for whose, estimate in estimates.items():
-        yield CardLine(_key(key, whose), _name(name, whose), estimate, real, "lower")
+        line = CardLine(_key(key, whose), _name(name, whose), estimate, real, "lower")
+        yield replace(line, found="has texts less probable than real ones")
+
+
+def _rival(log_likelihoods: NDArray[np.float64], of_counted: NDArray[np.float64]) -> CardLine:
+    """Say how much nearer to held-out texts the likelihood model is than counted 5-grams are."""
+    name = f"KL, it less {MODEL_ORDER}-grams, nats"
+    difference = replace(relative_kl(log_likelihoods, of_counted), p_value=None)
+    reason = "it judges the likelihood model, not the samples"
+    return CardLine(
+        _key("relative_kl", LIKELIHOOD), f"· {name}", difference, None, "lower", reason=reason
+    )
 
 
 def _key(key: str, whose: str) -> str:
@@ -117,28 +146,38 @@ def _name(name: str, whose: str) -> str:
     return name if whose == GENERATOR else f"· {whose}"
 
 
-def _count_better(better: dict[str, list[str]], what: str, estimates: dict[str, Estimate]) -> None:
-    """Keep who is better by more than both intervals."""
-    if LIKELIHOOD not in estimates:
-        return
-    ours, theirs = estimates[GENERATOR], estimates[LIKELIHOOD]
-    if ours.high < theirs.low:
-        better[GENERATOR].append(what)
-    else:
-        better[LIKELIHOOD if theirs.high < ours.low else "neither"].append(what)
+def _differences(sets: TextSets, scorers: NGramScorers) -> dict[str, Estimate]:
+    """Return by how much the generator is further from real texts than the likelihood model."""
+    ours, theirs = sets.fake, sets.baselines[LIKELIHOOD]
+    by_order = {
+        f"{order}-grams": ngram_js_difference(sets.held_out, ours, theirs, order)
+        for order in ORDERS
+    }
+    one, other = (CountModel(texts, MODEL_ORDER, sets.units) for texts in (ours, theirs))
+    return {
+        **by_order,
+        "bits by a model of real texts": difference(scorers.quality(ours), scorers.quality(theirs)),
+        "bits of real texts": bits_difference(one, other, sets.held_out),
+    }
 
 
-def _better_words(better: dict[str, list[str]]) -> str:
+def _better_words(differences: dict[str, Estimate]) -> str:
+    """Say who is ahead in what, by tests of the differences, corrected for their number."""
+    p_values = holm([one.p_value or 0.0 for one in differences.values()])
+    better: dict[str, list[str]] = {GENERATOR: [], LIKELIHOOD: [], "neither": []}
+    for (what, one), p in zip(differences.items(), p_values, strict=True):
+        ahead = GENERATOR if one.value < 0 else LIKELIHOOD
+        better[ahead if p <= MAX_P else "neither"].append(what)
     parts = [f"{whose}: {', '.join(what)}" for whose, what in better.items() if what]
     return (
-        "ahead of the other by more than the intervals, of generator and likelihood model trained "
-        f"for the same time: {'; '.join(parts)}"
+        "ahead of the other (differences tested, 5 % for all together), of generator and "
+        f"likelihood model trained for the same time: {'; '.join(parts)}"
     )
 
 
 def _shares(sets: TextSets) -> Iterator[CardLine]:
     train = set(sets.train)
-    for key in ("unique", "novel"):
+    for key in ("unique", "novel") if sets.train_is_known else ("unique",):
         for whose, texts in sets.generated.items():
             count = len(set(texts)) if key == "unique" else sum(t not in train for t in texts)
             share = wilson_share(count, len(texts))

@@ -1,7 +1,8 @@
 """The likelihood model that texts are judged beside: a recurrent network of as many parameters.
 
-Trained by maximum likelihood for a given time, stopped where held-out texts stop gaining. By the
-same steps a recurrent generator learns before the game (`preparation`).
+Trained by maximum likelihood for a given time, stopped where a part of the training texts that it
+does not learn stops gaining: what it is judged on, it has not seen. By the same steps a recurrent
+generator learns before the game (`preparation`).
 """
 
 import json
@@ -20,7 +21,7 @@ from torch.optim import Adam
 
 from sparring.data.dataset import Dataset
 from sparring.data.pack import Progress
-from sparring.draws import Draw
+from sparring.draws import Draw, permutation
 from sparring.kinds.texts.networks.recurrent import RecurrentGenerator
 from sparring.kinds.texts.spec import TextSpec
 from sparring.runs.folder import write_bytes
@@ -28,8 +29,8 @@ from sparring.sampling import MICRO_BATCH
 from sparring.training.step import Logs, NonFinite, refuse_non_finite
 
 BATCH, LEARNING_RATE = 128, 4e-3
-LOOKS = 20  # at held-out texts, in the whole time
-MAX_HELD_OUT = 1_000
+LOOKS = 20  # at the texts set aside, in the whole time
+SET_ASIDE, MAX_SET_ASIDE = 0.1, 1_000  # share and number of training texts that it is stopped by
 SCORING_BATCH = 256  # texts that are scored together
 MAX_GRADIENT_NORM = 1.0  # of a gradient
 SEED = 0
@@ -52,12 +53,14 @@ def fit(
     progress: Progress,
     clock: Clock = time.monotonic,
 ) -> RecurrentGenerator:
-    """Train for so many seconds of a clock; return the state that held-out texts liked best.
+    """Train for so many seconds of a clock; return the state that texts set aside liked best.
 
-    The rate falls from its start to zero over the time; at least one step is made.
+    Those are a part of the training texts, which it does not learn from. The rate falls from its
+    start to zero over the time; at least one step is made.
     """
     optimizer = ascent(model)
-    held_out = _some_held_out(data)
+    learned, aside = _set_aside(data.train)
+    data = replace(data, train=learned)
     best_likelihood, best_weights = -np.inf, _copied(model)
     began, step, looks = clock(), 0, 0
     while (share := (clock() - began) / max(seconds, 1e-9)) < 1 or not step:
@@ -70,19 +73,19 @@ def fit(
         if share * LOOKS > looks:
             looks += 1
             progress("training the likelihood model", looks, LOOKS)
-            likelihood = _mean_likelihood(model, data, held_out)
+            likelihood = _mean_likelihood(model, data, aside)
             if likelihood > best_likelihood:
                 best_likelihood, best_weights = likelihood, _copied(model)
-    if _mean_likelihood(model, data, held_out) < best_likelihood:
+    if _mean_likelihood(model, data, aside) < best_likelihood:
         model.load_state_dict(best_weights)
     return model.eval()
 
 
-def _some_held_out(data: Dataset) -> NDArray[np.int64]:
-    """Return at most 1,000 held-out texts, from all over; of training where none are held out."""
-    index = data.held_out if len(data.held_out) else data.train
-    step = max(1, len(index) // MAX_HELD_OUT)
-    return index[: MAX_HELD_OUT * step : step]
+def _set_aside(train: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which training texts are learned from, and at most 1,000 to stop by."""
+    order = train[permutation(SEED, "likelihood/set aside", len(train))]
+    count = min(int(SET_ASIDE * len(train)), MAX_SET_ASIDE) or 1
+    return np.sort(order[count:]), np.sort(order[:count])
 
 
 def _copied(model: RecurrentGenerator) -> dict[str, Tensor]:
@@ -142,6 +145,7 @@ def load_or_fit(
     basis = {
         "seconds": f"{seconds:.3f}",
         "data": data.fingerprint,
+        "stopped by": "training texts",  # of version 0.1: those that it was judged on
         "spec": json.dumps(asdict(spec), ensure_ascii=False),
     }
     try:
@@ -161,11 +165,12 @@ def _numbers(spec: TextSpec, width: int) -> int:
         return sum(p.numel() for p in RecurrentGenerator(spec, 1, width).parameters())
 
 
-@torch.no_grad()
 def _mean_likelihood(model: RecurrentGenerator, data: Dataset, index: NDArray[np.int64]) -> float:
-    return float(_likelihoods(model, data.items[index]).mean())
+    return float(log_likelihoods(model, data.items[index]).mean())
 
 
-def _likelihoods(model: RecurrentGenerator, items: NDArray[np.int16]) -> Tensor:
+@torch.no_grad()
+def log_likelihoods(model: RecurrentGenerator, items: NDArray[np.int16]) -> Tensor:
+    """Return ln p of texts given as numbers of symbols, ends included, (n,)."""
     whole = torch.from_numpy(np.ascontiguousarray(items))
     return torch.cat([model.log_likelihood(part) for part in torch.split(whole, SCORING_BATCH)])

@@ -27,20 +27,22 @@ MAX_FILE_BYTES = 2**31  # bytes of a file
 
 @dataclass(frozen=True)
 class TextSource:
-    """What is meant: a file, and of a structured one the names of the text and of its label."""
+    """What is meant: a file, and of a structured one the names of text, label and group."""
 
     path: Path
     column: str = ""
     label: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
 class TextRecords:
-    """Texts in their order, their labels if there are any, and what was left out."""
+    """Texts in their order, their labels and groups if there are any, and what was left out."""
 
     texts: tuple[str, ...]
     labels: tuple[str, ...] | None
     skipped: tuple[Skipped, ...]
+    groups: tuple[str, ...] | None = None  # "" where one is not known
 
 
 def parse_source(source: str | Path) -> TextSource | None:
@@ -177,7 +179,7 @@ def _of_table(source: TextSource, delimiter: str) -> TextRecords:
         ) from None
     except csv.Error as error:
         raise SparringError(f"'{source.path}' is not a proper CSV file: {error}") from None
-    texts, labels = [], []
+    texts, labels, groups = [], [], []
     for number, row in enumerate(rows, 2):
         text, label = row.get(source.column), row.get(source.label) if source.label else ""
         if text is None or "\0" in text or label is None:
@@ -185,13 +187,19 @@ def _of_table(source: TextSource, delimiter: str) -> TextRecords:
         else:
             texts.append(text)
             labels.append(label)
-    return TextRecords(tuple(texts), tuple(labels) if source.label else None, tuple(skipped))
+            groups.append(row.get(source.group) or "")
+    return TextRecords(
+        tuple(texts),
+        tuple(labels) if source.label else None,
+        tuple(skipped),
+        tuple(groups) if any(groups) else None,
+    )
 
 
 def _of_objects(source: TextSource) -> TextRecords:
     if not source.column:
         raise SparringError(f"which key of '{source.path}' is the text? write {source.path}:key")
-    texts, labels, skipped = [], [], []
+    texts, labels, groups, skipped = [], [], [], []
     keys: set[str] = set()
     for number, line in _decoded(source.path):
         entry = line if isinstance(line, Skipped) else _entry(line)
@@ -204,9 +212,15 @@ def _of_objects(source: TextSource) -> TextRecords:
         else:
             texts.append(entry[source.column])
             labels.append(str(entry.get(source.label, "")))
+            groups.append(str(entry.get(source.group, "")))
     if not texts:
         _need(source, sorted(keys))
-    return TextRecords(tuple(texts), tuple(labels) if source.label else None, tuple(skipped))
+    return TextRecords(
+        tuple(texts),
+        tuple(labels) if source.label else None,
+        tuple(skipped),
+        tuple(groups) if any(groups) else None,
+    )
 
 
 def _why_no_text(entry: dict[str, Any], key: str) -> str:

@@ -31,6 +31,7 @@ from sparring.kinds.texts.lines import (
 from sparring.kinds.texts.named import read_named
 from sparring.kinds.texts.options import NAMED_SETS, TextOptions
 from sparring.kinds.texts.spec import TextSpec, Units
+from sparring.runs.folder import RULES
 
 MIN_TEXTS = 20  # texts
 MIN_TEXTS_PER_SYMBOL = 5  # texts that a character must be in
@@ -85,6 +86,7 @@ def open_data(
     cache: Path | None = None,
     progress: Progress = no_progress,
     sets: Sequence[str] = NAMED_SETS,
+    rules: int = RULES,
 ) -> Dataset:
     """Read a named set, a file, a folder of files or a list of texts.
 
@@ -94,16 +96,20 @@ def open_data(
     Raises:
         SparringError: the source cannot be read, or too few texts are left.
     """
-    name, records = _read(source, options)
+    name, records = read(source, options)
+    group_notes = [] if records.groups else _ungrouped(name, options, given=spec is not None)
     if spec:
         options = decided(options, spec)
     records, notes = _distinct(records, options)
-    alphabet, symbol_notes = (spec, []) if spec else _alphabet(records.texts, options)
-    coded = _encode(records.texts, alphabet, options)
+    texts = records.texts
+    divided = _divided(records, options)
+    seen = [texts[i] for i in divided.train]
+    alphabet, symbol_notes = (spec, []) if spec else _alphabet(seen, options)
+    coded = _encode(texts, divided, alphabet, options)
     if len(coded.items) < MIN_TEXTS:
         why = "; ".join(coded.notes) if spec else ""
         raise SparringError(
-            f"'{name}' holds {len(coded.items)} usable texts of {len(records.texts)}; expected "
+            f"'{name}' holds {len(coded.items)} usable texts of {len(texts)}; expected "
             f"{MIN_TEXTS} or more: {why or ACCEPTED_SOURCES}"
         )
     labels, classes, label_notes = _labels(records, coded.used, source, options)
@@ -113,9 +119,14 @@ def open_data(
     elif len(classes) == 1:
         raise SparringError(f"all texts have the label '{classes[0]}'; expected two or more")
     hashes = split.digests(loaded.items, progress)
-    divided = split.divide(hashes, options.held_out, None)
+    divided = (
+        split.divide(hashes, options.held_out, None)
+        if rules == 1
+        else split.among(divided, coded.used)
+    )
     spec = replace(alphabet, length=loaded.items.shape[1], classes=loaded.classes)
-    notes = [*notes, *symbol_notes, *coded.notes, *label_notes, *divided.notes]
+    told = split.note_groups(divided, "texts", options.groups)
+    notes = [*notes, *symbol_notes, *coded.notes, *label_notes, *group_notes, *divided.notes, *told]
     return to_dataset(name, spec, loaded, divided, hashes, notes)
 
 
@@ -130,7 +141,8 @@ def decided(options: TextOptions, spec: TextSpec) -> TextOptions:
     )
 
 
-def _read(source: Any, options: TextOptions) -> tuple[str, TextRecords]:
+def read(source: Any, options: TextOptions) -> tuple[str, TextRecords]:
+    """Return a short name for a source, and its texts as they are."""
     if isinstance(source, str) and source in NAMED_SETS:
         return source, read_named(source)
     if isinstance(source, list):
@@ -140,7 +152,22 @@ def _read(source: Any, options: TextOptions) -> tuple[str, TextRecords]:
     part = parse_source(source)
     if part is None:
         raise SparringError(f"'{source}' is not text that can be read; expected {ACCEPTED_SOURCES}")
-    return sources.short_name(part.path, "texts"), read_texts(part)
+    return sources.short_name(part.path, "texts"), read_texts(replace(part, group=options.groups))
+
+
+def _ungrouped(name: str, options: TextOptions, *, given: bool) -> list[str]:
+    have = "expected a column of FILE.csv:column, or a key of FILE.jsonl:key"
+    return sources.without_groups(options.groups, f"'{name}'", have, given=given)
+
+
+def _divided(records: TextRecords, options: TextOptions) -> split.Split:
+    """Return the split of texts that are all different: by themselves, or by stated groups.
+
+    It comes before symbols and length, which are those of training texts.
+    """
+    hashes = split.digests_of(text.encode() for text in records.texts)
+    groups = None if records.groups is None else split.stated(records.groups)
+    return split.hold_out(hashes, options.held_out, groups=groups)
 
 
 def _distinct(records: TextRecords, options: TextOptions) -> tuple[TextRecords, list[str]]:
@@ -156,18 +183,22 @@ def _distinct(records: TextRecords, options: TextOptions) -> tuple[TextRecords, 
     if changed := sum(a.strip() != b for a, b in zip(records.texts, texts, strict=True)):
         form = "" if options.normalise == "as it is" else f" or brought to {options.normalise}"
         notes.append(f"{changed:,} texts have blanks collapsed{form}")
-    labels = None if records.labels is None else tuple(records.labels[i] for i in distinct)
-    return TextRecords(tuple(texts[i] for i in distinct), labels, records.skipped), notes
+    labels, groups = (
+        of and tuple(of[i] for i in distinct) for of in (records.labels, records.groups)
+    )
+    chosen = tuple(texts[i] for i in distinct)
+    return TextRecords(chosen, labels, records.skipped, groups), notes
 
 
 def _alphabet(texts: Texts, options: TextOptions) -> tuple[TextSpec, list[str]]:
     """Return the symbols in use, as a spec without a length, and notes."""
-    units = _units(texts, options)
+    units = units_of(texts, options)
     symbols, notes = _symbols(texts, units, options)
     return TextSpec(symbols, 0, units, options.normalise), notes
 
 
-def _units(texts: Texts, options: TextOptions) -> Units:
+def units_of(texts: Texts, options: TextOptions) -> Units:
+    """Return the units that are asked for, or that suit texts of this length."""
     if options.units != "auto":
         return options.units
     median = float(np.median([len(text) for text in texts])) if texts else 0
@@ -215,42 +246,54 @@ def _pieces(texts: Texts, max_symbols: int) -> list[str]:
     return sorted(learner.get_vocab())
 
 
-def _encode(texts: Texts, spec: TextSpec, options: TextOptions) -> _CodedTexts:
+def _encode(
+    texts: Texts, divided: split.Split, alphabet: TextSpec, options: TextOptions
+) -> _CodedTexts:
     """Turn texts of known symbols that are not too long into numbers of symbols.
 
-    A spec without a length is not decided yet: texts get as many places as the longest takes.
+    Without a length, which a spec of no run has not yet, they get as many places as training texts
+    take.
     """
-    tokenize = tokenizer(spec)
+    tokenize = tokenizer(alphabet)
     all_codes = [tokenize(text) for text in texts]
-    sizes = np.array([len(codes) for codes in all_codes if codes])
-    max_length = options.length or _usual_length(sizes, spec.units)
+    max_length = alphabet.length - 1
+    if not alphabet.length:
+        max_length = _usual_length([all_codes[i] for i in divided.train], alphabet.units, options)
     used = [i for i, codes in enumerate(all_codes) if codes and len(codes) <= max_length]
-    rows = _to_rows([codes for i in used if (codes := all_codes[i])], spec.length)
-    unknown = [text for text, codes in zip(texts, all_codes, strict=True) if not codes]
+    rows = _to_rows([codes for i in used if (codes := all_codes[i])], max_length + 1)
+    unknown = [i for i, codes in enumerate(all_codes) if not codes]
     long = [
-        Skipped(text, f"{len(codes)} {spec.units}")
+        Skipped(text, f"{len(codes)} {alphabet.units}")
         for text, codes in zip(texts, all_codes, strict=True)
         if codes and len(codes) > max_length
     ]
-    reason = f"unknown {spec.units}" if spec.length else "rare symbols"
-    skipped = [Skipped(text, reason) for text in unknown[:MAX_NAMED_SKIPPED]]
-    if spec.length:
-        notes = _notes_of_a_run(texts, unknown, len(long), spec)
+    reason = f"unknown {alphabet.units}" if alphabet.length else "rare symbols"
+    skipped = [Skipped(texts[i], reason) for i in unknown[:MAX_NAMED_SKIPPED]]
+    if alphabet.length:
+        notes = _notes_of_a_run(texts, [texts[i] for i in unknown], len(long), alphabet)
     else:
-        notes = _notes(sizes, len(unknown), len(long), max_length, spec.units)
+        sizes = np.array([len(codes) for codes in all_codes if codes])
+        held_out = len({*unknown} & {*divided.held_out.tolist()})
+        notes = _notes(sizes, (len(unknown), held_out), len(long), max_length, alphabet.units)
     return _CodedTexts(rows, used, notes, skipped + long[:MAX_NAMED_SKIPPED])
 
 
-def _usual_length(sizes: NDArray[np.int64], units: Units) -> int:
-    """Return a length that nearly all texts have at most, in symbols; 0 of none."""
+def _usual_length(codes: Sequence[Sequence[int] | None], units: Units, options: TextOptions) -> int:
+    """Return how many symbols texts have at most that are not too long; 0 of none.
+
+    Too long is what is longer than asked for, or than nearly all are.
+    """
+    sizes = np.array([len(of_one) for of_one in codes if of_one])
     if not len(sizes):
         return 0
-    return min(int(np.quantile(sizes, COVERED_SHARE, method="higher")), MAX_LENGTH[units])
+    usual = min(int(np.quantile(sizes, COVERED_SHARE, method="higher")), MAX_LENGTH[units])
+    return int(sizes[sizes <= (options.length or usual)].max(initial=0))
 
 
 def _notes(
-    sizes: NDArray[np.int64], unknown: int, longer: int, max_length: int, units: Units
+    sizes: NDArray[np.int64], unknown: tuple[int, int], longer: int, max_length: int, units: Units
 ) -> list[str]:
+    """Say how long texts are, and how many are left out; `unknown` counts all and held-out ones."""
     if not len(sizes):
         return []
     middle = int(np.median(sizes))
@@ -259,8 +302,11 @@ def _notes(
         notes.append(
             f"{longer:,} texts of more than {max_length} are left out; --length changes it"
         )
-    if unknown:
-        notes.append(f"{unknown:,} texts with rare {units} are left out")
+    if unknown[0]:
+        notes.append(
+            f"{unknown[0]:,} texts with {units} that few or no training texts have are left out, "
+            f"{unknown[1]:,} of them held out"
+        )
     return notes
 
 
@@ -289,8 +335,7 @@ def _unknown_symbols(texts: Texts, spec: TextSpec) -> list[str]:
 
 
 def _to_rows(texts: Sequence[Sequence[int]], length: int) -> NDArray[np.int16]:
-    """Return numbers of symbols (n, length), each row with its end; 0: as long as the longest."""
-    length = length or max(map(len, texts), default=0) + 1
+    """Return numbers of symbols (n, length), each row with its end."""
     items = np.zeros((len(texts), length), np.int16)
     for row, codes in zip(items, texts, strict=True):
         row[: len(codes)] = codes

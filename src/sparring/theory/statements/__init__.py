@@ -4,9 +4,11 @@ from sparring.theory.statements import (
     augmentations,
     convergence,
     distances,
+    estimators,
     evaluation,
     families,
     games,
+    steps,
 )
 from sparring.theory.statements.statement import Check, Statement
 
@@ -21,6 +23,8 @@ ALL: tuple[Statement, ...] = tuple(
             *augmentations.STATEMENTS,
             *convergence.STATEMENTS,
             *evaluation.STATEMENTS,
+            *steps.STATEMENTS,
+            *estimators.STATEMENTS,
         ),
         key=lambda statement: statement.number,
     )

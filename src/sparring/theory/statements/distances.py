@@ -1,7 +1,7 @@
 """Rows 14–17 and 22–24: distances that know how far points lie from each other.
 
-The kernels are those of `sparring.metrics.kernels`, and the Wasserstein game that of
-`sparring.objectives`.
+The kernels are those of `sparring.metrics.kernels`, the Wasserstein game is that of
+`sparring.objectives`, and what metrics estimate from samples is set against the population.
 
 Notation: F and G the distribution functions of p and q, Δm and Δσ the differences of means and
 standard deviations.
@@ -9,16 +9,19 @@ standard deviations.
 
 from math import exp, log, pi, sqrt
 
+import numpy as np
 import torch
 from scipy import stats
 from torch import Tensor
 
 from sparring import objectives
 from sparring.metrics import kernels
+from sparring.metrics.transport import energy, frames, sliced, sliced_wasserstein
 from sparring.theory import finite, gaussian, kernel, quadrature, transport
 from sparring.theory.kernel import Kernel
 from sparring.theory.quadrature import normal
 from sparring.theory.shift import shifted
+from sparring.theory.statements.evaluation import expectation, samples
 from sparring.theory.statements.statement import Check, Statement
 
 POINTS = torch.tensor([0.0, 1.0, 3.0, 4.0], dtype=torch.float64)
@@ -96,6 +99,7 @@ def _w2_and_slices() -> tuple[Check, ...]:
     pair = gaussian.isotropic(m, 1.0), gaussian.isotropic(n, 2.5)
     expected = float((m - n) @ (m - n)) / 3 + 1.5**2
     line = gaussian.normal(0.0, 1.0), gaussian.normal(1.0, 2.0)
+    three, two = np.array([[0.0], [1], [2]]), np.array([[0.0], [3]])
     return (
         Check(
             "W2² of N(0,1), N(1,4)", 2, quadrature.w2_squared(normal(0.0, 1.0), normal(1.0, 2.0))
@@ -103,7 +107,20 @@ def _w2_and_slices() -> tuple[Check, ...]:
         Check("the same in closed form", 2, gaussian.w2_squared(*line), 1e-12),
         Check("sliced W2² in ℝ³: ‖Δm‖²/d + Δσ²", expected, mean_over_bases((m, 1.0), (n, 2.5))),
         Check("the same in closed form", expected, gaussian.sliced_w2_squared(*pair), 1e-12),
+        Check("`sliced` of samples 3 further along one axis of ℝ³", 3, _sliced_shift(), 1e-12),
+        Check("that of {0,1,2} and {0,3}, by levels", 7 / 6, sliced(three, two, np.eye(1)).value),
+        Check(
+            "its noise taken off: {0,1,10,11} and {0,2,20,22}",
+            (0 + 1 + 100 + 121) / 4 - (1 + 4) / 4,
+            sliced_wasserstein(np.c_[[0, 1, 10, 11]], np.c_[[0, 2, 20, 22]], directions=1).value,
+        ),
     )
+
+
+def _sliced_shift() -> float:
+    """Return the metric between samples and the same ones shifted, over whole frames."""
+    x = np.linspace(-1, 2, 15).reshape(5, 3) ** 3
+    return sliced(x, x + np.array([0, 3, 0]), frames(3, 6, np.random.default_rng(0))).value
 
 
 def _parallel_lines() -> tuple[Check, ...]:
@@ -120,14 +137,25 @@ def _parallel_lines() -> tuple[Check, ...]:
 
 
 def _kid_polynomial() -> tuple[Check, ...]:
-    return tuple(
+    far = np.array([[2.0, 0, 0, 0]] * 4)
+    x, y = np.linspace(-1, 1, 10).reshape(5, 2), np.linspace(0, 3, 12).reshape(6, 2)
+    repeated = [side.repeat(3, 1) for side in (x, y)]
+    return (
+        *(
+            Check(
+                f"μ = {m:g}",
+                3 * m**2 + 3 * m**4 + (m**3 + 3 * m) ** 2,
+                between_shifted(kernels.cubic, m),
+                1e-8,
+            )
+            for m in (0.5, 1.0, -2.0)
+        ),
         Check(
-            f"μ = {m:g}",
-            3 * m**2 + 3 * m**4 + (m**3 + 3 * m) ** 2,
-            between_shifted(kernels.cubic, m),
-            1e-8,
-        )
-        for m in (0.5, 1.0, -2.0)
+            "`kid` of copies of (2,0,0,0) and of 0: 8 + 1 − 2", 7, kernels.kid(far, 0 * far).value
+        ),
+        Check(
+            "with each feature three times", kernels.kid(x, y).value, kernels.kid(*repeated).value
+        ),
     )
 
 
@@ -149,11 +177,21 @@ def _energy() -> tuple[Check, ...]:
     root = stats.energy_distance(POINTS.numpy(), POINTS.numpy(), P.numpy(), Q.numpy())
     lines = quadrature.energy_distance(normal(0.0, 1.0), normal(1.0, 2.0))
     closed = gaussian.energy_distance(gaussian.normal(0.0, 1.0), gaussian.normal(1.0, 2.0))
+    truth, mean = _mean_energy()
     return (
         Check("2∫(F − G)² on {0,1,3,4}", kernel.energy_distance(POINTS, P, Q), integral, 1e-12),
         Check("square of scipy's `energy_distance`", integral, float(root) ** 2, 1e-12),
         Check("2∫(F − G)² of N(0,1), N(1,4)", closed, lines),
+        Check("E `energy` over every sample of 4 and 4 of {0,1,3}", truth, mean, 1e-12),
     )
+
+
+def _mean_energy() -> tuple[float, float]:
+    """Return the energy distance of two laws on {0, 1, 3}, and the metric's mean over samples."""
+    x, p, q = POINTS[:3], P[:3] / P[:3].sum(), Q[:3] / Q[:3].sum()
+    drawn = [[*samples(x.numpy()[:, None], law.numpy(), 4)] for law in (p, q)]
+    mean = expectation(lambda real, fake: energy(real, fake).value, *drawn)
+    return kernel.energy_distance(x, p, q), mean
 
 
 STATEMENTS: tuple[Statement, ...] = (
@@ -197,7 +235,7 @@ STATEMENTS: tuple[Statement, ...] = (
     ),
     Statement(
         24,
-        "The energy distance 2E|x−y| − E|x−x′| − E|y−y′| is 2∫(F − G)²",
+        "The energy distance 2E|x−y| − E|x−x′| − E|y−y′| is 2∫(F − G)² on the line",
         "Székely 2013",
         _energy,
     ),

@@ -224,7 +224,7 @@ def _value(probabilities: Features) -> float:
 STATEMENTS: tuple[Statement, ...] = (
     Statement(
         18,
-        "The Fréchet distance of Gaussians is |Δm|² + tr(C₁ + C₂ − 2(C₁C₂)^½); where the "
+        "The Fréchet distance of Gaussians, squared, is |Δm|² + tr(C₁ + C₂ − 2(C₁C₂)^½); where the "
         "covariances commute, |Δm|² + ‖C₁^½ − C₂^½‖²",
         "Dowson & Landau 1982; Heusel 2017, eq. 6",
         _frechet,
@@ -238,7 +238,7 @@ STATEMENTS: tuple[Statement, ...] = (
     ),
     Statement(
         20,
-        "KID's U-statistic is unbiased, exactly and at every size",
+        "KID's U-statistic is unbiased, exactly and at every size from two samples a side on",
         "Gretton 2012, lemma 6",
         _unbiased_kid,
     ),

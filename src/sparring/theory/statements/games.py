@@ -35,6 +35,7 @@ TRIANGULAR = 0.4081085313  # ∫(p − q)²/(p + q)
 TV = erf(1 / sqrt(8))
 
 COIN_TOSSES = 10_000
+COIN = (True, False)
 
 
 def twice_jsd(p: Tensor, q: Tensor) -> Tensor:
@@ -71,19 +72,24 @@ def least_rise(optimum: Optimum, p: Tensor, q: Tensor, step: float) -> float:
     return float(torch.stack(moved).min() - loss_at_best(optimum, p, q))
 
 
-def law_of_hits(v: Tensor, p: Sequence[float], n: int) -> NDArray[np.float64]:
-    """Return the law of the number of hits of a classifier on n samples when p = q.
+def law_of_hits(
+    v: Tensor, p: Sequence[float], labels: Sequence[Sequence[bool]]
+) -> NDArray[np.float64]:
+    """Return the law of the number of hits of a classifier on samples when p = q.
 
     By enumerating all samples.
 
     Args:
         v: its logits, none of them 0.
         p: the probabilities of the points, under either label.
-        n: samples, each with a label by a fair coin.
+        labels: those that each sample has with equal chances: `COIN`, or the one that is fixed.
     """
-    law = np.zeros(n + 1)
-    outcomes = [(share / 2, bool(v[i] > 0) == real) for i, share in enumerate(p) for real in (0, 1)]
-    for sample in product(outcomes, repeat=n):
+    law = np.zeros(len(labels) + 1)
+    outcomes = [
+        [(share / len(may), bool(v[i] > 0) == real) for i, share in enumerate(p) for real in may]
+        for may in labels
+    ]
+    for sample in product(*outcomes):
         law[sum(hit for _, hit in sample)] += prod(chance for chance, _ in sample)
     return law
 
@@ -190,7 +196,10 @@ def _accuracy() -> tuple[Check, ...]:
     classifiers = torch.tensor(list(product([-1.0, 1.0], repeat=len(P))))
     best = max(float(finite.accuracy(signs, P, Q)) for signs in classifiers)
     tv = float(finite.divergence(divergences.total_variation, P, Q))
-    hits = law_of_hits(torch.tensor([1.0, -2.0, 0.5]), (0.2, 0.3, 0.5), n=4)
+    classifier, shares, share_real = torch.tensor([1.0, -2.0, 0.5]), (0.2, 0.3, 0.5), 0.7
+    hits = law_of_hits(classifier, shares, [COIN] * 4)
+    fixed = law_of_hits(classifier, shares, [COIN[:1]] * 2 + [COIN[1:]] * 2)
+    spread = float(fixed @ (np.arange(5) / 4 - 0.5) ** 2)
     n, count = COIN_TOSSES, np.arange(COIN_TOSSES + 1)
     chance, share = binom.pmf(count, n, 0.5), count / n
     normal = norm.cdf((count + 0.5) / n, 0.5, sqrt(1 / (4 * n)))
@@ -203,6 +212,12 @@ def _accuracy() -> tuple[Check, ...]:
         Check("p = q: mean accuracy", 0.5, float(chance @ share)),
         Check("p = q: 4n · variance", 1, float(4 * n * chance @ (share - 0.5) ** 2)),
         Check("p = q: largest |law − normal|", 0, _gap(binom.cdf(count, n, 0.5), normal), 1e-5),
+        Check(
+            "labels fixed, half and half: n · variance, a(1 − a) at a = .7",
+            share_real * (1 - share_real),
+            4 * spread,
+            EXACT,
+        ),
     )
 
 
@@ -233,6 +248,8 @@ def _density_ratio() -> tuple[Check, ...]:
     mass = torch.stack([Q @ log_ratio.exp() for log_ratio in log_ratios])
     accepted = torch.stack([finite.reject(log_ratio, Q).distribution for log_ratio in log_ratios])
     rate = finite.reject(log_ratios[0], Q).rate
+    other = P.flip(0)
+    kept, apart = finite.reject((other / Q).log(), Q).distribution, _largest(other - P)
     return (
         Check("E_q[D*/(1−D*)]", 1, float(Q @ odds), EXACT),
         Check(
@@ -240,6 +257,8 @@ def _density_ratio() -> tuple[Check, ...]:
         ),
         Check("rejection by D*: largest |kept − p|", 0, _largest(accepted - P), EXACT),
         Check("share that is kept: 1/max(p/q)", float((Q / P).min()), rate, EXACT),
+        Check("mean of a ratio that is p′/q and not p/q", 1, float(Q @ (other / Q)), EXACT),
+        Check("what rejection by it keeps: largest |kept − p|", apart, _largest(kept - P), EXACT),
     )
 
 
@@ -284,7 +303,7 @@ STATEMENTS: tuple[Statement, ...] = (
     ),
     Statement(
         4,
-        "On disjoint supports JSD = ln 2 and the saturating generator gets no gradient",
+        "On disjoint supports JSD = ln 2 and D* gives the saturating generator no gradient",
         "Arjovsky & Bottou 2017, theorems 2.3 and 2.4",
         _disjoint_supports,
     ),
@@ -315,21 +334,23 @@ STATEMENTS: tuple[Statement, ...] = (
     ),
     Statement(
         9,
-        "The best accuracy at telling real from fake is (1 + TV)/2; at p = q that of n samples is "
-        "binomial over n, near N(½, 1/(4n))",
+        "The best accuracy at telling real from fake is (1 + TV)/2; at p = q that of n samples, "
+        "labelled by a fair coin, is binomial over n, near N(½, 1/(4n)), and labels fixed half and "
+        "half spread it no more",
         "Lopez-Paz & Oquab 2017",
         _accuracy,
     ),
     Statement(
         30,
-        "Relativistic pairing: D* = ln(p/q) up to a constant; the value is −ln 2 + JSD(p⊗q, q⊗p), "
+        "Relativistic pairing: v* = ln(p/q) up to a constant; the value is −ln 2 + JSD(p⊗q, q⊗p), "
         "−ln 2 at p = q",
         "Jolicoeur-Martineau 2019; Bradley & Terry 1952; the value derived",
         _relativistic,
     ),
     Statement(
         31,
-        "E_q[D*/(1−D*)] = 1, and rejection by D* turns q into p where p/q is bounded",
+        "Where q covers p, E_q[D*/(1−D*)] = 1, as wrong ratios may have it too; rejection by D* "
+        "turns q into p where p/q is bounded",
         "Sugiyama 2012; Azadi 2019",
         _density_ratio,
     ),

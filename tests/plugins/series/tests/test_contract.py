@@ -7,12 +7,15 @@ import numpy as np
 import pandas as pd
 from statsmodels.datasets import elnino
 
+from sparring.data.options import CommonOptions
 from sparring.testing.contract import *  # noqa: F403
 from sparring.testing.example import Asked, Example
 from sparring_series import SERIES
+from sparring_series.windows import held_out_steps
 
 MONTHS = elnino.load_pandas().data.set_index("YEAR").stack()
 PACIFIC = pd.DataFrame({"warmth": [*MONTHS], "change": [*MONTHS.diff()]}).iloc[1:]
+WINDOW = 8
 TIMES = pd.period_range("1950-02", periods=len(PACIFIC), freq="M")
 
 
@@ -24,6 +27,13 @@ def csv(folder: Path) -> Path:
 def npy(folder: Path) -> Path:
     np.save(folder / "pacific.npy", PACIFIC.to_numpy())
     return folder / "pacific.npy"
+
+
+def warmer_later(series: Any, _: Any) -> Any:
+    """Change the steps that are held out: parts of the series, whatever they hold."""
+    warmth = series.copy()
+    warmth[held_out_steps(len(series), WINDOW, CommonOptions().held_out) == 1] *= 2
+    return warmth
 
 
 def read_csv(path: Path) -> Any:
@@ -46,9 +56,10 @@ EXAMPLES = [
             "frame": PACIFIC,
             "frame of months": PACIFIC.set_index(TIMES),
         },
+        changed=warmer_later,
         options={
             "data.kind": "series",
-            "data.window": 8,
+            "data.window": WINDOW,
             "generator.width": 8,
             "discriminator.width": 8,
             "generator.latent": 8,

@@ -67,7 +67,7 @@ def voice_encoder(data: Dataset) -> Extractor:
     def run(items: Items) -> Features:
         return in_batches(lambda sounds: network_of(network, sounds, rate), items, WIDTH, BATCH)
 
-    return Extractor(NAME, digest_of_tensors(NAME, filled), WIDTH, run)
+    return Extractor(NAME, digest_of_tensors(NAME, filled), WIDTH, run, is_fixed=True)
 
 
 def network_of(network: VoiceEncoder, sounds: Tensor, rate: int) -> Tensor:

@@ -52,7 +52,7 @@ def minilm(data: Dataset) -> Extractor:
     def run(items: Items) -> Features:
         return embed(network, [cut(text) for text in texts_of(items, spec)])
 
-    return Extractor(NAME, digest_of_tensors(NAME, filled), WIDTH, run)
+    return Extractor(NAME, digest_of_tensors(NAME, filled), WIDTH, run, is_fixed=True)
 
 
 class Heads(nn.Module):

@@ -14,7 +14,6 @@ from sparring.features.extractor import Extractor, alone, digest_of_arrays, in_b
 from sparring.features.reference import ReferenceSet
 from sparring.kinds.kind import EvaluatedRun
 from sparring.metrics.line import CardLine
-from sparring.runs.folder import write_bytes
 from sparring_series import statistics
 from sparring_series.codec import encode
 from sparring_series.spec import SeriesSpec
@@ -52,13 +51,12 @@ def card_lines(run: EvaluatedRun) -> Iterator[CardLine]:
     from sparring_series.figures import draw_dynamics
 
     run.begin("dynamics of series")
-    spec = _spec(run.data)
-    real, train, fake = (
-        _standardised(items[:MAX_WINDOWS], spec)
-        for items in (_in_order(run.reference), _in_order(run.train), run.fake)
+    spec: SeriesSpec = run.spec
+    real, fake = (
+        _standardised(items[:MAX_WINDOWS], spec) for items in (_in_order(run.reference), run.fake)
     )
-    picture = draw_dynamics(real, fake, spec)
-    write_bytes(run.folder.samples / "evaluation-dynamics.png", picture)
+    train = _standardised(_in_order(run.train)[:MAX_WINDOWS], spec) if run.train else None
+    run.picture("evaluation-dynamics.png", lambda: draw_dynamics(real, fake, spec))
     ranks = torch.linspace(0, 1, GRID + 2, dtype=torch.float64)[1:-1]
     values = real.transpose(0, 1).flatten(1)[:, :MAX_VALUES]
     grid = torch.quantile(values, ranks, dim=1).T
@@ -69,10 +67,13 @@ def card_lines(run: EvaluatedRun) -> Iterator[CardLine]:
     }
     block = 2 * spec.steps
     for key, (name, of) in compared.items():
-        real_rows, train_rows, fake_rows = (of(x).flatten(1).numpy() for x in (real, train, fake))
+        real_rows, fake_rows = (of(x).flatten(1).numpy() for x in (real, fake))
         if real_rows.shape[1]:
             estimate = statistics.largest_gap(real_rows, fake_rows, (block, 1))
-            of_real = statistics.largest_gap(real_rows, train_rows, (block, block))
+            of_real = None
+            if train is not None:
+                train_rows = of(train).flatten(1).numpy()
+                of_real = statistics.largest_gap(real_rows, train_rows, (block, block))
             yield CardLine(key, name, estimate, of_real, "lower")
 
 

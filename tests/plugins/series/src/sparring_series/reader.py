@@ -70,6 +70,7 @@ def open_data(
     cache: Path | None = None,
     progress: Progress = no_progress,
     sets: Sequence[str] = NAMED_SETS,
+    rules: int = 2,
 ) -> Dataset:
     """Read series and cut them into windows; under a `spec` that is given, into windows of it.
 
