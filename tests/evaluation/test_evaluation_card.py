@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import hypergeom
 
 from sparring.evaluation import assess
 from sparring.evaluation import card as evaluation
@@ -18,8 +19,10 @@ from sparring.evaluation.card import (
     measure,
     measure_classes,
     measure_copying,
+    measure_repeats,
     missing_classes,
 )
+from sparring.evaluation.compare import compare_samples
 from sparring.evaluation.verdict import judged, verdict
 from sparring.features.components import coordinates
 from sparring.features.extractor import Extractors
@@ -29,7 +32,6 @@ from sparring.kinds.images.reader import open_data as open_images
 from sparring.metrics import frechet
 from sparring.metrics.estimate import Estimate, Null
 from sparring.metrics.line import ESTIMATE_ONLY, CardLine, Untested
-from sparring.metrics.proportions import wilson_share
 
 Features = NDArray[np.float64]
 
@@ -133,6 +135,20 @@ def test_copies_are_called_copies_and_honest_samples_are_not() -> None:
     assert found["duplicates"].estimate.low > found["duplicates"].real_vs_real.high
 
 
+def test_copies_are_found_where_nothing_is_held_out_and_natural_repeats_are_none() -> None:
+    train = np.random.default_rng(0).integers(4, size=(90, 3)).astype(float)
+    fresh = np.random.default_rng(1).integers(4, size=(200, 3)).astype(float)
+    natural = measure_repeats(fresh, train)
+    assert natural.estimate.value > 0.5
+    assert natural.estimate.p_value is not None
+    assert natural.estimate.p_value > 0.05
+    some = gaussian(1, n=90)
+    half = np.concatenate([gaussian(2, n=50), some[:50]])
+    (copied,) = judged([measure_repeats(half, some)])
+    assert copied.verdict == "copies"
+    assert copied.estimate.value == 0.5
+
+
 def test_classes_are_counted_and_compared_with_what_was_asked_for() -> None:
     random = np.random.default_rng(0)
     asked = random.integers(4, size=800)
@@ -151,7 +167,7 @@ def as_asked_for(right: int, on_reals: int) -> CardLine:
     """Return the line of 800 samples of 4 classes, and of 400 reals told by the same classifier."""
     asked = np.arange(800) % 4
     predicted = np.where(np.arange(800) < right, asked, (asked + 1) % 4)
-    told = Told(wilson_share(on_reals, 400), 0.25)
+    told = Told(asked[:400], np.where(np.arange(400) < on_reals, asked[:400], asked[1:401]))
     line, *_ = judged([*measure_classes(asked, predicted, asked, 4, told)])
     return line
 
@@ -165,6 +181,31 @@ def test_classes_as_asked_for_stand_beside_what_the_classifier_tells_of_real_dat
     blind = as_asked_for(210, 110)
     assert blind.verdict == "not tested"
     assert "cannot tell the classes of real data" in blind.reason
+
+
+def test_a_class_that_is_hard_to_tell_may_be_asked_for_more_often_than_it_is_real() -> None:
+    def line(right: tuple[int, int]) -> CardLine:
+        """Return that of 400 samples of each class; of reals 320 and 80, 304 and 48 told."""
+        real, asked = np.repeat([0, 1], (320, 80)), np.repeat([0, 1], 400)
+        good = np.r_[np.arange(320) < 304, np.arange(80) < 48]
+        told = Told(real, np.where(good, real, 1 - real))
+        good = np.r_[np.arange(400) < right[0], np.arange(400) < right[1]]
+        return next(
+            iter(judged([*measure_classes(asked, np.where(good, asked, 1 - asked), real, 2, told)]))
+        )
+
+    assert line((380, 240)).verdict == "no difference seen"  # as reals, class by class
+    assert line((340, 240)).verdict == "differs"
+    tables = [[[380, 20], [304, 16]], [[240, 160], [48, 32]]]
+    exact = stratified(tables)
+    assert line((380, 240)).estimate.p_value == pytest.approx(exact)
+
+
+def stratified(tables: list[list[list[int]]]) -> float:
+    """Return P(first cells sum to no more) by going through every pair of tables."""
+    laws = [hypergeom(sum(a + b), a[0] + b[0], sum(a)) for a, b in tables]
+    total = sum(a[0] for a, _ in tables)
+    return float(sum(laws[0].pmf(i) * laws[1].cdf(total - i) for i in range(sum(tables[0][0]) + 1)))
 
 
 @pytest.mark.parametrize("other", ["labelled", "of other classes", "unlabelled"])
@@ -247,3 +288,31 @@ def test_classes_that_get_less_than_a_tenth_of_their_share_are_missing() -> None
     assert missing_classes(told, real, 3) == [2]
     assert missing_classes(np.repeat([0, 1, 2], [970, 29, 1]), real, 3) == [1, 2]
     assert missing_classes(real, real, 4) == []
+
+
+def test_data_that_come_sorted_are_not_far_from_data_of_their_law(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(assess, "MAX_SAMPLES", 100)
+    real, train = (np.sort(gaussian(3, n=n, width=1), 0).astype(np.float32) for n in (100, 400))
+    assert not assess._is_far(assess.ReferenceFeatures(real, train, real, train))
+    assert assess._is_far(assess.ReferenceFeatures(real + 1, train, real + 1, train))
+
+
+def test_runs_that_few_groups_judge_are_compared_without_a_test(tmp_path: Path) -> None:
+    sides = {"a": gaussian(1), "b": gaussian(2, 1)}
+    found = compare_samples(gaussian(0), sides)
+    data = open_images(np.zeros((40, 4, 4, 1), np.uint8), DataOptions(), cache=tmp_path)
+    alone = ReferenceSet(replace(data, groups=None), "all")
+    few = replace(alone, data=replace(data, groups=np.arange(40) // 4), whole=True)
+    [tested], [untested] = (list(assess._by_items(found, of)) for of in (alone, few))
+    assert tested.verdict == "differs"
+    assert untested.words == "not tested: too few groups of items judge"
+    assert untested.difference.value == tested.difference.value
+
+
+def test_copies_of_training_items_that_are_not_looked_at_are_told_of() -> None:
+    assert assess._looked_at(500, 500) == ""
+    words = assess._looked_at(10_000, 54_000)
+    assert "10,000 of 54,000" in words
+    assert "about 5.4 times as many copies" in words

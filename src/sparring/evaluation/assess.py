@@ -5,7 +5,7 @@ Inside: which samples and data are used, within which time, and the file. Not in
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,9 +27,11 @@ from sparring.evaluation.card import (
     measure,
     measure_classes,
     measure_copying,
+    measure_repeats,
     missing_classes,
 )
 from sparring.evaluation.compare import (
+    Comparison,
     Comparisons,
     compare_recipes,
     compare_samples,
@@ -38,7 +40,7 @@ from sparring.evaluation.compare import (
 from sparring.evaluation.extractors import choose
 from sparring.evaluation.figures import FeaturedItems, write_figures
 from sparring.evaluation.verdict import judged
-from sparring.features.extractor import Extractor, Extractors
+from sparring.features.extractor import Extractor, Extractors, spread
 from sparring.features.reference import CHUNK, HALVED, ReferenceSet, halved, part_indices
 from sparring.kinds import decided, decode, kind_of
 from sparring.kinds.kind import EvaluatedRun, TrainedRun
@@ -47,7 +49,6 @@ from sparring.metrics.copying import MIN_SAMPLES
 from sparring.metrics.groups import independent
 from sparring.metrics.kernels import kid
 from sparring.metrics.line import CardLine, Note, Untested
-from sparring.metrics.proportions import wilson_share
 from sparring.recipes.identity import identity
 from sparring.recipes.recipe import Recipe
 from sparring.runs.folder import RunFolder, too_early, write_json
@@ -59,6 +60,7 @@ MIN_JUDGING = 20  # items of data by which anything can be told
 SEED = 2  # other latents than those of pictures and of looks while training
 MAX_KEPT, MAX_KEPT_BYTES = 2_000, 2**28  # samples that are kept: so many, and if small, more
 MAX_SECONDS = 300.0
+FEW_GROUPS = "too few groups of items judge"
 UNKNOWN_TRAIN = "it needs the data that the generator was trained on: --train TRAIN"
 
 
@@ -128,7 +130,7 @@ def assess(
     trained_on = data
     data = data if other else reference.data  # of which other parts may train and judge
     train, trained = ReferenceSet(data, "train"), ReferenceSet(trained_on, "train")
-    unseen = reference if other else ReferenceSet(trained_on, "held_out", whole=True)
+    unseen = replace(reference if other else ReferenceSet(trained_on, "held_out"), whole=True)
     extractor = choose(extractor_name, data, cache=cache, progress=audience.reading)
     extractors = kind.measures.with_companions(extractor, data, cache)
     features = extract_reference((reference, train), (unseen, trained), extractors, cache, audience)
@@ -182,7 +184,8 @@ def judge(
     own = _own_lines(run)
     if reference.groups is not None:
         own, of_features, of_classes = (
-            [_dependent(line) for line in part] for part in (own, of_features, of_classes)
+            [_untested(line, FEW_GROUPS) for line in part]
+            for part in (own, of_features, of_classes)
         )
     lines = [*own, *of_features, *of_copying, *of_classes]
     if kind_of(run.spec).shows_items and run.pictures is not None:
@@ -354,12 +357,20 @@ def _copying_lines(
     """Yield whether it copies, told by features that no training data taught."""
     if why := _why_untested(features):
         yield Untested("memorization", "prefers training data", why)
-        yield Untested("copying", "copies training data", why)
+        if features.memorization_train is None:
+            yield Untested("copying", "copies training data", why)
+        else:
+            yield measure_repeats(samples.memorization_features, features.memorization_train)
         return
     assert features.memorization_train is not None
     if extractors.memorization is not extractors.quality:
         name = extractors.memorization.name
         run.note(f"copying is judged by {name}: {extractors.quality.name} knows the training data")
+    known = run.train if run.trained is None else ReferenceSet(run.trained.data, "train")
+    assert known is not None
+    trained = len(part_indices(known.data, known.part, len(known.data.items), whole=True))
+    if part := _looked_at(min(len(features.memorization_train), MAX_SAMPLES), trained):
+        run.note(part)
     run.begin("memorisation")
     copying = measure_copying(
         features.memorization_real,
@@ -372,8 +383,21 @@ def _copying_lines(
             f"the training data can themselves be told from '{run.reference.data.name}': their "
             "distance stands under 'real against real', and copying is not judged by it"
         )
-        copying = map(_without_verdict, copying)
+        copying = (
+            replace(_untested(line, "the data that judge differ"), real_vs_real=None)
+            for line in copying
+        )
     yield from copying
+
+
+def _looked_at(looked: int, trained: int) -> str:
+    """Say among how many training items copies are looked for; nothing where it is all."""
+    if looked == trained:
+        return ""
+    return (
+        f"copies are looked for among {looked:,} of {trained:,} training items, at random: of all "
+        f"of them there are about {trained / looked:.2g} times as many copies as the lines say"
+    )
 
 
 def _why_untested(features: ReferenceFeatures) -> str:
@@ -384,22 +408,23 @@ def _why_untested(features: ReferenceFeatures) -> str:
     return f"{few} items were never trained on; it takes {MIN_SAMPLES}" * (few < MIN_SAMPLES)
 
 
-def _dependent(line: CardLine) -> CardLine:
-    """Return a line of items that are not independent: a mere estimate."""
+def _untested(line: CardLine, reason: str) -> CardLine:
+    """Return a line of which only the value stands, and why it is not tested."""
+    if line.estimate.p_value is None:
+        return line
     estimate = replace(line.estimate, p_value=None, under_null=None)
-    return replace(line, estimate=estimate, reason="too few groups of items judge")
-
-
-def _without_verdict(line: CardLine) -> CardLine:
-    """Return a line of which only the value stands."""
-    return replace(line, estimate=replace(line.estimate, p_value=None), real_vs_real=None)
+    return replace(line, estimate=estimate, reason=reason)
 
 
 def _is_far(features: ReferenceFeatures) -> bool:
     """Tell whether the data that judge are others than those of the training by distribution."""
     assert features.memorization_train is not None
     sides = features.memorization_real, features.memorization_train
-    return kid(*(side[:MAX_SAMPLES] for side in sides)).low > 0
+    alone = (
+        side[spread(np.arange(len(side)) if groups is None else independent(groups), MAX_SAMPLES)]
+        for side, groups in zip(sides, features.groups, strict=True)
+    )
+    return kid(*alone).low > 0
 
 
 def _class_lines(
@@ -432,15 +457,12 @@ def _class_lines(
 
 
 def _told(extractors: Extractors, unseen: ReferenceSet) -> Told | None:
-    """Return how the classifier does on labelled data that it was not trained on."""
+    """Return what the classifier says of labelled data that it was not trained on."""
     index, tells = unseen.index(), extractors.class_probabilities
     if tells is None or unseen.data.labels is None or not len(index):
         return None
     predicted = [tells(np.asarray(unseen.data.items[part])).argmax(1) for part in _parts(index)]
-    labels = unseen.data.labels[index]
-    right = int((np.concatenate(predicted) == labels).sum())
-    accuracy = wilson_share(right, len(labels), "classifier, on unseen data; Wilson")
-    return Told(accuracy, float(np.bincount(labels).max()) / len(labels))
+    return Told(unseen.data.labels[index], np.concatenate(predicted))
 
 
 def _parts(index: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -468,8 +490,7 @@ def _write_figures(
 
 def _featured(of: ReferenceSet, features: NDArray[np.float32]) -> FeaturedItems:
     """Return at most `MAX_SAMPLES` items, from all over, with their features."""
-    n = len(features)
-    chosen = np.linspace(0, n - 1, min(n, MAX_SAMPLES)).astype(np.int64)
+    chosen = spread(np.arange(len(features)), MAX_SAMPLES)
     return FeaturedItems(of.data.items, of.index()[chosen], features[chosen].astype(np.float64))
 
 
@@ -518,7 +539,7 @@ def compare_runs(
     several = {name: values for name, values in seeds.items() if len(values) > 1}
     limit, fewest = samples_looked_at(real, fakes), min(map(len, fakes.values()))
     return Comparisons(
-        tuple(compare_samples(real, fakes)),
+        tuple(_by_items(compare_samples(real, fakes), reference)),
         tuple(compare_recipes(several)) if len(several) > 1 else (),
         min(fewest, limit),
         len(real),
@@ -530,6 +551,15 @@ def compare_runs(
             *_notes_on_comparisons(fewest, limit, options, single=len(several) < 2 <= len(seeds)),
         ),
     )
+
+
+def _by_items(found: Iterable[Comparison], reference: ReferenceSet) -> Iterator[Comparison]:
+    """Yield comparisons, without their tests where too few groups judge for any."""
+    for one in found:
+        untested = Comparison(
+            one.a, one.b, replace(one.difference, p_value=None), reason=FEW_GROUPS
+        )
+        yield one if reference.groups is None else untested
 
 
 def _notes_on_comparisons(

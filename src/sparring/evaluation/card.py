@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import fisher_exact
+from scipy.stats import hypergeom
 
 from sparring.draws import permutation
 from sparring.errors import SparringError
@@ -22,7 +22,7 @@ from sparring.metrics.arrays import Features
 from sparring.metrics.classes import MIN_CLASS_SHARE, mode_coverage
 from sparring.metrics.classifier import c2st
 from sparring.metrics.clipped import clipped_density_coverage
-from sparring.metrics.copying import memorization
+from sparring.metrics.copying import memorization, repeated_share
 from sparring.metrics.diversity import vendi
 from sparring.metrics.estimate import CARD_DIGITS, Estimate, Null, format_estimate
 from sparring.metrics.gaussians import frechet_streamed
@@ -47,12 +47,23 @@ MAX_EXPLAINED = 5_000  # of each side, of densities made of samples
 MAX_PERMUTED, PERMUTATIONS = 5_000, 499  # of each side, in the kernel distance's test
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Told:
-    """How well the classifier of a card tells the classes of real data that it has not seen."""
+    """What the classifier of a card says of the classes of real data that it has not seen."""
 
-    accuracy: Estimate
-    chance: float  # of always saying the commonest class
+    labels: NDArray[np.int64]  # (n,)
+    predicted: NDArray[np.int64]  # (n,)
+
+    @property
+    def accuracy(self) -> Estimate:
+        """How often it is right."""
+        right = int((self.labels == self.predicted).sum())
+        return wilson_share(right, len(self.labels), "classifier, on unseen data; Wilson")
+
+    @property
+    def chance(self) -> float:
+        """How often it would be right by always saying the commonest class."""
+        return float(np.bincount(self.labels).max()) / len(self.labels)
 
     @property
     def blind(self) -> bool:
@@ -164,6 +175,25 @@ def measure(
             note(f"{name} is left out: {error}")
 
 
+def measure_repeats(fake: AnyFeatures, train: AnyFeatures) -> CardLine:
+    """Return whether samples repeat what was trained on, where hardly anything is held out.
+
+    Args:
+        fake: the generator's features, (m, d).
+        train: of what it was trained on, (l, d).
+    """
+    sides = fake[:MAX_SAMPLES].astype(np.float64), _at_random(train, MAX_SAMPLES, "copied")
+    return CardLine(
+        "copying",
+        "equals a training item",
+        repeated_share(*sides),
+        None,
+        "lower",
+        accuses="copies",
+        found="copies its training data",
+    )
+
+
 def measure_copying(
     real: AnyFeatures,
     fake: AnyFeatures,
@@ -241,9 +271,9 @@ def measure_classes(
         predicted: the classifier's label of it, (m,).
         real: labels of real data, (n,).
         classes: how many there are.
-        told: how the classifier does on real data that it has not seen, where there are any.
+        told: what the classifier says of real data that it has not seen, where there are any.
     """
-    yield _as_asked_for(int((labels == predicted).sum()), len(predicted), told)
+    yield _as_asked_for(labels, predicted, told)
     try:
         coverage = mode_coverage(predicted, classes, reference=real)
     except SparringError:  # too few samples for so many classes, or a class that no real has
@@ -252,15 +282,19 @@ def measure_classes(
     yield CardLine("class_divergence", "KL of class shares", coverage.divergence, None, "lower")
 
 
-def _as_asked_for(right: int, m: int, told: Told | None) -> CardLine:
+def _as_asked_for(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], told: Told | None
+) -> CardLine:
     """Return how often samples are of the class asked for, beside the same of real data.
 
-    A perfect generator's share is theirs: Fisher's exact test (1935), one-sided.
+    In each class a perfect generator's share is theirs, however often the class is asked for:
+    Fisher's exact test (1935) of all classes together, one-sided.
     """
+    right, m = labels == predicted, len(labels)
     line = CardLine(
         "class_agreement",
         "class as asked for",
-        wilson_share(right, m),
+        wilson_share(int(right.sum()), m),
         told.accuracy if told else None,
         "higher",
         found="is of other classes than asked for",
@@ -269,11 +303,23 @@ def _as_asked_for(right: int, m: int, told: Told | None) -> CardLine:
         return line
     if told.blind:
         return replace(line, reason="the classifier cannot tell the classes of real data either")
-    p, n = told.accuracy.value, told.accuracy.n
-    table = [[right, m - right], [round(p * n), n - round(p * n)]]
-    p_value = float(fisher_exact(table, alternative="less").pvalue)
-    null = Null(p, sqrt(p * (1 - p) * (1 / m + 1 / n)), limit=0.0)
+    law = _right_by_chance(labels, right, told)
+    counts, p_value = np.arange(len(law)), min(1.0, float(law[: int(right.sum()) + 1].sum()))
+    mean = float(counts @ law)
+    null = Null(mean / m, sqrt(float((counts - mean) ** 2 @ law)) / m, limit=0.0)
     return replace(line, estimate=replace(line.estimate, p_value=p_value, under_null=null))
+
+
+def _right_by_chance(labels: NDArray[np.int64], right: NDArray[np.bool], told: Told) -> Features:
+    """Return the law of the number of right samples, given all that is right in each class."""
+    sides = ((labels, right), (told.labels, told.labels == told.predicted))
+    classes = 1 + max(int(labels.max()), int(told.labels.max()))
+    asked_for, seen = (np.bincount(side, minlength=classes) for side, _ in sides)
+    right_of_both = [np.bincount(side[good], minlength=classes) for side, good in sides]
+    law = np.ones(1)
+    for asked, real, rights in zip(asked_for, seen, np.sum(right_of_both, 0), strict=True):
+        law = np.convolve(law, hypergeom(asked + real, rights, asked).pmf(np.arange(asked + 1)))
+    return law
 
 
 def missing_classes(

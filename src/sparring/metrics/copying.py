@@ -107,14 +107,47 @@ def memorization(
     }
 
 
+def repeated_share(
+    fake: ArrayLike | Tensor,
+    train: ArrayLike | Tensor,
+    *,
+    permutations: int = PERMUTATIONS,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Estimate:
+    """Return the share of fakes that equal a training sample, where nothing is held out.
+
+    The p-value is that of `repeats`: a perfect generator's fakes and training samples repeat each
+    other as often as either repeats itself.
+
+    Args:
+        fake, train: features, (m, d) and (n, d).
+        permutations: of the test.
+        level: of the interval.
+        seed: of the permutations.
+
+    Raises:
+        SparringError: arrays that are not features of the same width; fewer than 20 samples on a
+            side; no permutation; a level not in (0, 1).
+    """
+    quantile(level)
+    fakes, training = _checked(permutations, fake, train)
+    repeats = repeats_of(fakes, training, training[:0])
+    equal = (nearest(fakes, training).distances[:, 0] == 0).sum()
+    share = exact_share(int(equal), len(fakes), "equal to a training sample; exact binomial", level)
+    return replace(share, p_value=repeats.p_value(permutations, seed))
+
+
 def _checked(permutations: int, *arrays: ArrayLike | Tensor) -> list[Features]:
     if permutations < 1:
         raise SparringError(f"permutations is {permutations}; expected at least 1")
     names = ("fake", "train", "held_out")
-    sides = [as_features(n, a, MIN_SAMPLES) for n, a in zip(names, arrays, strict=True)]
+    sides = [as_features(n, a, MIN_SAMPLES) for n, a in zip(names, arrays, strict=False)]
     widths = [side.shape[1] for side in sides]
     if len(set(widths)) > 1:
-        by_name = ", ".join(f"{width} of {name}" for name, width in zip(names, widths, strict=True))
+        by_name = ", ".join(
+            f"{width} of {name}" for name, width in zip(names, widths, strict=False)
+        )
         raise SparringError(f"features differ in width: {by_name}; expected the same")
     return sides
 

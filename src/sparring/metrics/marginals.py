@@ -6,8 +6,9 @@ relabelling the rows, which also gives its p-value. Not here: pairs of columns.
 Notation: n real and m fake rows; a missing cell is a value of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from math import log, sqrt
 from typing import NamedTuple
 
@@ -19,15 +20,11 @@ from sparring.metrics.estimate import LEVEL, Estimate, Null
 from sparring.metrics.normal import quantile
 
 MIN_ROWS = 20  # of a table
-
-
 PERMUTATIONS = 99
-
-
+ROUNDING = 1e-12  # distances that differ by less are equal
 Floats = NDArray[np.float64]
-
-
 Codes = NDArray[np.int64]
+Distance = Callable[[Codes, Codes], float]  # of rows called real and rows called fake
 
 
 class CodedTable(NamedTuple):
@@ -47,6 +44,7 @@ class ComparedDistance(NamedTuple):
 
     estimate: Estimate
     mean_under_null: float
+    relabelled: Floats  # (B,), what it is under other labelings, for all columns the same ones
 
 
 def marginal_distances(
@@ -64,23 +62,41 @@ def marginal_distances(
         level: of the intervals.
     """
     quantile(level)
+    pool = np.concatenate([real.values, fake.values])
+    steps = [_steps(*column) for column in zip(pool.T, real.is_number, strict=True)]
+    measures = [_distance_of(at_end, categories) for at_end, categories, _ in steps]
+    compared = permutation_distances(measures, len(real.values), len(pool), permutations, "columns")
     distances = {}
-    for column, name in enumerate(real.names):
-        pool = np.concatenate([real.values[:, column], fake.values[:, column]])
-        at_end, categories, method = _steps(pool, real.is_number[column])
-        distance = _distance_of(at_end, categories)
-        compared = permutation_distance(distance, len(real.values), len(pool), permutations, name)
+    for name, (_, categories, method), one in zip(real.names, steps, compared, strict=True):
         reach = sum(_reach(len(t.values), categories, (1 - level) / 2) for t in (real, fake))
-        value = compared.estimate.value
+        value = one.estimate.value
         estimate = replace(
-            compared.estimate,
+            one.estimate,
             low=max(0.0, value - reach),
             high=min(1.0, value + reach),
-            method=f"{method}; {compared.estimate.method}",
+            method=f"{method}; {one.estimate.method}",
             level=level,
         )
-        distances[name] = ComparedDistance(estimate, compared.mean_under_null)
+        distances[name] = one._replace(estimate=estimate)
     return distances
+
+
+def farthest(distances: Mapping[str, ComparedDistance]) -> tuple[str, ComparedDistance]:
+    """Return the column that is farthest beyond its mean under the null, tested as that.
+
+    How far it is, is held against how far the farthest of all columns is under the same labelings:
+    the p-value is exact however many columns there are, and however they hang together (Westfall &
+    Young 1993).
+    """
+    each = np.array([[d.estimate.value, *d.relabelled] for d in distances.values()])
+    means = each.mean(1)
+    beyond = (each - means[:, None]).max(0)
+    worst = int((each[:, 0] - means).argmax())
+    name, others = list(distances)[worst], means[worst] + beyond[1:]
+    p_value = float((beyond >= beyond[0] - ROUNDING).mean())
+    null = Null(float(others.mean()), float(others.std()), 1.0)
+    estimate = replace(distances[name].estimate, p_value=p_value, under_null=null)
+    return name, ComparedDistance(estimate, null.mean, others)
 
 
 def _steps(pool: Floats, is_number: bool) -> tuple[Codes, int | None, str]:
@@ -92,7 +108,7 @@ def _steps(pool: Floats, is_number: bool) -> tuple[Codes, int | None, str]:
     return places, len(distinct), "total variation"
 
 
-def _distance_of(places: Codes, categories: int | None) -> Callable[[Codes, Codes], float]:
+def _distance_of(places: Codes, categories: int | None) -> Distance:
     size = int(places.max()) + 1
 
     def distance(real: Codes, fake: Codes) -> float:
@@ -108,17 +124,22 @@ def _reach(n: int, categories: int | None, chance: float) -> float:
     return sqrt((ways - log(chance)) / (2 * n))
 
 
-def permutation_distance(
-    distance: Callable[[Codes, Codes], float], n: int, pooled: int, permutations: int, name: str
-) -> ComparedDistance:
-    """Measure a distance of the first n rows to the others, and of as many drawn from all."""
-    rows = np.arange(pooled)
-    value = distance(rows[:n], rows[n:])
+def permutation_distances(
+    distances: Sequence[Distance], n: int, pooled: int, permutations: int, name: str
+) -> list[ComparedDistance]:
+    """Measure distances of the first n rows to the others, and of as many drawn from all."""
     orders = (permutation(turn, f"table test, {name}", pooled) for turn in range(permutations))
-    null = np.array([distance(order[:n], order[n:]) for order in orders])
-    p_value = (1 + int(np.sum(null >= value - 1e-12))) / (1 + permutations)
-    method = f"{permutations} permutations"
-    of_null = Null(float(null.mean()), float(null.std()), 1.0)
-    n = min(n, pooled - n)
-    estimate = Estimate(value, value, value, n, method, p_value=p_value, under_null=of_null)
-    return ComparedDistance(estimate, of_null.mean)
+    values, *others = (
+        [distance(order[:n], order[n:]) for distance in distances]
+        for order in chain([np.arange(pooled)], orders)
+    )
+    smaller = min(n, pooled - n)
+    return [_compared(*one, smaller) for one in zip(values, np.array(others).T, strict=True)]
+
+
+def _compared(value: float, relabelled: Floats, n: int) -> ComparedDistance:
+    p_value = (1 + int(np.sum(relabelled >= value - ROUNDING))) / (1 + len(relabelled))
+    method = f"{len(relabelled)} permutations"
+    null = Null(float(relabelled.mean()), float(relabelled.std()), 1.0)
+    estimate = Estimate(value, value, value, n, method, p_value=p_value, under_null=null)
+    return ComparedDistance(estimate, null.mean, relabelled)

@@ -9,7 +9,6 @@ S, itself left out.
 """
 
 from dataclasses import replace
-from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -63,7 +62,8 @@ def membership_attack(
     n, h = len(trained), len(unseen)
     scores = _scores(fakes, np.concatenate([trained, unseen]))
     area, variance = delong(scores[n:], scores[:n])
-    sums = pool_of(n, h, groups).sums(rankdata(scores), permutations, seed)
+    pool, ranks = pool_of(n, h, groups), rankdata(scores)
+    sums = pool.sums(ranks, permutations, seed)
     method = f"area, DeLong; nearest of {len(fakes)} samples and of {n + h} items"
     variance = max(variance, 1 / (4 * min(n, h) ** 2))
     estimate = normal_estimate(area, variance, min(n, h), method, level)
@@ -72,7 +72,7 @@ def membership_attack(
         low=max(0.0, estimate.low),
         high=min(1.0, estimate.high),
         p_value=p_value(sums),
-        under_null=Null(0.5, sqrt((n + h + 1) / (12 * n * h)), limit=1.0),
+        under_null=Null(0.5, pool.deviation(ranks) / (n * h), limit=1.0),
     )
 
 

@@ -167,7 +167,7 @@ def test_of_many_columns_the_first_are_compared_and_that_is_said(
     few_trees: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(card_of_tables, "PERMUTATIONS", 20)
-    monkeypatch.setattr(card_of_tables, "MAX_PERMUTATIONS", 20)
+    monkeypatch.setattr(card_of_tables, "PERMUTATIONS_OF_COLUMNS", 20)
 
     def wide(rows: int, seed: int) -> Any:
         values = np.random.default_rng(seed).normal(size=(rows, 40))

@@ -8,7 +8,7 @@ import pytest
 
 from sparring.errors import SparringError
 from sparring.kinds.tables.metrics import association_gap, associations, coded, copies
-from sparring.metrics.marginals import marginal_distances
+from sparring.metrics.marginals import CodedTable, farthest, marginal_distances
 
 
 def mixed(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
@@ -35,6 +35,31 @@ def test_a_shifted_column_is_named_and_the_others_are_not() -> None:
     for name in ("x", "sign"):
         assert found[name].estimate.p_value > 0.05
         assert found[name].estimate.value < 2 * found[name].mean_under_null
+
+
+def numbers(rows: int, columns: int, seed: int) -> CodedTable:
+    values = np.random.default_rng(seed).normal(size=(rows, columns))
+    return CodedTable(tuple(map(str, range(columns))), (True,) * columns, values)
+
+
+def test_the_worst_of_many_columns_can_pass_the_correction_of_a_whole_card() -> None:
+    real, fake = numbers(60, 20, 0), numbers(60, 20, 1)
+    fake.values[:, 7] += 2
+    distances = marginal_distances(real, fake, permutations=199)
+    name, worst = farthest(distances)
+    assert name == "7"
+    assert worst.estimate.p_value == 1 / 200  # corrected by their number it would be 0.1
+    assert worst.mean_under_null > distances["7"].mean_under_null  # that of the worst of 20
+
+
+def test_the_worst_column_of_one_law_is_as_likely_at_any_level() -> None:
+    p_values = [
+        farthest(
+            marginal_distances(numbers(20, 5, 2 * i), numbers(20, 5, 2 * i + 1), permutations=9)
+        )[1].estimate.p_value
+        for i in range(120)
+    ]
+    assert 0.01 < np.mean(np.array(p_values) <= 0.1) < 0.19  # 0.1 and three deviations
 
 
 def test_the_interval_of_a_distance_holds_the_truth() -> None:

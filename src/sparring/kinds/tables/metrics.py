@@ -26,7 +26,7 @@ from sparring.metrics.marginals import (
     Codes,
     ComparedDistance,
     Floats,
-    permutation_distance,
+    permutation_distances,
 )
 from sparring.metrics.normal import quantile
 from sparring.metrics.proportions import exact_share
@@ -189,14 +189,14 @@ def association_gap(
         return float(np.abs(_associations(codes[a]) - _associations(codes[b]))[above].mean())
 
     n = len(real.values)
-    compared = permutation_distance(gap, n, len(codes), permutations, "pairs")
+    [compared] = permutation_distances([gap], n, len(codes), permutations, "pairs")
     left = [gap(*sides) for sides in _leaving_out(n, len(codes))]
     reach = z * sqrt((GROUPS - 1) * float(np.var(left)))
     value = compared.estimate.value
     method = f"{compared.estimate.method}; jackknife of {GROUPS} groups"
     low, high = max(0.0, value - reach), min(1.0, value + reach)
     estimate = replace(compared.estimate, low=low, high=high, method=method, level=level)
-    return ComparedDistance(estimate, compared.mean_under_null)
+    return compared._replace(estimate=estimate)
 
 
 def _leaving_out(n: int, pooled: int) -> list[tuple[Codes, Codes]]:
