@@ -141,6 +141,7 @@ def test_what_cannot_be_measured_is_refused_in_a_line(
         ("some.npy", "some.npy"): "REAL and FAKE hold the same items",
         ("some.npy", "table.csv"): "REAL holds images, FAKE holds rows; expected one kind",
         ("some.npy", "absent.npy"): "'absent.npy' is neither a file nor a named data set",
+        ("some.npy", "absent.csv"): "'absent.csv' cannot be read: No such file",
         (str(trained),): "sparring evaluate RUN",
         (str(trained), "some.npy"): f"sparring evaluate {trained}",
     }

@@ -135,6 +135,15 @@ def test_copies_are_called_copies_and_honest_samples_are_not() -> None:
     assert found["duplicates"].estimate.low > found["duplicates"].real_vs_real.high
 
 
+def test_copies_that_repeat_nothing_are_said_to_be_inexact() -> None:
+    real, train, noise = (gaussian(seed, n=200, width=24) for seed in range(3))
+    lines = judged(list(measure_copying(real, train + 0.7 * noise, train)))
+    found = next(line for line in lines if line.key == "copying")
+    assert found.estimate.value <= 0
+    assert found.verdict == "copies"
+    assert found.words == "copies its training data, if not exactly"
+
+
 def test_copies_are_found_where_nothing_is_held_out_and_natural_repeats_are_none() -> None:
     train = np.random.default_rng(0).integers(4, size=(90, 3)).astype(float)
     fresh = np.random.default_rng(1).integers(4, size=(200, 3)).astype(float)
@@ -261,10 +270,12 @@ def test_an_evaluation_gives_estimates_by_key_a_table_and_json() -> None:
     table = "\n".join(found.table())
     for text in ("1 [0.5, 1.5]", "0 [-0.1, 0.1]", "a note", "classifier x"):
         assert text in table
-    assert "verdict: can be told from real data (kernel distance)" in table
+    said = "can be told from real data (kernel distance); not tested: prefers training data"
+    assert f"verdict: {said}" in table
     assert "prefers training data     not tested: nothing is held out" in table
     plain = json.loads(json.dumps(found.as_json()))
     assert plain["verdict"] == plain["lines"][0]["verdict"] == "differs"
+    assert plain["words"] == said
     assert plain["lines"][0]["could_see"] == pytest.approx(0.2487, abs=1e-3)
     assert plain["lines"][1]["reason"] == "nothing is held out"
     assert plain["lines"][0]["estimate"]["low"] == 0.5

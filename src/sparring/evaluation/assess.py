@@ -365,7 +365,7 @@ def _copying_lines(
     assert features.memorization_train is not None
     if extractors.memorization is not extractors.quality:
         name = extractors.memorization.name
-        run.note(f"copying is judged by {name}: {extractors.quality.name} knows the training data")
+        run.note(f"copying is judged by {name}: the features above are fitted to training data")
     known = run.train if run.trained is None else ReferenceSet(run.trained.data, "train")
     assert known is not None
     trained = len(part_indices(known.data, known.part, len(known.data.items), whole=True))

@@ -42,6 +42,7 @@ FORMAT = 1
 SEED = 0
 MAX_SAMPLES = 10_000  # on a side, of metrics that look at all pairs
 BATCH = 1_000
+BLURRED = "copies its training data, if not exactly"  # where the share of near repeats is 0
 MAX_TESTED = 2_000  # of each side; the classifier's time grows with the square
 MAX_EXPLAINED = 5_000  # of each side, of densities made of samples
 MAX_PERMUTED, PERMUTATIONS = 5_000, 499  # of each side, in the kernel distance's test
@@ -103,6 +104,13 @@ class Evaluation:
         """What all lines say together: any accuses a perfect generator in at most 5 % of cards."""
         return verdict(self.lines)
 
+    @property
+    def words(self) -> str:
+        """The verdict in a sentence, and what was not tested."""
+        said = verdict_words(self.lines)
+        names = ", ".join(line.name for line in self.untested)
+        return f"{said}; not tested: {names}" if names else said
+
     def table(self) -> Iterator[str]:
         """Yield the card as lines of text: what, value and interval, the same for real, words."""
         at = f" at {self.images:,}" * bool(self.checkpoint)
@@ -111,7 +119,7 @@ class Evaluation:
             f"{self.data} ({self.part.replace('_', ' ')})"
         )
         yield f"features: {self.extractor} {self.digest}, {self.width} wide; 95 % intervals"
-        yield f"verdict: {verdict_words(self.lines)}"
+        yield f"verdict: {self.words}"
         yield ""
         yield f"{'':26}{'samples':>36}{'real against real':>33}"
         for line in self.lines:
@@ -129,7 +137,7 @@ class Evaluation:
         ]
         plain = {"format": FORMAT} | asdict(self) | {"lines": lines, "notes": list(self.notes)}
         del plain["untested"]
-        return plain | {"verdict": self.verdict, "words": verdict_words(self.lines)}
+        return plain | {"verdict": self.verdict, "words": self.words}
 
 
 def measure(
@@ -224,14 +232,15 @@ def measure_copying(
         "lower",
         found="nearer to its training data than to data it never saw",
     )
+    share = copying["copying"]
     yield CardLine(
         "copying",
         "copies training data",
-        copying["copying"],
+        share,
         None,
         "lower",
         accuses="copies",
-        found="copies its training data",
+        found="copies its training data" if share.value > 0 else BLURRED,
     )
     for key, reason in (
         ("duplicates", "a count; its test is that of 'copies training data'"),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparring.data.dataset import Dataset, no_progress
-from sparring.data.split import digests
+from sparring.data.split import BY_GROUP, digests
 from sparring.draws import permutation
 from sparring.errors import SparringError
 from sparring.evaluation.assess import (
@@ -37,7 +37,7 @@ from sparring.runs.folder import write_json
 from sparring.training.reporter import ProgressReporter
 
 REAL, FAKE, TRAIN = "REAL", "FAKE", "TRAIN"  # what each source is called
-UNSEEN = "the real data are taken for such as the generator never saw"
+UNSEEN = "REAL is taken to be data that the generator never saw"
 SEED = 0
 
 
@@ -133,7 +133,9 @@ def _refuse(opened: Mapping[str, Dataset]) -> None:
 def _as_read(opened: Mapping[str, Dataset]) -> Iterator[str]:
     """Yield what was decided or left out in reading, and of which data."""
     for name, data in opened.items():
-        yield from (f"{name}: {note}" for note in data.notes)
+        # samples are taken one by one: those that repeat each other are no less the generator's
+        told = (note.removesuffix(BY_GROUP) if name == FAKE else note for note in data.notes)
+        yield from (f"{name}: {note}" for note in told)
 
 
 def _shared(opened: Mapping[str, Dataset]) -> Iterator[str]:

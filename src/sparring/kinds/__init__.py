@@ -152,11 +152,20 @@ def _common_kind(named: Mapping[str, Source], options: CommonOptions) -> Kind[An
         return kind_named(options.kind)
     kinds = {name: recognised(source, options) for name, source in named.items()}
     if len({kind.name for kind in kinds.values()}) > 1:
+        for source in named.values():
+            if isinstance(source, str | Path) and _is_missing(str(source)):
+                raise SparringError(f"'{source}' cannot be read: No such file or directory")
         found = ", ".join(f"{name} holds {kind.plural}" for name, kind in kinds.items())
         raise SparringError(
             f"{found}; expected one kind of data (a column of texts is named: FILE.csv:column)"
         )
     return next(iter(kinds.values()))
+
+
+def _is_missing(source: str) -> bool:
+    """Tell whether it names a file or folder, not a data set or part of a file, that is absent."""
+    is_path = bool(Path(source).suffix) or "/" in source
+    return is_path and ":" not in source and not Path(source).exists()
 
 
 def keep(source: Source, options: CommonOptions, folder: Path) -> str:

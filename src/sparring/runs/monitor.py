@@ -166,7 +166,7 @@ def distance_in(metrics: Mapping[str, float | Estimate]) -> Estimate | None:
 def advice(verdict: Verdict, run: str, seen: int) -> str:
     """Say how a run stands after so many samples, and what to do."""
     longer = f"`sparring resume {run} --budget +{seen}-samples`"
-    rate = "of their distance from the data for each doubling of the samples seen"
+    rate = "of their present distance from the data for each doubling of the samples seen"
     match verdict.trend:
         case "still improving":
             return (

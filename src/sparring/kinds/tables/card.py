@@ -73,7 +73,7 @@ def measure_rows(
             with threadpool_limits(1):  # trees this small wait longer for threads than they grow
                 measured = list(lines())
         except SparringError as error:
-            note(f"{name} are left out: {error}")
+            note(f"lines on {name} are left out: {error}")
         else:
             yield from measured
     if rows.train is not None:
