@@ -160,6 +160,7 @@ def test_quality_prints_anchors_and_recipes_and_leaves_sheets(benchmark, capsys,
     assert "needs images of 28x28" in out
 
 
+@pytest.mark.slow
 def test_time_to_quality_keeps_what_it_has_measured(
     benchmark, capsys, monkeypatch, tmp_path: Path
 ) -> None:
@@ -180,6 +181,7 @@ def test_time_to_quality_keeps_what_it_has_measured(
     assert "WGAN-GP" in first
 
 
+@pytest.mark.slow
 def test_stacked_digits_are_read_channel_by_channel(
     benchmark, capsys, monkeypatch, tmp_path: Path
 ) -> None:

@@ -45,7 +45,7 @@ SPECS: dict[str, Spec] = {
 FORMS: dict[str, Form] = {"istft": "sound", "wave": "wave"}
 CONDITIONED = ("image", "audio", "text")  # on a class
 # The others are marked slow; the contract exports the network that each kind has by default.
-QUICK = {("image", "residual", True), ("text", "recurrent", True)}
+QUICK = {("image", "residual", True), ("text", "recurrent", False)}
 GENERATORS = [
     pytest.param(kind.name, network.name, on_class, marks=[] if quick else pytest.mark.slow)
     for kind in KINDS

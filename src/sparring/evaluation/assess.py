@@ -212,11 +212,13 @@ def judge(
 def _own_lines(run: EvaluatedRun) -> list[CardLine]:
     """Return the lines of this kind of data; with too few items for them, a note says so."""
     kind = kind_of(run.spec)
+    lines = []
     try:
-        return [*kind.measures.card_lines(run)]
+        for line in kind.measures.card_lines(run):
+            lines.append(line)  # what was measured stays, whatever comes
     except SparringError as error:
-        run.note(f"what only {kind.plural} have is left out: {error}")
-        return []
+        run.note(f"the {'rest of ' * bool(lines)}what only {kind.plural} have is left out: {error}")
+    return lines
 
 
 def reference_of(data: Dataset) -> ReferenceSet:
@@ -379,9 +381,10 @@ def _copying_lines(
         features.groups,
     )
     if run.reference.part == "all" and _is_far(features):
+        stands = "their distance stands under 'real against real', and " * (not extractors.learned)
         run.note(
-            f"the training data can themselves be told from '{run.reference.data.name}': their "
-            "distance stands under 'real against real', and copying is not judged by it"
+            f"the training data can themselves be told from '{run.reference.data.name}': "
+            f"{stands}copying is not judged by it"
         )
         copying = (
             replace(_untested(line, "the data that judge differ"), real_vs_real=None)

@@ -360,7 +360,7 @@ def _kernel(real: Features, fake: Features, halves: Halves, is_fid: bool) -> Ite
         kid(real, fake),
         p_value=tested.p_value,
         under_null=tested.under_null,
-        method=f"KID, all pairs; {PERMUTATIONS} permutations",
+        method=f"KID, all pairs; {PERMUTATIONS} permutations, of at most {MAX_PERMUTED:,} a side",
     )
     between_halves = kid(*(_at_random(side, MAX_SAMPLES, "reals") for side in halves))
     yield CardLine("kid", name, distance, between_halves, "lower")

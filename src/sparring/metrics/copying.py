@@ -327,7 +327,7 @@ def _unseen(repeated: Features, pool: Pool, fakes: int) -> Null:
     share, size = pool.share, len(pool.unit)
     high, power = norm.isf(ALPHA / 2), norm.isf(1 - POWER)
     least = log(ALPHA / 2) / log(share)
-    found = [size + fakes]  # more than there are: none would be found
+    found = [10 * (size + fakes)]  # far more than there are: none would be found
     for counts in repeated.T:
         by_nature = float(np.square(counts).sum())
         k = np.arange(ceil(least), max(ceil(least), size) + 1)

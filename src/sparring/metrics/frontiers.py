@@ -23,7 +23,7 @@ from torch import Tensor
 from sparring.draws import permutation
 from sparring.errors import SparringError
 from sparring.metrics.arrays import Features, as_pair
-from sparring.metrics.estimate import LEVEL, Estimate
+from sparring.metrics.estimate import LEVEL, Estimate, Null
 from sparring.metrics.normal import squared_distance_estimate
 
 SCALE = 5.0
@@ -32,6 +32,7 @@ MEAN_IN_BUCKET = 40  # counted samples of the smaller side for each bucket, on a
 MIN_BUCKETS = 5  # buckets: of two, the score is too coarse to be corrected
 MIN_SAMPLES = 200
 MAX_GAP = 1 - 1e-9  # below 1, whose artanh is infinite
+FAR_END = 3.4  # deviations: of 0.5 %, and a power of 80 %
 RETAINED_VARIANCE = 0.9
 PERMUTATIONS = 999
 ROUNDING = 1e-12  # differences of equal values stay below it
@@ -82,10 +83,18 @@ def mauve(
     for repeat in range(permutations):
         under_null[repeat] = jackknifed_gap(*_permuted(reals, fakes, seed, repeat))[0]
     at_least = 1 + int((under_null >= gap.value - ROUNDING).sum())
+    p_value, null = at_least / (1 + permutations), _score_under_null(under_null)
     return {
-        "mauve": replace(_as_score(gap), p_value=at_least / (1 + permutations)),
+        "mauve": replace(_as_score(gap), p_value=p_value, under_null=null),
         "baseline": _baseline(under_null, *settings),
     }
+
+
+def _score_under_null(gaps: Features) -> Null:
+    """Return the score at p = q, with the deviation at its far end, where the gap is normal."""
+    mean = float((1 - gaps.clip(0, 1) ** 2).mean())
+    end = min(1.0, max(0.0, float(gaps.mean() + FAR_END * gaps.std())))
+    return Null(mean, max(0.0, mean - 1 + end**2) / FAR_END, 0.0)
 
 
 def _gap_of_counts(reals: Counts, fakes: Counts, n: int, method: str, level: float) -> Estimate:

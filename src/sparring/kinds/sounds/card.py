@@ -6,6 +6,7 @@ measures themselves (`spectrum`), the tests (`metrics.marginals`).
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from sparring.kinds.sounds.spectrum import (
     seconds_heard,
     tonal_excess_db,
 )
-from sparring.metrics.estimate import Estimate
+from sparring.metrics.estimate import Estimate, Null
 from sparring.metrics.line import CardLine, Note
 from sparring.metrics.marginals import MIN_ROWS, CodedTable, marginal_distances
 from sparring.metrics.proportions import agresti_coull_share
@@ -110,7 +111,10 @@ def _shares(fake: NDArray[np.float64], real: NDArray[np.float64]) -> tuple[Estim
     table = [[faulty, n - faulty] for faulty, n in counts]
     p_value = float(fisher_exact(table, alternative="greater").pvalue)
     of_fakes, of_reals = (agresti_coull_share(faulty, n) for faulty, n in counts)
-    return replace(of_fakes, p_value=p_value), of_reals
+    share = (counts[1][0] + 1) / (counts[1][1] + 2)
+    spread = sqrt(share * (1 - share) * sum(1 / n for _, n in counts))
+    null = Null(of_reals.value, spread, 1.0)
+    return replace(of_fakes, p_value=p_value, under_null=null), of_reals
 
 
 def _tone_words(fake: NDArray[np.float64], real: NDArray[np.float64], spec: AudioSpec) -> str:

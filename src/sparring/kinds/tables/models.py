@@ -23,13 +23,14 @@ from sparring.draws import permutation
 from sparring.errors import SparringError, nearest
 from sparring.kinds.tables.metrics import Frame, coded
 from sparring.metrics.classifier import delong
-from sparring.metrics.estimate import LEVEL, Estimate
+from sparring.metrics.estimate import LEVEL, Estimate, Null
 from sparring.metrics.marginals import CodedTable, Codes, Floats
 from sparring.metrics.normal import quantile
 
 TREES = 100
 MIN_LEAF = 5  # rows that a leaf of the sequential trees keeps at least (Reiter 2005)
 RESAMPLED = 500
+DOUBLED = 1.1  # times as far that an area must lie for twice its p-value to be as small
 
 
 class Useful(NamedTuple):
@@ -72,7 +73,8 @@ def table_c2st(real: Frame, fake: Frame, *, level: float = LEVEL, seed: int = 0)
     low, high = (float(expit(logit(inside) + sign * reach)) for sign in (-1, 1))
     method = f"boosted trees, two halves of {n} rows a side; DeLong"
     p_value = min(1.0, 2 * float(np.mean(p_values)))
-    return Estimate(value, min(low, value), max(high, value), n, method, level, p_value)
+    null = Null(0.5, DOUBLED * sqrt((n + 1) / (3 * n**2)), 1.0)  # of half the rows a side
+    return Estimate(value, min(low, value), max(high, value), n, method, level, p_value, null)
 
 
 def _crossed(

@@ -104,7 +104,8 @@ def measure_texts(
     begin("language models")
     estimates = {whose: scorers.quality(texts) for whose, texts in generated.items()}
     estimates[GENERATOR] = bits_test(scorers.of_train, held_out, sets.fake)
-    yield from _lines("lm_bits", "bits by model of real", estimates, scorers.quality(held_out))
+    for line in _lines("lm_bits", "bits by model of real", estimates, scorers.quality(held_out)):
+        yield replace(line, found="has texts less probable than real ones")
     estimates = {whose: scorers.diversity(texts) for whose, texts in generated.items()}
     yield from _lines(
         "reverse_bits", "bits of real by its model", estimates, scorers.diversity(natural)
@@ -124,8 +125,7 @@ def _lines(
     key: str, name: str, estimates: dict[str, Estimate], real: Estimate
 ) -> Iterator[CardLine]:
     for whose, estimate in estimates.items():
-        line = CardLine(_key(key, whose), _name(name, whose), estimate, real, "lower")
-        yield replace(line, found="has texts less probable than real ones")
+        yield CardLine(_key(key, whose), _name(name, whose), estimate, real, "lower")
 
 
 def _rival(log_likelihoods: NDArray[np.float64], of_counted: NDArray[np.float64]) -> CardLine:
