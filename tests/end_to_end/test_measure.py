@@ -68,7 +68,7 @@ def test_pictures_are_brought_to_one_size_and_told_by_colour(cli: CommandLine) -
     assert card["verdict"] == "differs"
     notes = "\n".join(card["notes"])
     assert "REAL: resized from 16x16 to 8x8" in notes
-    assert "REAL: others were not resized: resizing alone can be told" in notes
+    assert "REAL: only these were resized, which alone can be told" in notes
 
 
 def test_what_only_samples_of_a_table_hold_counts_against_them(cli: CommandLine) -> None:
@@ -149,3 +149,13 @@ def test_what_cannot_be_measured_is_refused_in_a_line(
         assert words in cli("measure", *sources).complaint
     with pytest.raises(SparringError, match="REAL and TRAIN hold the same items"):
         sparring.measure(DIGITS[:30], DIGITS[30:60], DIGITS[:30], root=tmp_path)
+
+
+def test_points_are_measured_as_samples_of_them_are_written(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).normal(size=(120, 2))
+    np.savetxt(tmp_path / "samples.csv", points, delimiter=",", header="x,y", comments="")
+    card = sparring.measure("ring", tmp_path / "samples.csv", n=100)
+    assert (card.real, card.fake, card.verdict) == (100, 100, "differs")
+    (tmp_path / "words.csv").write_text("x,y\na,b\n")
+    with pytest.raises(SparringError, match="does not hold points"):
+        sparring.measure("ring", tmp_path / "words.csv")

@@ -155,7 +155,7 @@ def test_windows_of_one_recording_lie_on_one_side(tmp_path: Path) -> None:
     data = opened(tmp_path / "long", tmp_path)
     assert len(data.items) == 72
     assert_apart(data, 12)
-    assert "12 groups of sounds by recording; 1 groups held out" in " ".join(data.notes)
+    assert "12 groups of sounds by recording, so few that held-out sounds" in " ".join(data.notes)
 
 
 def test_a_recording_alone_is_divided_in_parts_with_a_gap(tmp_path: Path) -> None:

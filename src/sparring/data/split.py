@@ -21,6 +21,7 @@ MIN_REPEATED = 20  # different items, from which on their repeats may be told to
 REGULAR = 0.25  # of the variance of chance: repeats that vary less are copies
 PART, MIN_PARTS = 10, 20  # items that follow each other in a part; parts
 DIGEST_BYTES = 16
+FEW_GROUPS = 20  # of which those held out stand for the rest by chance only
 BY_GROUP = "; intervals are by group"  # of data of which none is held out
 
 
@@ -221,9 +222,12 @@ def note_groups(split: Split, plural: str, belong: str = "") -> list[str]:
     else:
         sizes = np.bincount(split.groups)
         how = f"{sizes[sizes > 1].sum():,} of {n:,} {plural} are copies or near-copies of others"
+    if belong and count < FEW_GROUPS:
+        how += f", so few that held-out {plural} may be unlike the others"
     if not held_out:
         return [how + BY_GROUP]
-    lie = f"{held_out:,} groups held out, " if belong or n >= 1.5 * count else ""
+    number = f"{held_out:,} group{'s' * (held_out != 1)}"
+    lie = f"{number} held out, " if belong or n >= 1.5 * count else ""
     return [f"{how}; {lie}none lies on both sides, and intervals are by group"]
 
 

@@ -122,7 +122,6 @@ def _refuse(opened: Mapping[str, Dataset]) -> None:
     for first, second, advice in (
         (REAL, FAKE, "FAKE is what a generator made"),
         (REAL, TRAIN, "REAL is data that the generator never saw"),
-        (FAKE, TRAIN, "FAKE is what a generator made"),
     ):
         if {first, second} <= opened.keys() and (
             opened[first].fingerprint == opened[second].fingerprint

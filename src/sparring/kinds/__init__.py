@@ -151,6 +151,10 @@ def _common_kind(named: Mapping[str, Source], options: CommonOptions) -> Kind[An
     if options.kind != "auto":
         return kind_named(options.kind)
     kinds = {name: recognised(source, options) for name, source in named.items()}
+    first = next(iter(kinds.values()))  # whose samples may be written in formats of other kinds
+    for name, source in named.items():
+        if isinstance(source, str | Path) and Path(source).suffix.lower() in first.formats:
+            kinds[name] = first
     if len({kind.name for kind in kinds.values()}) > 1:
         for source in named.values():
             if isinstance(source, str | Path) and _is_missing(str(source)):
@@ -159,7 +163,7 @@ def _common_kind(named: Mapping[str, Source], options: CommonOptions) -> Kind[An
         raise SparringError(
             f"{found}; expected one kind of data (a column of texts is named: FILE.csv:column)"
         )
-    return next(iter(kinds.values()))
+    return first
 
 
 def _is_missing(source: str) -> bool:

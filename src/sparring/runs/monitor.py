@@ -169,10 +169,10 @@ def advice(verdict: Verdict, run: str, seen: int) -> str:
     rate = "of their present distance from the data for each doubling of the samples seen"
     match verdict.trend:
         case "still improving":
-            return (
-                f"still improving, by about {verdict.improvement:.0%} (surely over "
-                f"{verdict.low:.0%}) {rate}: {longer} will pay"
-            )
+            how = f"about {verdict.improvement:.0%} (surely over {verdict.low:.0%})"
+            if verdict.improvement > 1:  # the distance is nearly 0
+                how = f"more than all (surely over {min(verdict.low, 1):.0%})"
+            return f"still improving, by {how} {rate}: {longer} will pay"
         case "flat":
             return (
                 f"flat, changing by surely less than {FLAT:.0%} {rate}: train no longer; "

@@ -51,10 +51,10 @@ def _common(shapes: Sequence[Shape]) -> Shape:
 
 
 def _noted(datasets: Sequence[Dataset]) -> list[Dataset]:
-    """Say with those that were resized that others were not."""
+    """Say with those that were resized that only they were."""
     resized = [any(note.startswith(RESIZED) for note in data.notes) for data in datasets]
     warning = (
-        "others were not resized: resizing alone can be told; give all at one size to leave it out"
+        "only these were resized, which alone can be told; give all images at one size to avoid it"
     )
     return [
         replace(data, notes=(*data.notes, warning)) if of and not all(resized) else data

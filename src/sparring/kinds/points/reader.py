@@ -107,12 +107,22 @@ def _load(source: str | Path | NDArray[np.generic]) -> tuple[str, NDArray[np.flo
     if not isinstance(source, str | Path):
         raise sources.unusable("points are", source, "an array of shape (n, d) or a .npy file")
     path = Path(source)
+    if path.suffix.lower() == ".csv":  # as samples are written
+        return path.stem, _checked(f"'{path}'", _read_csv(path)), ""
     if path.suffix.lower() != ".npy":
         raise SparringError(
             f"vectors are read from a .npy file of shape (n, d), or one of "
             f"{', '.join(DENSITIES)}; '{path}' is neither"
         )
     return path.stem or "array", _checked(f"'{path}'", array_files.read_npy(path)), ""
+
+
+def _read_csv(path: Path) -> NDArray[np.generic]:
+    """Read rows of numbers below a line of names."""
+    try:
+        return np.loadtxt(path, np.float32, delimiter=",", skiprows=1, ndmin=2)
+    except (OSError, ValueError) as error:
+        raise SparringError(f"'{path}' does not hold points: {error}") from error
 
 
 def _stacked(source: Any) -> Any:

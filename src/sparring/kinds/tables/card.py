@@ -88,7 +88,9 @@ def first_columns(rows: Rows) -> Rows:
 def _told_apart(rows: Rows) -> Iterator[CardLine]:
     held_out, fake = (frame.head(MAX_ROWS) for frame in (rows.held_out, rows.fake))
     truth = None if rows.train is None else _plain(table_c2st(held_out, rows.train.head(MAX_ROWS)))
-    yield CardLine("table_c2st", "told from real, AUC", table_c2st(held_out, fake), truth, "lower")
+    yield CardLine(
+        "table_c2st", "told by boosted trees, AUC", table_c2st(held_out, fake), truth, "lower"
+    )
 
 
 def _columns(rows: Rows) -> Iterator[CardLine]:
