@@ -585,8 +585,8 @@ FAULTS: tuple[Fault, ...] = (
     fault(
         "tables: codec",
         "numbers come back narrower",
-        "ndtr(3 * scores.astype(np.float64))",
-        "ndtr(2.9 * scores.astype(np.float64))",
+        "u = ndtr(3 * scores.astype(np.float64))",
+        "u = ndtr(2.9 * scores.astype(np.float64))",
         "test_tables.py",
     ),
     fault(
@@ -850,7 +850,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "evaluation",
         "training data that judge are held against themselves",
-        (("    if len(data.held_out) >= MIN_ITEMS:", "    if True:"),),
+        (("    if count >= MIN_ITEMS:\n        return by", "    if True:\n        return by"),),
         ("test_verdict.py", "test_evaluate.py"),
     ),
     Fault(
@@ -1012,8 +1012,8 @@ FAULTS: tuple[Fault, ...] = (
     fault(
         "other data",
         "they are opened without the run's spec",
-        "open_data(source, options, spec=spec, cache=cache, progress=audience.reading)",
-        "open_data(source, options, cache=cache, progress=audience.reading)",
+        "            spec=spec,\n            cache=cache,\n            progress=audience",
+        "            cache=cache,\n            progress=audience",
         "test_table_runs.py",
         "other_rows",
     ),

@@ -64,6 +64,7 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> object:
     return load
 
 
+@pytest.mark.slow
 def test_step_speed_prints_every_contender_and_its_ratio(benchmark, capsys, monkeypatch) -> None:
     monkeypatch.setattr("sparring.training.profile.PEAK_SECONDS", 0.0)
     step_speed = benchmark("step_speed")
@@ -123,6 +124,7 @@ def test_step_speed_has_rows_with_the_allocator_set_from_a_process_of_its_own(
     assert all(int(line.split()[-4].replace(",", "")) > 0 for line in lines)
 
 
+@pytest.mark.slow
 def test_a_peer_that_wants_cuda_runs_on_the_cpu_and_one_that_is_missing_says_why(
     benchmark, capsys, monkeypatch, tmp_path: Path
 ) -> None:
@@ -145,6 +147,7 @@ def test_a_peer_that_wants_cuda_runs_on_the_cpu_and_one_that_is_missing_says_why
     assert "sparring, the preset as it is" in out
 
 
+@pytest.mark.slow
 def test_quality_prints_anchors_and_recipes_and_leaves_sheets(benchmark, capsys, tmp_path) -> None:
     tiny = ["--seconds", "0.3", "--seeds", "2", "--samples", "200", "--classifier-updates", "20"]
     quality = benchmark("quality")
@@ -255,6 +258,7 @@ def settled(benchmark) -> ConvolutionalGenerator:
     return generator
 
 
+@pytest.mark.slow
 def test_sampling_speed_prints_every_way_for_every_batch(benchmark, capsys) -> None:
     pytest.importorskip("onnxruntime")
     benchmark("sampling_speed").main(["--rounds", "1", "--seconds", "0.001", "--batches", "1", "3"])
@@ -370,6 +374,7 @@ def test_batches_in_memory_are_the_data_set_s_images_once_a_round(benchmark) -> 
     assert len({one.tobytes() for one in bytes_}) == len(bytes_)
 
 
+@pytest.mark.slow
 def test_tables_are_made_and_judged_beside_the_trivial_generators(
     benchmark, capsys, monkeypatch
 ) -> None:

@@ -43,6 +43,8 @@ ROUNDING = "discriminator.head.linear.bias"
 SAME_TEXTS, SAME_CELLS = 0.9, 0.95  # shares; a symbol or a category may tip over
 BY_COMMANDS = FOLDER / "0001-digits"
 OTHERS = [path for path in RUNS if path != BY_COMMANDS]
+SLOW = (pytest.mark.slow,)
+EXPORT_MARKS = dict.fromkeys(RUNS[:1], ())  # the contract exports each kind as it is now
 every_run = pytest.mark.parametrize("kept", RUNS, ids=lambda kept: kept.name)
 every_other_run = pytest.mark.parametrize("kept", OTHERS, ids=lambda kept: kept.name)
 
@@ -167,7 +169,9 @@ def test_its_card_tells_what_it_told_then(run: sparring.Run) -> None:
     assert run.path.name in (run.path / "report.html").read_text(encoding="utf-8")
 
 
-@every_run
+@pytest.mark.parametrize(
+    "kept", [pytest.param(kept, id=kept.name, marks=EXPORT_MARKS.get(kept, SLOW)) for kept in RUNS]
+)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the exporter's own
 def test_it_is_exported(run: sparring.Run) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")

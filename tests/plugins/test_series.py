@@ -113,6 +113,7 @@ def test_the_page_on_plug_ins_counts_its_lines_as_they_are() -> None:
     assert table in (docs / "plugins.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_it_passes_its_own_quick_tests(installed: dict[str, str]) -> None:
     """All of the contract runs where it is installed: `test_series_wheel.py`."""
     long = ["exported", "json", "recipe_of", "starts_from", "size", "card", "stopped"]
