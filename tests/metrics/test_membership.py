@@ -52,3 +52,11 @@ def test_closest_records_have_bounds_by_ranks() -> None:
     assert found["low"].low == 0
     with pytest.raises(SparringError, match="train has 19 samples"):
         closest_record(FAKE, TRAIN[:19])
+
+
+def test_sides_of_other_widths_are_refused_in_a_line() -> None:
+    x = np.zeros((30, 3))
+    with pytest.raises(SparringError, match="differ in width: 3 of fake, 3 of train, 2 of"):
+        membership_attack(x, x, x[:, :2])
+    with pytest.raises(SparringError, match="permutations is 0"):
+        membership_attack(x, x, x, permutations=0)

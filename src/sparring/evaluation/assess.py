@@ -45,7 +45,7 @@ from sparring.features.reference import CHUNK, HALVED, ReferenceSet, halved, par
 from sparring.kinds import decided, decode, kind_of
 from sparring.kinds.kind import EvaluatedRun, TrainedRun
 from sparring.metrics.arrays import Features
-from sparring.metrics.copying import MIN_SAMPLES
+from sparring.metrics.exchangeable import MIN_SAMPLES
 from sparring.metrics.groups import independent
 from sparring.metrics.kernels import kid
 from sparring.metrics.line import CardLine, Note, Untested

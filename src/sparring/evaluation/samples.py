@@ -132,7 +132,7 @@ def _refuse(opened: Mapping[str, Dataset]) -> None:
 def _as_read(opened: Mapping[str, Dataset]) -> Iterator[str]:
     """Yield what was decided or left out in reading, and of which data."""
     for name, data in opened.items():
-        # samples are taken one by one: those that repeat each other are no less the generator's
+        # samples are taken one by one: the generator made each, also those that repeat each other
         told = (note.removesuffix(BY_GROUP) if name == FAKE else note for note in data.notes)
         yield from (f"{name}: {note}" for note in told)
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from sparring.metrics.arrays import Features, as_pair
+from sparring.metrics.arrays import Features
 from sparring.metrics.estimate import LEVEL, Estimate
 from sparring.metrics.neighbours import (
     RESAMPLING,
@@ -28,13 +28,12 @@ from sparring.metrics.neighbours import (
     Words,
     balls_of,
     bits_of,
-    check_k,
     distances_between,
     half_samples,
+    halvable_pair,
     interval_of_halves,
     packed,
     pairs_below,
-    unit_of,
 )
 from sparring.metrics.normal import quantile
 from sparring.metrics.proportions import exact_share
@@ -72,11 +71,7 @@ def clipped_density_coverage(
             samples on a side; a level that is not between 0 and 1.
     """
     quantile(level)  # refuses other levels
-    x, y = as_pair(real, fake)
-    for name, side in (("real", x), ("fake", y)):
-        check_k(k, len(side) // 2 - 1, f"half of the {len(side)} samples of {name} need {k} others")
-    unit = unit_of(x, y)
-    x, y = x / unit, y / unit
+    x, y = halvable_pair(real, fake, k)
     reals = balls_of(x, half_samples(seed, "real", len(x)), k)
     fakes = half_samples(seed, "fake", len(y))
     around, inside = _counts(x, y, reals, fakes)

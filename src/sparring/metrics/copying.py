@@ -21,17 +21,23 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 
 from sparring.draws import permutation
-from sparring.errors import SparringError
-from sparring.metrics.arrays import Features, as_features
+from sparring.metrics.arrays import Features
 from sparring.metrics.classifier import delong
 from sparring.metrics.estimate import LEVEL, Estimate, Null
-from sparring.metrics.exchangeable import Indices, Pool, Sides, least_p_value, p_value, pool_of
+from sparring.metrics.exchangeable import (
+    Indices,
+    Pool,
+    Sides,
+    as_sides,
+    least_p_value,
+    p_value,
+    pool_of,
+)
 from sparring.metrics.neighbours import Neighbours, nearest, nearest_others
 from sparring.metrics.normal import normal_estimate, quantile
 from sparring.metrics.proportions import exact_share
 from sparring.metrics.repeats import Repeats, repeats_of
 
-MIN_SAMPLES = 20
 LATER_NEIGHBOUR = 5  # the neighbour that is too far to be a source
 MAX_NEIGHBOURS = 48  # of a fake in the pool: with one in ten held out, some are, but for 0.6 %
 # of the fifth-nearest's distance: what is no further repeats its nearest; tested together
@@ -90,7 +96,7 @@ def memorization(
             side; groups of other shape, or on both sides; no permutation; a level not in (0, 1).
     """
     quantile(level)  # refuses other levels
-    fakes, training, held_out = _checked(permutations, fake, train, held_out)
+    fakes, training, held_out = as_sides(fake, train, held_out, permutations=permutations)
     pool = pool_of(len(training), len(held_out), groups)
     settings = _Settings(permutations, level, seed)
     sources = _sources(fakes, np.concatenate([training, held_out]), pool, seed)
@@ -131,25 +137,11 @@ def repeated_share(
             side; no permutation; a level not in (0, 1).
     """
     quantile(level)
-    fakes, training = _checked(permutations, fake, train)
+    fakes, training = as_sides(fake, train, permutations=permutations)
     repeats = repeats_of(fakes, training, training[:0])
     equal = (nearest(fakes, training).distances[:, 0] == 0).sum()
     share = exact_share(int(equal), len(fakes), "equal to a training sample; exact binomial", level)
     return replace(share, p_value=repeats.p_value(permutations, seed))
-
-
-def _checked(permutations: int, *arrays: ArrayLike | Tensor) -> list[Features]:
-    if permutations < 1:
-        raise SparringError(f"permutations is {permutations}; expected at least 1")
-    names = ("fake", "train", "held_out")
-    sides = [as_features(n, a, MIN_SAMPLES) for n, a in zip(names, arrays, strict=False)]
-    widths = [side.shape[1] for side in sides]
-    if len(set(widths)) > 1:
-        by_name = ", ".join(
-            f"{width} of {name}" for name, width in zip(names, widths, strict=False)
-        )
-        raise SparringError(f"features differ in width: {by_name}; expected the same")
-    return sides
 
 
 class _Settings(NamedTuple):

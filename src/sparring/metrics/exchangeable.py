@@ -14,14 +14,34 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from sparring.errors import SparringError
-from sparring.metrics.arrays import Features
+from sparring.metrics.arrays import Features, as_features
 
 Indices = NDArray[np.int64]
 Sides = NDArray[np.bool]  # which are on the training side
 
+MIN_SAMPLES = 20  # of a side
 ROUNDING = 1e-12  # sums of equal terms differ by less
+
+
+def as_sides(*arrays: ArrayLike | Tensor, permutations: int = 1) -> list[Features]:
+    """Return features of fakes, training samples and, if given, held-out ones.
+
+    Raises:
+        SparringError: they are not features of the same width; fewer than 20 on a side; no
+            permutation.
+    """
+    if permutations < 1:
+        raise SparringError(f"permutations is {permutations}; expected at least 1")
+    names = ("fake", "train", "held_out")[: len(arrays)]
+    sides = [as_features(n, a, MIN_SAMPLES) for n, a in zip(names, arrays, strict=True)]
+    widths = [side.shape[1] for side in sides]
+    if len(set(widths)) > 1:
+        by_name = ", ".join(f"{width} of {name}" for name, width in zip(names, widths, strict=True))
+        raise SparringError(f"features differ in width: {by_name}; expected the same")
+    return sides
 
 
 @dataclass(frozen=True, eq=False)

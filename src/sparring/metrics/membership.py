@@ -15,14 +15,13 @@ from numpy.typing import ArrayLike
 from scipy.stats import binom, rankdata
 from torch import Tensor
 
-from sparring.metrics.arrays import Features, as_features
+from sparring.metrics.arrays import Features
 from sparring.metrics.classifier import delong
 from sparring.metrics.estimate import LEVEL, Estimate, Null
-from sparring.metrics.exchangeable import p_value, pool_of
+from sparring.metrics.exchangeable import as_sides, p_value, pool_of
 from sparring.metrics.neighbours import nearest, nearest_others
 from sparring.metrics.normal import normal_estimate, quantile
 
-MIN_SAMPLES = 20
 PERMUTATIONS = 999
 LOW = 0.05  # the quantile of distances beside their median
 
@@ -55,10 +54,10 @@ def membership_attack(
 
     Raises:
         SparringError: arrays that are not features of the same width; fewer than 20 on a side;
-            groups of other shape, or on both sides; a level that is not between 0 and 1.
+            groups of other shape, or on both sides; no permutation; a level not in (0, 1).
     """
     quantile(level)
-    fakes, trained, unseen = _checked(fake, train, held_out)
+    fakes, trained, unseen = as_sides(fake, train, held_out, permutations=permutations)
     n, h = len(trained), len(unseen)
     scores = _scores(fakes, np.concatenate([trained, unseen]))
     area, variance = delong(scores[n:], scores[:n])
@@ -86,7 +85,7 @@ def closest_record(
             level that is not between 0 and 1.
     """
     quantile(level)
-    samples, trained = _checked(fake, train)
+    samples, trained = as_sides(fake, train)
     distances = np.sort(nearest(samples, trained).distances[:, 0])
     return {name: _quantile(distances, q, level) for name, q in (("median", 0.5), ("low", LOW))}
 
@@ -103,11 +102,6 @@ def _quantile(distances: Features, q: float, level: float) -> Estimate:
         f"quantile {q:g} of distances to the closest record; by ranks, given these records",
         level,
     )
-
-
-def _checked(*arrays: ArrayLike | Tensor) -> list[Features]:
-    names = ("fake", "train", "held_out")
-    return [as_features(n, a, MIN_SAMPLES) for n, a in zip(names, arrays, strict=False)]
 
 
 def _scores(fakes: Features, real: Features) -> Features:

@@ -111,11 +111,7 @@ def prdc(
             samples on a side; a level that is not between 0 and 1.
     """
     quantile(level)  # refuses other levels
-    x, y = as_pair(real, fake)
-    for name, side in (("real", x), ("fake", y)):
-        check_k(k, len(side) // 2 - 1, f"half of the {len(side)} samples of {name} need {k} others")
-    unit = unit_of(x, y)
-    x, y = x / unit, y / unit
+    x, y = halvable_pair(real, fake, k)
     reals = balls_of(x, half_samples(seed, "real", len(x)), k)
     fakes = balls_of(y, half_samples(seed, "fake", len(y)), k, first=len(x))
     hits = _visits(distances_between(x, y), reals, fakes)
@@ -130,6 +126,17 @@ def prdc(
         "density": density,
         "coverage": _share(hits.covered, reals.members, settings),
     }
+
+
+def halvable_pair(
+    real: ArrayLike | Tensor, fake: ArrayLike | Tensor, k: int
+) -> tuple[Features, Features]:
+    """Return features in a common unit, of which half a side has k others; refuse fewer."""
+    x, y = as_pair(real, fake)
+    for name, side in (("real", x), ("fake", y)):
+        check_k(k, len(side) // 2 - 1, f"half of the {len(side)} samples of {name} need {k} others")
+    unit = unit_of(x, y)
+    return x / unit, y / unit
 
 
 def prdc_baseline(

@@ -84,7 +84,7 @@ def fit_spectrum(
     """Measure mean and spread of each bin's log-amplitude over batches (n, t).
 
     Raises:
-        SparringError: there is no wave to measure.
+        SparringError: not a single wave is given.
     """
     plain = AudioSpec(framing, (0.0,) * framing.bins, (1.0,) * framing.bins, floor_db)
     count, total = 0, torch.zeros(2, framing.bins, dtype=torch.float64)

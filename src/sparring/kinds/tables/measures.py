@@ -19,8 +19,8 @@ from sparring.kinds.tables.codec import frame_of
 from sparring.kinds.tables.columns import Frame
 from sparring.kinds.tables.metrics import coded
 from sparring.kinds.tables.spec import TableSpec
+from sparring.metrics.exchangeable import MIN_SAMPLES
 from sparring.metrics.line import CardLine
-from sparring.metrics.membership import MIN_SAMPLES
 
 EXTRACTORS = {COORDINATES: OF_COORDINATES}
 MAX_SAMPLES = 10_000

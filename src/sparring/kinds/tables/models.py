@@ -118,7 +118,7 @@ def usefulness(
     tables = coded(train, held_out, fake)
     names = tables[0].names
     if target not in names:
-        raise SparringError(f"there is no column '{target}'{nearest(target, names)}")
+        raise SparringError(f"the table has no column '{target}'{nearest(target, names)}")
     if len(names) < 2:
         raise SparringError("a table of one column has no other to predict it from")
     column = names.index(target)
