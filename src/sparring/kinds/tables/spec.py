@@ -21,6 +21,43 @@ COLUMN_KINDS: tuple[str, ...] = get_args(ColumnKind)
 BlockKind = Literal["number", "category", "missing"]
 
 
+Form = Literal["linear", "log", "lookup"]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """How a number's values lie: arithmetic progressions inside cells of about equal mass.
+
+    Progressions are in the order of their cells, and cells ascend. Coarse cells hold some cells
+    each. A value that several rows share is a progression of one term.
+    """
+
+    starts: tuple[float, ...]  # the first value of each progression
+    strides: tuple[float, ...]  # between its values
+    terms: tuple[int, ...]  # how many these are; 0: all between `start` and `start + stride`
+    rows: tuple[float, ...]  # of training, that it stands for
+    leaves: tuple[int, ...]  # the cell of each progression, from 0
+    coarse: tuple[int, ...]  # the coarse cell of each cell, from 0
+    per_unit: float = 1.0  # starts and strides are whole numbers over it
+    mean: float = 0.0  # of the training rows
+    deviation: float = 1.0
+
+
+@dataclass(frozen=True)
+class Relation:
+    """How a column follows from others: value = f(sources) + residual, or a table of f alone."""
+
+    sources: tuple[str, ...]
+    form: Form
+    weights: tuple[float, ...] = ()  # of each source, then the constant
+    step: float = 1.0  # of residuals, which are whole numbers of steps
+    period: float = 0.0  # in steps, of clocks; 0: none
+    fill: tuple[float, ...] = ()  # in the place of missing sources
+    keys: tuple[tuple[float, ...], ...] = ()  # of a table: cells of the sources, ascending
+    values: tuple[float, ...] = ()  # of a table: the column's cell for each key
+    rule: str = ""  # that this keeps, as it was written
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: what it is, and what it takes to encode and decode it; plain values only."""
@@ -30,7 +67,13 @@ class Column:
     dtype: str  # pandas' name of it
     note: str = ""  # what was decided, in a line
     missing: bool = False  # whether cells may be missing
-    ranks: tuple[float, ...] = ()  # of the knots, from 0 to 1
+    cells: Cells | None = None  # how its own values lie; None: by knots, or of no number
+    relation: Relation | None = None  # how it follows from other columns
+    residual: Cells | None = None  # how its residuals lie, of a relation that is not a table
+    hidden: bool = False  # whether networks see it and people do not: a joint category
+    clock: bool = False  # whether 1345 is a quarter to two; its numbers are minutes then
+    significant: int = 0  # digits of numbers that lie on no grid; 0: all
+    ranks: tuple[float, ...] = ()  # of the knots, from 0 to 1: of runs of version 0.1
     knots: tuple[float, ...] = ()  # values at these ranks, ascending
     decimals: int | None = None  # numbers are multiples of 10^-decimals; None: of nothing
     origin: int = 0  # microseconds since 1970 of the first date
