@@ -45,16 +45,26 @@ class Cells:
 
 @dataclass(frozen=True)
 class Relation:
-    """How a column follows from others: value = f(sources) + residual, or a table of f alone."""
+    """How a column follows from others: value = f(sources) + residual, or a table of f alone.
+
+    A linear f is a sum of products of sources: Σ weight × Π source^power, and a constant. Without
+    `powers` each source is a term of its own. The logarithm of a log f is linear in those of the
+    sources, whose values of 0 and below count as missing.
+    """
 
     sources: tuple[str, ...]
     form: Form
-    weights: tuple[float, ...] = ()  # of each source, then the constant
-    step: float = 1.0  # of residuals, which are whole numbers of steps
+    weights: tuple[float, ...] = ()  # of each term, then the constant
+    powers: tuple[tuple[int, ...], ...] = ()  # of each source in each term, 0 and above
+    step: float = 1.0  # of values and residuals, whole numbers of it; 0: of no grid
     period: float = 0.0  # in steps, of clocks; 0: none
-    fill: tuple[float, ...] = ()  # in the place of missing sources
+    low: float | None = None  # the least value, in steps; of a clock, where the day begins
+    high: float | None = None  # the largest value, in steps
+    least: float | None = None  # residual that keeps the rule, in steps
+    exact: bool = False  # whether the rule leaves no residual
+    fill: tuple[float, ...] = ()  # for missing sources; (): f is missing too, and residuals values
     keys: tuple[tuple[float, ...], ...] = ()  # of a table: cells of the sources, ascending
-    values: tuple[float, ...] = ()  # of a table: the column's cell for each key
+    values: tuple[float | None, ...] = ()  # of a table: the column's cell for each key
     rule: str = ""  # that this keeps, as it was written
 
 
@@ -101,6 +111,11 @@ class Column:
         """Tell whether networks see it."""
         varies = self.is_number or self.kind in ("boolean", "category")
         return varies or (self.kind == "constant" and self.missing)
+
+    @property
+    def is_modelled(self) -> bool:
+        """Tell whether networks see it: its values, or what is left of them beside a relation."""
+        return self.is_learned and (self.relation is None or self.residual is not None)
 
     @property
     def resolution(self) -> float:

@@ -1,0 +1,140 @@
+"""Columns that follow from others: predictions, what is left of values, and values again.
+
+Plain functions of float64 tensors that give each row the same in any batch, and can be exported.
+Not inside: which columns follow from which (`dependence`), and what people demand (`rules`).
+
+Notation: cells are values on a column's scale, or places of categories, NaN where missing. With a
+grid, predictions and residuals are whole numbers of steps; without, numbers on the value's scale.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparring.kinds.tables.spec import Relation
+
+
+def predicted(relation: Relation, sources: Tensor) -> Tensor:
+    """Return f of cells of the sources (n, s), (n,) in steps.
+
+    It is NaN where a source is missing and the relation has nothing to put in its place.
+    """
+    columns = [sources[:, place] for place in range(len(relation.sources))]
+    if relation.form == "log":
+        columns = [torch.where(values > 0, values, torch.nan) for values in columns]
+    if relation.fill:
+        columns = [
+            torch.where(values.isnan(), fill, values)
+            for values, fill in zip(columns, relation.fill, strict=True)
+        ]
+    if relation.form == "log":
+        return _on_grid(_sum([values.log() for values in columns], relation).exp(), relation)
+    return _on_grid(_sum(_terms(columns, relation), relation), relation)
+
+
+def residual(relation: Relation, values: Tensor, predicted: Tensor) -> Tensor:
+    """Return what is left of values (n,) beside their prediction, in steps; NaN where missing.
+
+    On clocks it lies within half a day of 0. Where nothing is predicted it is the value itself.
+    """
+    left = _on_grid(values, relation) - _known(predicted)
+    if not relation.period:
+        return left
+    return _within_period(left, -(relation.period // 2), relation.period)
+
+
+def restored(relation: Relation, residual: Tensor, predicted: Tensor) -> Tensor:
+    """Return values (n,) from residuals and predictions; NaN where the residual is.
+
+    Undoes `residual` bit for bit for values on the grid, within the column's bounds. Residuals
+    that would break the relation's rule become the nearest that keep it.
+    """
+    steps = _known(predicted) + (0 * residual if relation.exact else residual)
+    if relation.exact:  # where nothing is predicted, the residual is the value
+        steps = torch.where(predicted.isnan(), residual, steps)
+    if relation.period:
+        steps = _within_period(steps, relation.low or 0.0, relation.period)
+    else:
+        steps = steps.clamp(relation.low, relation.high) if _is_bounded(relation) else steps
+    if relation.least is not None:
+        steps = torch.where(
+            predicted.isnan(), steps, torch.maximum(steps, predicted + relation.least)
+        )
+    return _values(steps, relation)
+
+
+def looked_up(relation: Relation, cells: Tensor) -> Tensor:
+    """Return the column's cells (n,) for those of the sources (n, s), NaN where missing.
+
+    A combination that the table does not have counts as the nearest in its order.
+    """
+    code, codes = torch.zeros_like(cells[:, 0]), np.zeros(len(relation.keys))
+    for place, (fill, keys) in enumerate(
+        zip(relation.fill, np.array(relation.keys).T, strict=True)
+    ):
+        levels, places = np.unique(keys, return_inverse=True)
+        values = torch.where(cells[:, place].isnan(), fill, cells[:, place])
+        code = code * len(levels) + _nearest(
+            torch.tensor(levels.tolist(), dtype=cells.dtype), values
+        )
+        codes = codes * len(levels) + places
+    table = [torch.nan if value is None else value for value in relation.values]
+    at = _nearest(torch.tensor(codes.tolist(), dtype=cells.dtype), code)
+    return torch.tensor(table, dtype=cells.dtype)[at]
+
+
+def _terms(columns: list[Tensor], relation: Relation) -> list[Tensor]:
+    """Return the terms of a linear f, each a source or a product of sources."""
+    if not relation.powers:
+        return columns
+    terms = []
+    for powers in relation.powers:
+        term = torch.ones_like(columns[0])
+        for values, power in zip(columns, powers, strict=True):
+            for _ in range(power):
+                term = term * values
+        terms.append(term)
+    return terms
+
+
+def _sum(terms: list[Tensor], relation: Relation) -> Tensor:
+    """Add up weighted terms and the constant, in their order, so that any batch gives the same."""
+    total = torch.zeros_like(terms[0])
+    for weight, term in zip(relation.weights, terms, strict=False):
+        total = total + weight * term
+    return total + relation.weights[-1]
+
+
+def _on_grid(values: Tensor, relation: Relation) -> Tensor:
+    """Return values in steps, whole where there is a grid."""
+    if relation.step == 0:
+        return values
+    if relation.step < 1:
+        return (values * round(1 / relation.step)).round()
+    return (values / relation.step).round()
+
+
+def _values(steps: Tensor, relation: Relation) -> Tensor:
+    """Return values of steps: the floats nearest to them, since a division rounds correctly."""
+    if relation.step == 0:
+        return steps
+    return steps / round(1 / relation.step) if relation.step < 1 else steps * relation.step
+
+
+def _known(predicted: Tensor) -> Tensor:
+    return torch.where(predicted.isnan(), 0.0, predicted)
+
+
+def _within_period(steps: Tensor, low: float, period: float) -> Tensor:
+    return steps - period * ((steps - low) / period).floor()
+
+
+def _is_bounded(relation: Relation) -> bool:
+    return relation.low is not None or relation.high is not None
+
+
+def _nearest(levels: Tensor, values: Tensor) -> Tensor:
+    """Return the places (n,) of the levels, ascending, that are nearest to values (n,)."""
+    right = torch.bucketize(values.contiguous(), levels).clamp(max=len(levels) - 1)
+    left = (right - 1).clamp(min=0)
+    return torch.where(levels[right] - values <= values - levels[left], right, left)
