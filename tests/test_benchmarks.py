@@ -8,12 +8,14 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pandas
 import pytest
 import torch
 
 from sparring.build import with_depths
 from sparring.kinds.images.networks.convolutional import ConvolutionalGenerator, ResizeConvolution
 from sparring.kinds.images.spec import ImageSpec
+from sparring.kinds.tables.metrics import coded
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.recipes.named import preset
 from sparring.recipes.recipe import Recipe, nested, resolve
@@ -454,3 +456,68 @@ def test_words_are_judged_on_each_course(benchmark, capsys) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + len(trend.SCENARIOS)
     assert "100.0%" in next(line for line in lines if line.startswith("collapses"))
+
+
+@pytest.fixture(scope="module")
+def flights() -> pandas.DataFrame:
+    rng = np.random.default_rng(0)
+    planned, delay = rng.integers(0, 1440, 600), rng.integers(-5, 60, 600)
+    left = (planned + delay) % 1440
+    clocks = [minutes // 60 * 100 + minutes % 60 for minutes in (planned, left)]
+    days = pandas.Timestamp("2024-01-01") + pandas.to_timedelta(7 * rng.integers(0, 50, 600), "D")
+    columns = {"planned": clocks[0], "left": clocks[1], "delay": delay, "day": days}
+    return pandas.DataFrame(columns | {"port": rng.choice(["a", "b"], 600)})
+
+
+def test_the_judge_of_tables_tells_rows_apart_by_relations_that_trees_do_not_see(
+    benchmark, flights
+) -> None:
+    judge = benchmark("table_judge")
+    (table,) = coded(flights)
+    assert judge.clock_columns(table) == [0, 1]
+    found = judge.relations(table, table.values, flights, [0, 1]).T
+    assert (found[2] == -flights["delay"]).all()  # of the two clocks, over midnight too
+    assert (found[-2] == found[-2][0]).all()  # always the same day of the week
+    assert (found[-1] == 0).all()  # at midnight
+    other = flights.assign(day=flights["day"] + pandas.to_timedelta(np.arange(600) % 7, "D"))
+    plain = judge.told_apart(flights, other)
+    related = judge.told_apart(flights, other, with_relations=True)
+    assert plain.low < 0.6 < 0.8 < related.low
+
+
+def test_the_judge_of_tables_counts_copies_beside_what_held_out_rows_repeat(
+    benchmark, flights
+) -> None:
+    judge = benchmark("table_judge")
+    split = judge.split_rows(flights, "delay")
+    assert (len(split.train), len(split.held_out)) == (480, 120)
+    natural = judge.nearness(split, split.held_out)
+    assert natural.copies == natural.natural_copies == 0
+    assert natural.near_copies == natural.natural_near_copies
+    assert natural.nearer == 0.5
+    given_back = judge.nearness(split, split.train)
+    assert given_back.copies == 1
+    assert given_back.nearer > 0.99
+
+
+def test_the_judge_of_tables_names_columns_beyond_what_real_parts_differ_by(
+    benchmark, flights
+) -> None:
+    judge = benchmark("table_judge")
+    split = judge.split_rows(flights, "delay")
+    assert judge.marginals(split.train, split.held_out).beyond == ()
+    rounded = split.train.assign(delay=split.train["delay"] // 10 * 10)
+    found = judge.marginals(split.train, rounded)
+    assert found.beyond == ("delay",)
+    assert found.column == "delay"
+    assert found.total_variation > 0.5 > found.noise
+
+
+def test_what_rows_teach_is_judged_on_held_out_rows(benchmark, flights) -> None:
+    judge = benchmark("table_judge")
+    split = judge.split_rows(flights.assign(late=flights["delay"] > 30), "late")
+    assert judge.useful(split, split.train).low > 0.9
+    shuffled = split.train.assign(late=split.train["late"].sample(frac=1, random_state=0).array)
+    assert judge.useful(split, shuffled).low < 0.6
+    number = judge.split_rows(flights, "delay")
+    assert -0.5 < judge.useful(number, number.train).value <= 1
