@@ -33,7 +33,7 @@ class Perfect(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.unused = nn.Parameter(torch.zeros(1))
-        from sparring.kinds.tables.columns import encode
+        from coding import encode
 
         self.rows = torch.from_numpy(encode(FRAME, SPEC.columns))
 

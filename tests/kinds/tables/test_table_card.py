@@ -19,7 +19,7 @@ from sparring.kinds.tables.card import (
     measure_rows,
 )
 from sparring.kinds.tables.cells import cells
-from sparring.kinds.tables.columns import encode
+from coding import encode
 from sparring.kinds.tables.models import shuffled_columns
 from sparring.kinds.tables.spec import TableSpec
 from sparring.kinds.tables.types import infer

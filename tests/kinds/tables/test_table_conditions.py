@@ -10,7 +10,7 @@ from scipy.stats import ks_2samp
 
 from sparring.draws import Draw
 from sparring.errors import SparringError
-from sparring.kinds.tables.columns import decode, encode
+from coding import decode, encode
 from sparring.kinds.tables.conditions import (
     draw_satisfying,
     is_one_value,

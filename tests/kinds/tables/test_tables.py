@@ -15,7 +15,7 @@ from scipy.stats import ks_2samp, kstest
 
 from sparring.errors import SparringError
 from sparring.kinds.tables import columns as table_columns
-from sparring.kinds.tables.columns import decode, encode
+from coding import decode, encode
 from sparring.kinds.tables.files import escape, read_table
 from sparring.kinds.tables.spec import Column, blocks, width
 from sparring.kinds.tables.types import infer

@@ -1,12 +1,13 @@
-"""Rows as people see them, for copying: numbers rounded as in the table, categories by place.
+"""Rows as people see them, for copying: numbers in units of their spread, categories by place.
 
-The networks' code of a number goes through the quantiles of training rows, which lie at even ranks
-there as held-out ones do not; and it spreads equal values. Here numbers are themselves again.
+What networks see of a number goes through the ranks of training rows, which lie evenly there as
+held-out ones do not.
 """
+
+import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from sparring.features.extractor import (
     MAX_PLAIN,
@@ -39,34 +40,48 @@ def cells(rows: Items, spec: TableSpec) -> Extractor:
         return folded(_joined(items, standard, spec))
 
     arrays = {"middle": middle, "scale": scale}
-    digest = digest_of_arrays(f"{NAME} 1 {spec}", arrays)
-    return Extractor(NAME, digest, min(spec.size, MAX_PLAIN), run)
+    digest = digest_of_arrays(f"{NAME} 2 {spec.learned}", arrays)
+    return Extractor(NAME, digest, _width(spec), run)
 
 
 def _joined(items: Items, standard: Floats, spec: TableSpec) -> Features:
-    """Put standardised numbers and exact one-hot groups together, (n, d)."""
-    joined, numbers = np.zeros(items.shape, np.float32), dict[str, int]()
-    for block in spec.blocks:
-        if block.kind == "number":
-            joined[:, block.start] = standard[:, len(numbers)]
-            numbers[block.column] = block.start
+    """Put standardised numbers and one-hot groups together; a missing cell is a place of both."""
+    parts: list[Features] = []
+    numbers = iter(standard.T)
+    for column in _shown(spec):
+        cells = items[:, spec.places[column.name]]
+        if column.is_number:
+            parts.append(np.where(np.isnan(cells), 0, next(numbers))[:, None])
+            if column.missing:
+                parts.append(np.stack([~np.isnan(cells), np.isnan(cells)], 1))
             continue
-        group = items[:, block.start : block.stop]
-        place, known = group.argmax(1), group.any(1)  # of an unknown category all are 0
-        joined[np.arange(len(items)), block.start + place] = known
-        if block.kind == "missing" and block.column in numbers:
-            joined[place == 1, numbers[block.column]] = 0
-    return joined
+        known = _known(column)
+        index = np.where(np.isnan(cells), known, cells.clip(max=known - 1)).astype(int)
+        parts.append(np.arange(known + column.missing) == index[:, None])  # of an unknown one, none
+    return np.concatenate(parts, 1, dtype=np.float32)
+
+
+def _shown(spec: TableSpec) -> list[Column]:
+    return [column for column in spec.learned if not column.hidden]
+
+
+def _known(column: Column) -> int:
+    """Return how many places there are for a category; those of the rest share one."""
+    return 1 if column.kind == "constant" else len(column.labels) + bool(column.rest)
+
+
+def _width(spec: TableSpec) -> int:
+    """Return how many numbers a row becomes."""
+    shown = _shown(spec)
+    marks = sum(2 * c.missing + 1 if c.is_number else _known(c) + c.missing for c in shown)
+    return min(marks, MAX_PLAIN)
 
 
 def _numbers(items: Items, spec: TableSpec) -> Floats:
-    """Return the numbers of encoded rows, (n, k)."""
-    by_name = {column.name: column for column in spec.columns}
-    blocks = [block for block in spec.blocks if block.kind == "number"]
-    values = [_values(items[:, block.start], by_name[block.column]) for block in blocks]
-    return np.stack(values, 1) if values else np.empty((len(items), 0))
-
-
-def _values(scores: NDArray[np.float32], column: Column) -> Floats:
-    values: Floats = np.interp(ndtr(3 * scores.astype(np.float64)), column.ranks, column.knots)
-    return values if column.decimals is None else np.round(values, column.decimals)
+    """Return the numbers of rows, (n, count); in the place of missing ones those of the middle."""
+    places = [spec.places[column.name] for column in _shown(spec) if column.is_number]
+    values = items[:, places].astype(np.float64)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of columns that are missing altogether
+        middle = np.nan_to_num(np.nanmedian(values, axis=0)) if len(values) else 0.0
+    return np.where(np.isnan(values), middle, values)

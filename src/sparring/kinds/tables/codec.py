@@ -1,42 +1,80 @@
-"""Encoded rows and what networks see of them; data frames for people.
+"""From rows of cells to what the game's networks see, and back; data frames for people.
 
-Not inside: how cells become numbers and back (`columns`).
+An item is a row of exact cells, (k,) float64, one of each learned column: a number on its column's
+scale, a category's place among its labels and the rest, NaN where missing, -1 for what is unknown.
+Encoded, a number is z = Φ⁻¹(u) / 3 of its rank u and a category a one-hot group, of the columns
+that networks make (`TableSpec.blocks`). Equal rows are encoded alike.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 from torch import Tensor
 
-from sparring.kinds.tables import columns
-from sparring.kinds.tables.columns import Frame
-from sparring.kinds.tables.spec import COLUMN_KINDS, TableSpec
+from sparring.kinds.tables import knots
+from sparring.kinds.tables.columns import Frame, write_cells
+from sparring.kinds.tables.numbers import MIN_RANK, number_code
+from sparring.kinds.tables.spec import COLUMN_KINDS, Column, TableSpec
+
+SCALE = 3.0  # of normal scores, so that networks see numbers below 1
+UNKNOWN = -1.0  # the cell of a category that training has not seen
+Floats = NDArray[np.float64]
 
 
-def frame_of(items: NDArray[np.float32], spec: TableSpec, start: int = 0) -> Frame:
-    """Turn items (n, d) into rows; `start` is the first one's number, for identifiers."""
-    return columns.decode(items, spec.columns, start=start)
+def frame_of(items: NDArray[np.float64], spec: TableSpec, start: int = 0) -> Frame:
+    """Turn items (n, k) into rows; `start` is the first one's number, for identifiers."""
+    return write_cells(items, spec.columns, start=start)
 
 
-def reveal(items: Tensor, mask: Tensor, spec: TableSpec) -> Tensor:
-    """Return the condition (n, d + c) that reveals these columns, (n, c), of rows (n, d)."""
-    mask = mask.to(items)
-    return torch.cat([items * mask[:, spec.owners], mask], 1)
+def reveal(encoded: Tensor, mask: Tensor, spec: TableSpec) -> Tensor:
+    """Return the condition (n, d + k) that reveals these columns, (n, k), of rows (n, d)."""
+    mask = mask.to(encoded)
+    return torch.cat([encoded * mask[:, spec.owners], mask], 1)
 
 
 def encode(items: Tensor, spec: TableSpec) -> Tensor:
-    """Return the items: rows are encoded when they are read."""
-    return items
+    """Turn items into what discriminators see, float32 (n, d)."""
+    encoded = torch.zeros(len(items), spec.size)
+    within = _within(items, spec)
+    for block in spec.blocks:
+        column = spec.by_name[block.column]
+        cells = _modelled(items, column, spec)
+        part = encoded[:, block.start : block.stop]
+        match block.kind:
+            case "number":
+                part[:, 0] = _scores(cells, column, within[:, spec.places[column.name]])
+            case "missing":
+                _mark(part, cells.isnan().long())
+            case "category":
+                place = category_places(cells.numpy(), column)
+                _mark(part, torch.from_numpy(place))
+    return encoded
 
 
 def decode(samples: Tensor, spec: TableSpec) -> Tensor:
-    """Return the samples: they become rows when people want them."""
-    return samples
+    """Turn what a generator makes into items, float64 (n, k); the largest of a group counts."""
+    if spec.makes == "cells":
+        return samples
+    if samples.isnan().any():
+        raise ValueError("samples hold NaN; expected what a generator makes")
+    items = torch.full((len(samples), len(spec.learned)), torch.nan, dtype=torch.float64)
+    parts: dict[str, list[Tensor]] = {column.name: [] for column in spec.learned}
+    for block in spec.blocks:
+        parts[block.column].append(samples[:, block.start : block.stop])
+    within = uniforms(samples, len(spec.learned))
+    for column in spec.in_order:
+        place = spec.places[column.name]
+        made = _cells(parts[column.name], column, within[:, place])
+        items[:, place] = _restored(made, items, column, spec)
+    return items
 
 
 def view(samples: Tensor, spec: TableSpec) -> Tensor:
-    """Return what a discriminator sees: the samples."""
-    return samples
+    """Return what a discriminator sees of what a generator makes."""
+    return encode(samples, spec) if spec.makes == "cells" else samples
 
 
 def to_user_type(items: Tensor, spec: TableSpec) -> Frame:
@@ -46,7 +84,7 @@ def to_user_type(items: Tensor, spec: TableSpec) -> Frame:
 
 def describe(spec: TableSpec) -> str:
     """Say how many columns of which types a row has."""
-    kinds = [column.kind for column in spec.columns]
+    kinds = [column.kind for column in spec.columns if not column.hidden]
     parts = [f"{kinds.count(kind)} {kind}" for kind in COLUMN_KINDS if kind in kinds]
     return f"{len(kinds)} columns: {', '.join(parts)}"
 
@@ -54,3 +92,96 @@ def describe(spec: TableSpec) -> str:
 def facts(spec: TableSpec) -> list[tuple[str, str]]:
     """Return nothing: the notes say what each column is."""
     return []
+
+
+def category_places(cells: Floats, column: Column) -> NDArray[np.int64]:
+    """Return the place (n,) of categories in their group, -1 of what is unknown.
+
+    The rest shares one; missing cells have the last.
+    """
+    others, last = len(column.labels), len(column.labels) + bool(column.rest)
+    place = np.where(np.isnan(cells), last, cells.clip(max=others)).astype(np.int64)
+    return np.where(cells == UNKNOWN, others if column.rest else -1, place)
+
+
+def uniforms(rows: Tensor, count: int) -> Tensor:
+    """Return so many numbers from 0 to 1 for each row, (n, count), which its content decides."""
+    bits = (rows.double() + 0.0).view(torch.int64)
+    odd = torch.arange(1, 2 * bits.shape[1], 2) * 0x9E3779B97F4A7C1 + 2
+    key = _mixed(_mixed(bits * (odd | 1)).sum(1))
+    drawn = _mixed(key[:, None] + torch.arange(1, count + 1) * 0x632BE59BD9B4E019)
+    return ((drawn >> 11) & (2**52 - 1)).double().add(0.5) * 2.0**-52
+
+
+def _mixed(bits: Tensor) -> Tensor:
+    """Return bits (int64) scrambled (the finaliser of SplitMix, Steele 2014)."""
+    for shift, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15)):
+        bits = (bits ^ ((bits >> shift) & ((1 << (64 - shift)) - 1))) * factor
+    return bits ^ ((bits >> 31) & ((1 << 33) - 1))
+
+
+def _within(items: Tensor, spec: TableSpec) -> Tensor:
+    """Return where in its cell each number lies, (n, k); in version 0.1 it comes with the item."""
+    if not spec.is_by_knots:
+        return uniforms(items, len(spec.learned))
+    within = torch.zeros(len(items), len(spec.learned), dtype=torch.float64)
+    numbers = [place for place, column in enumerate(spec.learned) if column.is_number]
+    within[:, numbers] = items[:, len(spec.learned) :]
+    return within
+
+
+def _modelled(items: Tensor, column: Column, spec: TableSpec) -> Tensor:
+    """Return the numbers (n,) that networks make of a column: its cells."""
+    return items[:, spec.places[column.name]]
+
+
+def _restored(cells: Tensor, items: Tensor, column: Column, spec: TableSpec) -> Tensor:
+    """Return a column's cells of what networks make, once those it follows from are in items."""
+    return cells
+
+
+def _scores(values: Tensor, column: Column, within: Tensor) -> Tensor:
+    """Return z of numbers, 0 where missing."""
+    known = ~values.isnan()
+    filled = values.nan_to_num()
+    if column.numbers is None:
+        u = knots.ranks(filled, column, within)
+    else:
+        u = number_code(column.numbers).ranks(filled, within)
+    z = torch.from_numpy(ndtri(u.numpy().clip(MIN_RANK, 1 - MIN_RANK)) / SCALE)
+    return torch.where(known, z, 0.0).float()
+
+
+def _mark(part: Tensor, place: Tensor) -> None:
+    known = place >= 0
+    part[known, place[known]] = 1
+
+
+def _cells(parts: Sequence[Tensor], column: Column, within: Tensor) -> Tensor:
+    """Return the numbers (n,) that networks have made of a column."""
+    if not parts:
+        return torch.full_like(within, torch.nan)
+    absent = parts[-1].argmax(1) == 1 if column.missing and len(parts) > 1 else None
+    if column.is_number:
+        values = _values(parts[0][:, 0], column)
+        return values if absent is None else torch.where(absent, torch.nan, values)
+    place = parts[0].argmax(1)
+    if column.kind == "constant":
+        return torch.where(place == 1, torch.nan, 0.0).double()
+    cells = place.double()
+    if column.rest:
+        cells = torch.where(place == len(column.labels), rest(column, within), cells)
+    gone = column.missing & (place == len(column.labels) + bool(column.rest))
+    return torch.where(gone, torch.nan, cells)
+
+
+def rest(column: Column, u: Tensor) -> Tensor:
+    """Return places of rare categories, as often as they occur, at u from 0 to 1."""
+    edges = torch.tensor(column.rest_counts, dtype=torch.float64).cumsum(0)
+    index = torch.searchsorted(edges / edges[-1], u.contiguous()).clamp(max=len(edges) - 1)
+    return (len(column.labels) + index).double()
+
+
+def _values(scores: Tensor, column: Column) -> Tensor:
+    u = torch.from_numpy(ndtr(SCALE * scores.double().numpy()))
+    return knots.at(u, column) if column.numbers is None else number_code(column.numbers).at(u)

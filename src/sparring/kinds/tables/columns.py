@@ -1,11 +1,7 @@
-"""The codec between data frames and float32 arrays, column by column.
+"""Data frames to arrays of exact cells and back, column by column.
 
-Inside: `encode`, `decode`, and the quantiles of numbers. Not: reading files (`files`) and deciding
-what a column is (`types`).
-
-Notation: u is a rank in (0, 1), z = Φ⁻¹(u) / 3 what the networks see of a number. The quantile
-function goes through knots, straight between them: a value that many rows share has two, with the
-ends of its rank interval, over which its rows are spread.
+Not inside: reading files (`files`), deciding what a column is (`types`), what networks see of
+cells (`codec`).
 """
 
 from collections.abc import Sequence
@@ -13,25 +9,17 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
-from sparring.draws import Draw
 from sparring.errors import SparringError, nearest
-from sparring.kinds.tables.spec import Column, blocks, width
+from sparring.kinds.tables.spec import Column
 
 Floats = NDArray[np.float64]
 Frame = Any  # a pandas DataFrame; pandas comes without types
 Series = Any
 
-MAX_KNOTS = 1_000  # of one column
-MIN_ROWS_BETWEEN = 10  # rows between two knots, where values are mostly of one row each
-MAX_ALL_STEPS = 500  # distinct values, up to which each may be a step of its own
-MAX_STEPS = 100  # values of a column with more that may be steps
-STEP_MARGIN = 0.02  # of a step's rank interval, kept free of float32's rounding
-NOWHERE = -1  # the place of a category that a column does not know
-MIN_RANK = 1e-7  # the smallest rank told from 0
+NOWHERE = -1.0  # the cell of a category that a column does not know
+MAX_FACTOR = 22  # the largest power of ten that is a float64
 MICROSECOND = "datetime64[us]"
 
 
@@ -47,76 +35,50 @@ def pandas() -> Any:
         raise SparringError("tables need pandas; install it with: pip install pandas") from error
 
 
-def encode(
-    frame: Frame,
-    columns: Sequence[Column],
-    seed: int = 0,
-    start: int = 0,
-    *,
-    unknown: bool = False,
-    spread: bool = True,
-) -> NDArray[np.float32]:
-    """Turn rows into an array (n, d): z of numbers, 0 where missing, and one-hot groups.
-
-    Rows `start`, `start + 1`, … of a table get the same numbers whichever rows come with them.
+def read_cells(frame: Frame, columns: Sequence[Column], *, unknown: bool = False) -> Floats:
+    """Turn rows into items (n, k): one cell of each learned column that people see, see `codec`.
 
     Args:
         frame: the rows.
         columns: fitted to these rows, or to others.
-        seed: of where in its cell a value lies.
-        start: number of the first row.
-        unknown: whether categories are let pass that a column does not know. They count among the
-            rest where it has one; else all places of the group are 0, as of no known category.
-        spread: whether a value lies anywhere in its cell; else in the middle, so that equal rows
-            are encoded alike.
+        unknown: whether categories are let pass that a column does not know, as -1.
 
     Raises:
         SparringError: a column is not there, or holds what it did not when it was fitted.
     """
-    encoded = np.zeros((len(frame), width(columns)), np.float32)
-    by_name = {column.name: column for column in columns}
-    if absent := [name for name in by_name if name not in frame.columns]:
+    learned = [column for column in columns if column.is_learned]
+    if absent := [c.name for c in learned if c.name not in frame.columns and not c.hidden]:
         raise SparringError(f"the table has no column '{absent[0]}'{nearest(absent[0], frame)}")
-    for block in blocks(columns):
-        column, series = by_name[block.column], frame[block.column]
-        part = encoded[:, block.start : block.stop]
-        match block.kind:
-            case "number":
-                within = _spread(column, len(frame), Draw(seed, start)) if spread else 0.5
-                part[:, 0] = _scores(numbers(series, column), column, within)
-            case "missing":
-                _mark(part, series.isna().to_numpy().astype(np.intp))
-            case "category":
-                _mark(part, places(series, column, unknown=unknown))
-    return encoded
+    items = np.full((len(frame), len(learned)), np.nan)
+    for place, column in enumerate(learned):
+        if not column.hidden:
+            items[:, place] = _read(frame[column.name], column, unknown=unknown)
+    return items
 
 
-def decode(
-    array: NDArray[np.floating[Any]], columns: Sequence[Column], seed: int = 0, start: int = 0
-) -> Frame:
-    """Turn an array (n, d) into rows: the original columns, dtypes and formats, without free text.
-
-    One-hot groups need not be exact: the largest entry counts.
+def write_cells(items: Floats, columns: Sequence[Column], start: int = 0) -> Frame:
+    """Turn items (n, k) into rows: the original columns, dtypes and formats, without free text.
 
     Raises:
-        SparringError: the array has another width, or holds NaN.
+        SparringError: the array has another width.
     """
-    if array.ndim != 2 or array.shape[1] != width(columns):
-        raise SparringError(f"array of shape {array.shape}; expected (rows, {width(columns)})")
-    if np.isnan(array).any():
-        raise SparringError("the array to decode holds NaN; expected what a generator makes")
-    parts: dict[str, list[NDArray[np.floating[Any]]]] = {column.name: [] for column in columns}
-    for block in blocks(columns):
-        parts[block.column].append(array[:, block.start : block.stop])
+    learned = {c.name: place for place, c in enumerate(c for c in columns if c.is_learned)}
+    if items.ndim != 2 or items.shape[1] < len(learned):
+        raise SparringError(f"array of shape {items.shape}; expected (rows, {len(learned)})")
     cells: dict[str, Series] = {}
     for column in columns:
-        if column.kind == "text":
+        if column.kind == "text" or column.hidden:
             continue
         if column.kind == "duplicate-of":
             cells[column.name] = cells[column.source].copy()
+        elif column.name in learned:
+            cells[column.name] = _written(items[:, learned[column.name]], column)
+        elif column.kind == "identifier":
+            cells[column.name] = _identifiers(column, start, len(items))
         else:
-            cells[column.name] = _decoded(parts[column.name], column, len(array), Draw(seed, start))
-    return pandas().DataFrame(cells, index=range(len(array)))
+            chosen = np.full(len(items), -1 if column.kind == "empty" else 0)
+            cells[column.name] = _categories(chosen, column)
+    return pandas().DataFrame(cells, index=range(len(items)))
 
 
 def exact(frame: Frame, columns: Sequence[Column]) -> Frame:
@@ -126,30 +88,6 @@ def exact(frame: Frame, columns: Sequence[Column]) -> Frame:
     """
     cells = {c.name: _exact(frame[c.name], c) for c in columns if c.is_learned}
     return pandas().DataFrame(cells, index=range(len(frame)))
-
-
-def quantiles(values: Floats, resolution: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return ranks and knots, at most about 1,000, of the quantile function of values (n,).
-
-    The extremes and values that many rows share are steps; if there are few values, all are. Where
-    hardly any rows share one, ten lie between two knots: what is drawn would repeat rows otherwise.
-    """
-    unique, counts = np.unique(values, return_counts=True)
-    high = np.cumsum(counts) / len(values)
-    low = np.concatenate([[0.0], high[:-1]])
-    step = _steps(counts, resolution)
-    middle = unique[:-1] / 2 + unique[1:] / 2  # where one value's cell ends and the next begins
-    beside = np.flatnonzero(step[:-1] != step[1:])
-    inside = np.flatnonzero(~(step[:-1] | step[1:]))
-    spare = max(MAX_KNOTS - 2 * int(step.sum()) - len(beside), 0)
-    between = counts[inside]
-    if between.sum() < 2 * len(between):  # most values are of one row
-        spare = min(spare, int(between.sum()) // MIN_ROWS_BETWEEN)
-    edges = np.concatenate([beside, inside[_spaced(between, spare)]])
-    ranks = np.concatenate([low[step], high[step], high[edges]])
-    knots = np.concatenate([unique[step], unique[step], middle[edges]])
-    order = np.lexsort((knots, ranks))
-    return tuple(ranks[order].tolist()), tuple(knots[order].tolist())
 
 
 def numbers(series: Series, column: Column) -> Floats:
@@ -199,16 +137,19 @@ def label_texts(values: Any) -> list[str]:
     return [str(value) for value in values]
 
 
-def places(series: Series, column: Column, *, unknown: bool = False) -> NDArray[np.intp]:
-    """Return the place (n,) of each cell in the column's one-hot group; `NOWHERE` of none.
+def _read(series: Series, column: Column, *, unknown: bool) -> Floats:
+    """Return the cells (n,) of a learned column.
 
     Raises:
-        SparringError: a cell holds a category that the column does not know, has no place for the
-            rest, and `unknown` ones are not let pass.
+        SparringError: a cell holds what the column did not hold when it was fitted; `unknown`
+            categories are let pass as -1.
     """
+    if column.is_number:
+        return numbers(series, column)
+    if column.kind == "constant":
+        return np.where(series.isna(), np.nan, 0.0)
     codes, unique = pandas().factorize(series)
-    others = dict.fromkeys(column.rest, len(column.labels))
-    place = others | {label: index for index, label in enumerate(column.labels)}
+    place = {label: index for index, label in enumerate((*column.labels, *column.rest))}
     texts = label_texts(unique)
     strange = [text for text in texts if text not in place]
     if strange and not (column.rest or unknown):
@@ -216,96 +157,34 @@ def places(series: Series, column: Column, *, unknown: bool = False) -> NDArray[
         raise SparringError(f"column '{column.name}' knows no category '{strange[0]}'{hint}")
     if not column.missing and (codes < 0).any():
         raise SparringError(f"column '{column.name}' has missing cells; it had none when fitted")
-    last = len(column.labels) + bool(column.rest)
-    place |= dict.fromkeys(strange, len(column.labels) if column.rest else NOWHERE)
-    cells: NDArray[np.intp] = np.array([*(place[text] for text in texts), last], np.intp)[codes]
+    cells: Floats = np.array([*(place.get(text, NOWHERE) for text in texts), np.nan])[codes]
     return cells
 
 
-def _mark(part: NDArray[np.float32], place: NDArray[np.intp]) -> None:
-    marked = np.flatnonzero(place != NOWHERE)
-    part[marked, place[marked]] = 1
-
-
-def _uniform(draw: Draw, purpose: str, rows: int) -> Floats:
-    return draw.uniform(f"table {purpose}", (rows,), torch.empty(0, dtype=torch.float64)).numpy()
-
-
-def _spread(column: Column, rows: int, draw: Draw) -> Floats:
-    return _uniform(draw, f"rank {column.name}", rows)
-
-
-def _scores(values: Floats, column: Column, spread: Floats | float) -> Floats:
-    """Return z, 0 where missing; a value is spread over its resolution, a step over its ranks.
-
-    Args:
-        values: (n,).
-        column: of numbers.
-        spread: where within these each value lies, from 0 to 1.
-    """
-    ranks, knots = np.array(column.ranks), np.array(column.knots)
-    u = np.interp(values + column.resolution * (spread - 0.5), knots, ranks)
-    level = np.flatnonzero((np.diff(knots) == 0) & (np.diff(ranks) > 0))
-    at = level[np.searchsorted(knots[level], values).clip(max=len(level) - 1)]
-    inner = ranks[at] + (ranks[at + 1] - ranks[at]) * (STEP_MARGIN + (1 - 2 * STEP_MARGIN) * spread)
-    u = np.where(knots[at] == values, inner, u)
-    return np.where(np.isnan(values), 0.0, ndtri(u.clip(MIN_RANK, 1 - MIN_RANK)) / 3)
-
-
-def _steps(counts: NDArray[np.intp], resolution: float) -> NDArray[np.bool_]:
-    """Tell which of the sorted values have a step of their own."""
-    rows, distinct = counts.sum(), len(counts)
-    whole = resolution >= 1 and distinct <= 20
-    if distinct <= MAX_ALL_STEPS and (5 * distinct <= rows or whole):
-        return np.ones(distinct, bool)
-    # Where values lie on a grid, ties do not count as spikes unless they stand out.
-    min_count = max(rows / 200, 5 * rows / distinct) if resolution else max(rows / 1000, 2)
-    step: NDArray[np.bool_] = counts >= min_count
-    if step.sum() > MAX_STEPS:
-        step &= counts >= np.partition(counts, -MAX_STEPS)[-MAX_STEPS]
-        step[np.flatnonzero(step)[MAX_STEPS:]] = False
-    step[[0, -1]] = True
-    return step
-
-
-def _spaced(counts: NDArray[np.intp], max_count: int) -> NDArray[np.intp]:
-    """Choose at most so many of the indices into counts, with equally many rows between them."""
-    if len(counts) <= max_count:
-        return np.arange(len(counts))
-    rows = np.linspace(0, counts.sum(), max_count + 2)[1:-1]
-    return np.unique(np.searchsorted(np.cumsum(counts), rows))
-
-
-def _decoded(
-    parts: Sequence[NDArray[np.floating[Any]]], column: Column, rows: int, draw: Draw
-) -> Series:
-    if column.is_number:
-        absent = parts[1].argmax(1) == 1 if column.missing else np.zeros(rows, bool)
-        return _values(parts[0][:, 0], absent, column)
-    match column.kind:
-        case "boolean" | "category":
-            return _categories(_chosen(parts[0].argmax(1), column, draw), column)
-        case "constant":
-            absent = parts[0].argmax(1) == 1 if column.missing else np.zeros(rows, bool)
-            return _categories(np.where(absent, -1, 0), column)
-        case "identifier":
-            return _identifiers(column, draw.start, rows)
-        case _:
-            return _categories(np.full(rows, -1), column)
-
-
-def _values(scores: NDArray[Any], absent: NDArray[np.bool_], column: Column) -> Series:
-    u = ndtr(3 * scores.astype(np.float64))
-    values = np.interp(u, column.ranks, column.knots)
-    if column.decimals is not None:
-        values = np.round(values, column.decimals)
+def _written(cells: Floats, column: Column) -> Series:
+    """Return cells (n,) of a learned column in its dtype and format."""
+    absent = np.isnan(cells)
     if column.kind == "datetime":
-        return _dates(values.astype(np.int64) * column.step + column.origin, absent, column)
-    return _numbers(values, absent, column)
+        steps = np.where(absent, 0, cells).astype(np.int64)
+        return _dates(steps * column.step + column.origin, absent, column)
+    if column.is_number:
+        return _numbers(cells, absent, column)
+    return _categories(np.where(absent, -1, cells).astype(np.intp), column)
+
+
+def _to_digits(values: Floats, digits: int) -> Floats:
+    """Round values to so many significant digits."""
+    size = np.floor(np.log10(np.abs(values), where=values != 0, out=np.zeros_like(values)))
+    power = digits - 1 - size
+    up, down = 10.0 ** power.clip(0, MAX_FACTOR), 10.0 ** (-power).clip(0, MAX_FACTOR)
+    rounded: Floats = np.round(values * up / down) * down / up
+    return np.where(np.abs(power) <= MAX_FACTOR, rounded, values)
 
 
 def _numbers(values: Floats, absent: NDArray[np.bool_], column: Column) -> Series:
     """Return numbers in the column's dtype, missing where `absent`."""
+    if column.significant:
+        values = _to_digits(values, column.significant)
     series = pandas().Series(np.where(absent, np.nan, values))
     if column.dtype not in ("str", "string", "object"):
         return series.astype(column.dtype)
@@ -356,19 +235,6 @@ def _exact_labels(texts: list[str], dtype: str) -> Any:
     except (ValueError, TypeError):
         return pandas().array(texts, dtype=object)
     return values.array if label_texts(values) == texts else pandas().array(texts, dtype=object)
-
-
-def _chosen(place: NDArray[np.intp], column: Column, draw: Draw) -> NDArray[np.intp]:
-    """Return indices into labels and rest, -1 where missing; the rest is drawn by its counts."""
-    chosen = place.copy()
-    if column.missing:
-        chosen[place == len(column.labels) + bool(column.rest)] = -1
-    if column.rest:
-        share = np.cumsum(column.rest_counts) / sum(column.rest_counts)
-        indices = np.searchsorted(share, _uniform(draw, f"rest {column.name}", len(place)))
-        other = chosen == len(column.labels)
-        chosen[other] += indices[other].clip(max=len(column.rest) - 1)
-    return chosen
 
 
 def _categories(chosen: NDArray[np.intp], column: Column) -> Series:

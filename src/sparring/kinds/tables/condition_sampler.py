@@ -1,6 +1,6 @@
 """What training reveals of rows, so that conditions are learned.
 
-A condition vector reveals some columns of each row, (n, d + c) for c learned columns: the encoded
+A condition vector reveals some columns of each row, (n, d + k) for k learned columns: the encoded
 values, 0 where hidden, then 1 for each column that is revealed.
 """
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sparring.data.dataset import Dataset
 from sparring.draws import Draw
-from sparring.kinds.tables.codec import reveal
+from sparring.kinds.tables.codec import category_places, encode, reveal
 from sparring.kinds.tables.spec import TableSpec
 
 SHARE_OF_NOTHING = 0.3  # of rows reveal nothing
@@ -32,14 +32,11 @@ class ConditionSampler:
     def __init__(self, data: Dataset) -> None:
         assert isinstance(data.spec, TableSpec)
         self.spec = data.spec
-        places = {column.name: place for place, column in enumerate(data.spec.learned)}
         self.groups = [
-            (
-                places[block.column],
-                _RowsByCategory(data.items[data.train, block.start : block.stop]),
-            )
+            (place, _RowsByCategory(category_places(data.items[data.train, place], column)))
             for block in data.spec.blocks
             if block.kind == "category"
+            for place, column in [(data.spec.places[block.column], data.spec.by_name[block.column])]
         ]
         self.train = data.train
 
@@ -69,10 +66,9 @@ class ConditionSampler:
 class _RowsByCategory:
     """Rows by their category, to be drawn from."""
 
-    def __init__(self, one_hot: NDArray[np.float32]) -> None:
-        category = one_hot.argmax(1)
+    def __init__(self, category: NDArray[np.int64]) -> None:
         self.sorted = np.argsort(category, kind="stable")
-        self.sizes = np.bincount(category, minlength=one_hot.shape[1])
+        self.sizes = np.bincount(category)
         self.starts = np.cumsum(self.sizes) - self.sizes
         weights = np.sqrt(self.sizes)
         self.edges = np.cumsum(weights / weights.sum())
@@ -86,13 +82,23 @@ class _RowsByCategory:
 
 
 def condition_vector(
-    spec: TableSpec, revealed: Mapping[str, NDArray[np.float32]], rows: int
+    spec: TableSpec, given: Mapping[str, NDArray[np.float64]], rows: int
 ) -> Tensor:
-    """Return the condition (rows, d + c) that reveals encoded values (rows, width) by column."""
-    values, mask = torch.zeros(rows, spec.size), torch.zeros(rows, len(spec.learned))
-    places = torch.tensor(spec.owners)
-    for index, column in enumerate(spec.learned):
-        if column.name in revealed:
-            mask[:, index] = 1
-            values[:, places == index] = torch.from_numpy(revealed[column.name])
-    return torch.cat([values, mask], 1)
+    """Return the condition that reveals cells (rows,) by their columns, as the generator takes it.
+
+    That is (rows, d + k) of one of encoded rows, and (rows, 2k), cells and mask, of one of cells.
+    """
+    items = torch.full((rows, len(spec.learned)), torch.nan, dtype=torch.float64)
+    mask = torch.zeros(rows, len(spec.learned))
+    for name, cells in given.items():
+        items[:, spec.places[name]] = torch.from_numpy(cells)
+        mask[:, spec.places[name]] = 1
+    if spec.makes == "cells":
+        return torch.cat([items, mask.double()], 1)
+    filled = torch.where(mask > 0, items, _some_row(spec))
+    return reveal(encode(filled, spec), mask, spec)
+
+
+def _some_row(spec: TableSpec) -> Tensor:
+    """Return cells that can be encoded, to stand where nothing is revealed."""
+    return torch.tensor([c.span[0] if c.is_number else 0.0 for c in spec.learned]).double()

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from torch import Tensor
 
 from sparring.draws import Draw
 from sparring.errors import SparringError, nearest
-from sparring.kinds.tables.columns import MIN_RANK, Frame, label_texts, numbers, pandas
+from sparring.kinds.tables import knots
+from sparring.kinds.tables.columns import Frame, label_texts, numbers, pandas
+from sparring.kinds.tables.numbers import number_code
 from sparring.kinds.tables.spec import Column, TableSpec
 
 OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
@@ -77,24 +80,22 @@ def satisfied(frame: Frame, conditions: Sequence[Condition]) -> Mask:
 
 def draw_satisfying(
     column: Column, conditions: Sequence[Condition], draw: Draw, rows: int
-) -> NDArray[np.float32]:
-    """Draw encoded values (rows, width) of a column among those that satisfy its conditions.
+) -> NDArray[np.float64]:
+    """Draw cells (rows,) of a column among those that satisfy its conditions.
 
     As often as the data have them, other columns aside.
 
     Raises:
         SparringError: no value of the data satisfies them together.
     """
-    u = draw.uniform(f"table/where {column.name}", (rows,)).double().numpy()
-    places = _places(column)
-    if not column.is_number or any(condition.value == "" for condition in conditions):
-        return _one_hot(column, conditions, u)
-    low, high = _ranks(column, conditions)
-    encoded = np.zeros((rows, 1 + places), np.float32)
-    encoded[:, 0] = ndtri((low + (high - low) * u).clip(MIN_RANK, 1 - MIN_RANK)) / 3
-    if places:
-        encoded[:, 1] = 1  # present
-    return encoded
+    u = draw.uniform(f"table/where {column.name}", (rows,), torch.empty(0, dtype=torch.float64))
+    if any(condition.value == "" for condition in conditions) and column.is_number:
+        if all(condition.sign != "!=" for condition in conditions):
+            return np.full(rows, np.nan)
+        conditions = [condition for condition in conditions if condition.value != ""]
+    if not column.is_number:
+        return _categories(column, conditions, u.numpy())
+    return _numbers_between(column, conditions, u)
 
 
 def is_one_value(column: Column, conditions: Sequence[Condition]) -> bool:
@@ -170,58 +171,69 @@ def _allowed(column: Column, conditions: Sequence[Condition]) -> list[int]:
     return [i if i < len(column.labels) else last for i in np.flatnonzero(mask).tolist()]
 
 
-def _one_hot(
+def _categories(
     column: Column, conditions: Sequence[Condition], u: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    if column.is_number:  # asked to be missing, or not
-        absent = all(condition.sign != "!=" for condition in conditions)
-        encoded = np.zeros((len(u), 3), np.float32)
-        encoded[:, 2 if absent else 1] = 1
-        return encoded
+) -> NDArray[np.float64]:
     places = _allowed(column, conditions)
     if not places:
         together = " and ".join(map(str, conditions))
         raise SparringError(f"no category of column '{column.name}' satisfies {together}")
     counts = np.array([*column.counts, 1], np.float64)[[min(p, len(column.counts)) for p in places]]
     chosen = np.searchsorted(np.cumsum(counts) / counts.sum(), u).clip(max=len(places) - 1)
-    encoded = np.zeros((len(u), _places(column)), np.float32)
-    encoded[np.arange(len(u)), np.array(places)[chosen]] = 1
-    return encoded
+    cells = np.array(places, np.float64)[chosen]
+    return np.where(cells == len(column.labels) + bool(column.rest), np.nan, cells)
 
 
-def _places(column: Column) -> int:
-    """Return the width of the column's one-hot group, 0 without one."""
-    if column.is_number:
-        return 2 if column.missing else 0
-    return len(column.labels) + bool(column.rest) + column.missing
+def _numbers_between(
+    column: Column, conditions: Sequence[Condition], u: Tensor
+) -> NDArray[np.float64]:
+    """Draw numbers in the interval that the conditions leave; unequal ones are left to others."""
+    low, high = _interval(column, conditions)
+    if column.cells is None:
+        return _between_knots(column, low, high, u)
+    drawn = number_code(column.cells).draw_between(low, high, u)
+    if drawn is None:
+        raise _refused(column, conditions)
+    return drawn.numpy()
 
 
-def _ranks(column: Column, conditions: Sequence[Condition]) -> tuple[float, float]:
-    """Return the interval of ranks whose values satisfy the conditions."""
-    low, high, half = 0.0, 1.0, column.resolution / 2
+def _interval(column: Column, conditions: Sequence[Condition]) -> tuple[float, float]:
+    """Return the lowest and the highest value that satisfy the conditions, at a column's grid."""
+    low, high, step = -np.inf, np.inf, column.resolution / 2
     for condition in conditions:
         value = float(condition.value)
-        if condition.sign in (">=", "=", "=="):
-            low = max(low, _rank(column, value - half, "left"))
-        elif condition.sign == ">":
-            low = max(low, _rank(column, value + half, "right"))
-        if condition.sign in ("<=", "=", "=="):
-            high = min(high, _rank(column, value + half, "right"))
-        elif condition.sign == "<":
-            high = min(high, _rank(column, value - half, "left"))
-    if low >= high:
-        together = " and ".join(map(str, conditions))
-        raise SparringError(
-            f"no row of the data satisfies {together}: column '{column.name}' goes from "
-            f"{column.knots[0]:.10g} to {column.knots[-1]:.10g}"
-        )
+        if condition.sign in (">=", ">", "=", "=="):
+            low = max(
+                low, np.nextafter(value, np.inf) + step if condition.sign == ">" else value - step
+            )
+        if condition.sign in ("<=", "<", "=", "=="):
+            high = min(
+                high, np.nextafter(value, -np.inf) - step if condition.sign == "<" else value + step
+            )
     return low, high
+
+
+def _between_knots(column: Column, low: float, high: float, u: Tensor) -> NDArray[np.float64]:
+    """Draw from a column of version 0.1."""
+    first, last = _rank(column, low, "left"), _rank(column, high, "right")
+    if first >= last:
+        raise _refused(column, ())
+    return knots.at(first + (last - first) * u, column).numpy()
+
+
+def _refused(column: Column, conditions: Sequence[Condition]) -> SparringError:
+    together = " and ".join(map(str, conditions)) or f"the conditions on '{column.name}'"
+    first, last = column.span
+    return SparringError(
+        f"no row of the data satisfies {together}: column '{column.name}' goes from "
+        f"{first:.10g} to {last:.10g}"
+    )
 
 
 def _rank(column: Column, value: float, side: str) -> float:
     """Return P(X < value) for `left`, P(X ≤ value) for `right`."""
-    ranks, knots = np.array(column.ranks), np.array(column.knots)
-    at = np.flatnonzero(knots == value)
+    ranks, at_knots = np.array(column.ranks), np.array(column.knots)
+    at = np.flatnonzero(at_knots == value)
     if len(at):
         return float(ranks[at[0 if side == "left" else -1]])
-    return float(np.interp(value, knots, ranks, left=0.0, right=1.0))
+    return float(np.interp(value, at_knots, ranks, left=0.0, right=1.0))

@@ -169,8 +169,8 @@ def _beyond(frame: Frame, spec: TableSpec) -> Iterator[str]:
     for column in spec.learned:
         if column.is_number:
             values, margin = numbers(frame[column.name], column), column.resolution / 2
-            low, high = column.knots[0] - margin, column.knots[-1] + margin
-            beyond = int(((values < low) | (values > high)).sum())
+            low, high = column.span
+            beyond = int(((values < low - margin) | (values > high + margin)).sum())
             if beyond > MIN_BEYOND_SHARE * len(values):
                 yield (
                     f"column '{column.name}': {beyond:,} of {len(values):,} values lie beyond all "

@@ -3,19 +3,21 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+import torch
+from numpy.typing import ArrayLike, NDArray
 
 from sparring.data.dataset import Dataset
 from sparring.data.pack import Progress
 from sparring.features.components import COORDINATES, OF_COORDINATES, coordinates
-from sparring.features.extractor import Extractor, Extractors, spread
+from sparring.features.extractor import Extractor, Extractors, Features, spread
 from sparring.features.reference import ReferenceSet, shuffled
 from sparring.kinds.kind import EvaluatedRun
 from sparring.kinds.tables.card import MAX_ROWS, Rows, first_columns, measure_nearness, measure_rows
 from sparring.kinds.tables.cells import cells
-from sparring.kinds.tables.codec import frame_of
+from sparring.kinds.tables.codec import encode, frame_of
 from sparring.kinds.tables.columns import Frame
 from sparring.kinds.tables.metrics import coded
 from sparring.kinds.tables.spec import TableSpec
@@ -33,7 +35,12 @@ def default_extractor(data: Dataset) -> str:
 
 def build_extractor(name: str, data: Dataset, cache: Path, progress: Progress) -> Extractor:
     """Return the standardised encoded columns."""
-    return coordinates(data.items[spread(data.train)])
+    of_encoded = coordinates(_encoded(data.items[spread(data.train)], data.spec))
+    return replace(of_encoded, run=lambda items: of_encoded.run(_encoded(items, data.spec)))
+
+
+def _encoded(items: NDArray[Any], spec: Any) -> Features:
+    return encode(torch.from_numpy(np.array(items)), spec).numpy()
 
 
 def with_companions(extractor: Extractor, data: Dataset, cache: Path) -> Extractors:
@@ -82,7 +89,7 @@ def _owners(trained: ReferenceSet, unseen: ReferenceSet) -> tuple[ArrayLike, Arr
 
 def _rows(run: EvaluatedRun, spec: TableSpec) -> Rows:
     """Return the learned columns of rows of each sort, at most 10,000, as data frames."""
-    names = [column.name for column in spec.learned]
+    names = [column.name for column in spec.learned if not column.hidden]
     train = _cells(run.train, spec)[names] if run.train else None
     fake = _cells(run.given, spec) if run.given else frame_of(run.fake[:MAX_SAMPLES], spec)
     return Rows(train, _cells(run.reference, spec)[names], fake[names])

@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 
 SHARED = 3  # rows of a value, from which on it is given back as it is
 COARSE, FINE = 48, 32  # coarse cells, and cells in one of these
+SMALL = 3_000  # rows, below which a table has √rows cells a column
 SINGLE = 64  # distinct values, up to which each has a coarse cell of its own
 MIN_ROWS = 8  # of a cell of many values
 MAX_SHARED = 8_000  # values that are given back
@@ -64,13 +65,25 @@ def date_grid(step: int) -> Grid:
     return Grid(True, 1.0, moduli, week // step if week % step == 0 else 0)
 
 
+class Counts(NamedTuple):
+    """How many cells a column has, at most."""
+
+    coarse: int = COARSE  # of equal mass
+    fine: int = FINE  # in each of these
+    single: int = SINGLE  # distinct values, up to which each is a coarse cell
+
+
+def cell_counts(rows: int) -> Counts:
+    """Return how many cells a column of a table of so many training rows has."""
+    few = max(round(rows**0.5), 2)
+    return Counts(few, 1, few) if rows < SMALL else Counts()
+
+
 def fit_cells(
     values: Floats,
     grid: Grid,
+    counts: Counts = Counts(),
     *,
-    coarse: int = COARSE,
-    fine: int = FINE,
-    single: int = SINGLE,
     private: bool = False,
 ) -> Cells:
     """Find the cells of values (n,), none missing; of no value those of a zero.
@@ -78,17 +91,15 @@ def fit_cells(
     Args:
         values: of training rows.
         grid: on which they lie.
-        coarse: cells of equal mass, at most.
-        fine: cells in each of these, at most.
-        single: distinct values, up to which each is a coarse cell.
+        counts: of cells.
         private: whether no value is given back as it is, however many rows share it.
     """
     values = np.sort(values) if len(values) else np.zeros(1)
     whole, rows = np.unique(grid.whole(values), return_counts=True)
     shared = np.zeros(len(whole), bool) if private else _shared(rows)
     endings = _endings(whole[~shared], rows[~shared], grid) if grid.lies else []
-    fine = max(fine // (1 + len(endings) // 4), 1)
-    outer, leaves = _cells(whole, rows, shared, coarse, fine, single)
+    counts = counts._replace(fine=max(counts.fine // (1 + len(endings) // 4), 1))
+    outer, leaves = _cells(whole, rows, shared, counts)
     parts = _Parts(whole, rows, shared, leaves, _lattice(whole, grid), endings)
     starts, strides, terms, weights, of = (
         np.concatenate(p) for p in zip(*parts.all(), strict=True)
@@ -118,21 +129,19 @@ def _cells(
     whole: Floats,
     rows: NDArray[np.intp],
     shared: NDArray[np.bool_],
-    coarse: int,
-    fine: int,
-    single: int,
+    counts: Counts,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the coarse cell of each cell, and the cell of each value."""
-    if len(whole) <= single:
+    if len(whole) <= counts.single:
         by_value = np.arange(len(whole)) if shared.all() else _pooled(rows, shared)
         return np.arange(by_value[-1] + 1), by_value
-    outer = _even(rows, coarse)
+    outer = _even(rows, counts.coarse)
     leaves, count = np.zeros(len(whole), np.intp), 0
     of_leaf: list[int] = []
     for number in range(outer[-1] + 1):
         inside = np.flatnonzero(outer == number)
-        few = len(inside) <= fine and shared[inside].all()
-        parts = len(inside) if few else min(fine, max(int(rows[inside].sum()) // MIN_ROWS, 1))
+        few = len(inside) <= counts.fine and shared[inside].all()
+        parts = min(counts.fine, max(int(rows[inside].sum()) // MIN_ROWS, 1))
         leaves[inside] = count + (np.arange(len(inside)) if few else _even(rows[inside], parts))
         count = int(leaves[inside[-1]]) + 1
         of_leaf += [number] * (count - len(of_leaf))
@@ -374,6 +383,26 @@ class NumberCode(nn.Module):
         low, high = self.edges[part], self.edges[part + 1]
         return (low + inside.clamp(0, 1) * (high - low)) / self.edges[-1]
 
+    def draw_between(self, low: float, high: float, u: Tensor) -> Tensor | None:
+        """Return values from `low` to `high`, as often as they occur; None without such."""
+        lowest, highest = low * self.per_unit, high * self.per_unit
+        stride = torch.where(self.strides > 0, self.strides, 1.0)
+        begin, end = (lowest - self.starts) / stride, (highest - self.starts) / stride
+        grid = self.terms > 0
+        begin = torch.where(grid, begin.ceil(), begin).clamp(min=0)
+        end = torch.where(grid, end.floor() + 1, end)
+        end = torch.minimum(end, self.terms.clamp(min=1).double())
+        share = (end - begin).clamp(min=0) / self.terms.clamp(min=1)
+        edges = (share * self.edges.diff()).cumsum(0)
+        if not edges[-1] > 0:
+            return None
+        mass = u.double() * edges[-1]
+        part = torch.searchsorted(edges, mass, right=True).clamp(max=len(edges) - 1)
+        inside = 1 - (edges[part] - mass) / (share * self.edges.diff())[part]
+        place = begin[part] + inside.clamp(0, 1 - 1e-12) * (end - begin)[part]
+        place = torch.where(grid[part], place.floor(), place)
+        return (self.starts[part] + self.strides[part] * place) / self.per_unit
+
     def features(self, values: Tensor) -> Tensor:
         """Return the normal score of a value's cell and its clipped standard score, float32 (n, 2).
 
@@ -443,3 +472,17 @@ def _places(cells: Cells, first: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
     wide = np.full((len(first) - 1, int(column.max(initial=-1)) + 1), -1)
     wide[leaves[parts], column] = parts
     return {"points": starts[single], "point_parts": single, "wide": wide}
+
+
+_CODES: dict[int, tuple[Cells, NumberCode]] = {}
+_MAX_CODES = 4096
+
+
+def number_code(cells: Cells) -> NumberCode:
+    """Return the code of these cells, made once."""
+    known = _CODES.get(id(cells))
+    if known is None or known[0] is not cells:
+        if len(_CODES) >= _MAX_CODES:
+            _CODES.clear()
+        known = _CODES[id(cells)] = cells, NumberCode(cells)
+    return known[1]

@@ -67,7 +67,7 @@ def sample(
     data: Callable[[], Dataset] | None,
     progress: Progress,
 ) -> Tensor:
-    """Return n encoded rows, float32 (n, d), that satisfy the conditions asked for."""
+    """Return n rows, float64 (n, k), that satisfy the conditions asked for."""
     own: TableRequests = request.own
     if not own.where:
         return draw_items(generator, spec, request, decode, progress)
@@ -93,7 +93,7 @@ def sample_where(
     truncation: float = 1.0,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Tensor:
-    """Return n encoded rows (n, d) that all satisfy the conditions.
+    """Return n rows (n, k) that all satisfy the conditions.
 
     Row i is a function of the seed, the conditions, i and the truncation.
 
@@ -142,7 +142,7 @@ def _proposed(
     parts = draw_samples(
         generator, PROPOSED, seed=seed, labels=labels, truncation=truncation, start=start
     )
-    return torch.cat([*parts])
+    return decode(torch.cat([*parts]), spec)
 
 
 _name = attrgetter("column.name")
@@ -165,7 +165,7 @@ def write_fake(path: Path, state: State, data: Dataset, spec: TableSpec, seed: i
 def write_picture(
     items: NDArray[Any], spec: TableSpec, path: Path, columns: int | None = None
 ) -> None:
-    """Write a picture of the columns of encoded rows (n, d)."""
+    """Write a picture of the columns of rows (n, k)."""
     write_file(path, _picture(spec, None, frame_of(items, spec)))
 
 

@@ -33,6 +33,10 @@ def build_augmentation(
     """Return None: a changed row is another row."""
 
 
-def condition_sampler(data: Dataset) -> ConditionSampler:
-    """Return what training reveals of rows, so that conditions are learned."""
-    return ConditionSampler(data)
+def condition_sampler(data: Dataset) -> ConditionSampler | None:
+    """Return what the game reveals of rows, so that conditions are learned.
+
+    A generator of cells has learned them before the game.
+    """
+    assert isinstance(data.spec, TableSpec)
+    return ConditionSampler(data) if data.spec.makes == "encoded" else None

@@ -118,6 +118,21 @@ class Column:
         return self.is_learned and (self.relation is None or self.residual is not None)
 
     @property
+    def numbers(self) -> Cells | None:
+        """How the numbers lie that networks make of it."""
+        return self.cells if self.relation is None else self.residual
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The lowest and the highest of its numbers that can be made."""
+        if self.cells is None:
+            return self.knots[0], self.knots[-1]
+        cells = self.cells
+        steps = [max(terms - 1, terms == 0) for terms in cells.terms]
+        ends = map(lambda a, b, n: a + b * n, cells.starts, cells.strides, steps)
+        return min(cells.starts) / cells.per_unit, max(ends) / cells.per_unit
+
+    @property
     def resolution(self) -> float:
         """Distance of two neighbouring values; 0 where there is none."""
         return 0.0 if self.decimals is None else 10.0**-self.decimals
@@ -148,6 +163,7 @@ class TableSpec:
 
     columns: tuple[Column, ...]
     classes: tuple[str, ...] = ()
+    makes: Literal["encoded", "cells"] = "encoded"  # what the generator's output is
 
     @property
     def shape(self) -> tuple[int]:
@@ -156,24 +172,50 @@ class TableSpec:
 
     @cached_property
     def size(self) -> int:
-        """Numbers in one sample."""
+        """Numbers in one encoded sample."""
         return width(self.columns)
 
-    @property
+    @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """Numbers and one-hot groups in their order."""
         return blocks(self.columns)
 
-    @property
+    @cached_property
     def learned(self) -> tuple[Column, ...]:
-        """The columns that networks see."""
+        """The columns of which an item has a cell each."""
         return tuple(column for column in self.columns if column.is_learned)
 
-    @property
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """Columns by their names."""
+        return {column.name: column for column in self.columns}
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The place of each learned column in an item."""
+        return {column.name: place for place, column in enumerate(self.learned)}
+
+    @cached_property
+    def in_order(self) -> tuple[Column, ...]:
+        """The learned columns, each after those that it follows from."""
+        ordered: dict[str, Column] = {}
+        waiting = list(self.learned)
+        while waiting:
+            sources = {c.name: c.relation.sources if c.relation else () for c in waiting}
+            ready = [c for c in waiting if {*sources[c.name]} <= {*ordered}]
+            ordered |= {column.name: column for column in ready}
+            waiting = [column for column in waiting if column.name not in ordered]
+        return tuple(ordered.values())
+
+    @cached_property
     def owners(self) -> tuple[int, ...]:
-        """For each number of a sample, the place of its column among the learned ones."""
-        place = {column.name: index for index, column in enumerate(self.learned)}
-        return tuple(place[block.column] for block in self.blocks for _ in range(block.width))
+        """For each number of an encoded sample, the place of its column in an item."""
+        return tuple(self.places[b.column] for b in self.blocks for _ in range(b.width))
+
+    @cached_property
+    def is_by_knots(self) -> bool:
+        """Tell whether numbers are coded by quantiles, as in runs of version 0.1."""
+        return any(column.knots for column in self.columns)
 
 
 def blocks(columns: Sequence[Column]) -> tuple[Block, ...]:
@@ -193,6 +235,8 @@ def width(columns: Sequence[Column]) -> int:
 
 
 def _parts(column: Column) -> list[tuple[BlockKind, int]]:
+    if not column.is_modelled:
+        return []
     match column.kind:
         case "integer" | "real" | "datetime":
             return [("number", 1), ("missing", 2)] if column.missing else [("number", 1)]

@@ -19,11 +19,11 @@ from sparring.errors import SparringError, listed
 from sparring.kinds.tables.columns import (
     Frame,
     Series,
-    encode,
     exact,
     instants,
     pandas,
     plain_numbers,
+    read_cells,
 )
 from sparring.kinds.tables.given import MAX_ODD_SHARE, labelled, unreadable
 from sparring.kinds.tables.options import NAMED_SETS, TableOptions
@@ -65,7 +65,7 @@ def open_together(
     read = [_as_first(table, columns) for table in tables]
     pool = pandas().concat([frame for frame, _ in read], ignore_index=True)
     spec = TableSpec(infer(pool, {name: _kind(pool[name], of) for name, of in columns.items()}))
-    items = encode(pool, spec.columns, spread=False)
+    items = read_cells(pool, spec.columns)
     hashes = digests(pool, spec.columns)
     progress("columns", 1, 1)
     ends = np.cumsum([len(table.frame) for table in tables])[:-1]

@@ -21,9 +21,9 @@ from sparring.kinds.tables.columns import (
     numbers,
     pandas,
     plain_numbers,
-    quantiles,
 )
 from sparring.kinds.tables.files import check_table
+from sparring.kinds.tables.numbers import cell_counts, date_grid, decimal_grid, fit_cells
 from sparring.kinds.tables.spec import COLUMN_KINDS, Column, ColumnKind
 
 MAX_CATEGORIES = 100  # with a place of their own
@@ -33,6 +33,8 @@ MAX_MAGNITUDE = 1e100  # of numbers: differences and slopes must stay finite
 MAX_EXACT_INTEGER = 2**53  # larger integers are not all float64
 DECIMALS = range(-3, 7)  # numbers may be multiples of 1,000 … 0.000001
 UNSEEN = "held out wherever it is not missing"  # of a column of which training sees nothing
+MAX_DIGITS = 15  # significant ones, that a float64 holds
+MAX_LOOKED_AT = 2_000  # values, for their digits
 MAX_NOTE = 60  # characters of a note that lists categories
 BOOLEAN_LABELS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
 DATE_FORMATS = (
@@ -274,20 +276,20 @@ def _fit_number(series: Series, seen: Series, column: Column) -> Column:
         raise _refused(column, f"it holds {largest:g}, more than {MAX_MAGNITUDE:g}")
     decimals = _decimals(values, series.dtype)
     column = replace(column, decimals=decimals)
-    values = _present(numbers(seen, column))
-    ranks, knots = _ranked(values, column.resolution)
+    seen_values = _present(numbers(seen, column))
+    cells = fit_cells(seen_values, decimal_grid(decimals), cell_counts(len(seen)))
+    column = replace(
+        column, cells=cells, significant=0 if decimals is not None else _digits(values)
+    )
+    if not len(seen_values):
+        return replace(column, note=UNSEEN)
     words = f", {decimals} decimal{'s' * (decimals > 1)}" if decimals and decimals > 0 else ""
-    note = f"{column.kind} from {knots[0]:.10g} to {knots[-1]:.10g}{words}"
-    return replace(column, ranks=ranks, knots=knots, note=note if len(values) else UNSEEN)
+    low, high = seen_values.min(), seen_values.max()
+    return replace(column, note=f"{column.kind} from {low:.10g} to {high:.10g}{words}")
 
 
 def _present(values: Floats) -> Floats:
     return values[~np.isnan(values)]
-
-
-def _ranked(values: Floats, resolution: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return ranks and knots of values (n,); of none, those of a zero that is never drawn."""
-    return quantiles(values if len(values) else np.zeros(1), resolution)
 
 
 def _decimals(values: Any, dtype: Any) -> int | None:
@@ -299,6 +301,14 @@ def _decimals(values: Any, dtype: Any) -> int | None:
         if all((np.round(part, decimals) == part).all() for part in (own[:100], own)):
             return decimals
     return None
+
+
+def _digits(values: Any) -> int:
+    """Return the fewest significant digits that write all values; 0 where these are too many."""
+    for digits in range(1, MAX_DIGITS + 1):
+        if all(float(f"{value:.{digits}g}") == value for value in values[:MAX_LOOKED_AT]):
+            return digits
+    return 0
 
 
 def _fit_dates(series: Series, seen: Series, column: Column) -> Column:
@@ -313,7 +323,7 @@ def _fit_dates(series: Series, seen: Series, column: Column) -> Column:
     present = moments[~absent]
     origin, end = (int(present.min()), int(present.max())) if len(present) else (0, 0)
     step = max(int(np.gcd.reduce(present - origin)), 1)
-    ranks, knots = _ranked((present - origin) / step, 1.0)
+    cells = fit_cells((present - origin) / step, date_grid(step), cell_counts(len(seen)))
     first, last = (np.array(t, "datetime64[us]").item() for t in (origin, end))
     note = f"datetime from {first} to {last}{uncertainty}"
     return replace(
@@ -321,8 +331,7 @@ def _fit_dates(series: Series, seen: Series, column: Column) -> Column:
         decimals=0,
         origin=origin,
         step=step,
-        ranks=ranks,
-        knots=knots,
+        cells=cells,
         date_format=date_format,
         note=note if len(present) else UNSEEN,
     )
