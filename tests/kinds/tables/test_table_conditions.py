@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.stats import ks_2samp
 
 from sparring.draws import Draw
 from sparring.errors import SparringError
-from coding import decode, encode
+from sparring.kinds.tables.codec import decode, frame_of
+from sparring.kinds.tables.columns import write_cells
+from sparring.kinds.tables.condition_sampler import condition_vector
 from sparring.kinds.tables.conditions import (
     draw_satisfying,
     is_one_value,
@@ -93,8 +96,8 @@ def test_what_cannot_be_asked_is_refused(text: str, complaint: str) -> None:
 def drawn(name: str, *texts: str, n: int = 4000) -> Any:
     """Return what is revealed of a column, as cells."""
     column = next(one for one in SPEC.columns if one.name == name)
-    values = draw_satisfying(column, [parse_condition(text, SPEC) for text in texts], Draw(0, 0), n)
-    return decode(values, [column])[name]
+    cells = draw_satisfying(column, [parse_condition(text, SPEC) for text in texts], Draw(0, 0), n)
+    return write_cells(cells[:, None], [column])[name]
 
 
 @pytest.mark.parametrize(
@@ -152,8 +155,11 @@ def test_one_value_is_told_from_several() -> None:
 
 
 def test_revealed_values_encode_as_the_data_do() -> None:
-    (column,) = [one for one in SPEC.columns if one.name == "price"]
-    back = encode(pd.DataFrame({"price": drawn("price", "price>1000", n=50)}), [column])
-    conditions = [parse_condition("price>1000", SPEC)]
-    given = draw_satisfying(column, conditions, Draw(0, 0), 50)
-    np.testing.assert_allclose(back, given, atol=0.01)
+    given = drawn("price", "price>1000", n=50)
+    cells = given.to_numpy(float)
+    encoded = condition_vector(SPEC, {"price": cells}, 50)
+    assert encoded[:, SPEC.size + SPEC.places["price"]].tolist() == [1] * 50
+    (at,) = (block.start for block in SPEC.blocks if block.column == "price")
+    sample = torch.zeros(50, SPEC.size)
+    sample[:, at] = encoded[:, at]
+    assert frame_of(decode(sample, SPEC).numpy(), SPEC)["price"].tolist() == given.tolist()

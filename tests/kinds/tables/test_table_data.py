@@ -41,8 +41,7 @@ def test_rows_come_back_as_they_were() -> None:
     frame = people()
     data = opened(frame, held_out=0.0)
     back = frame_of(data.items, data.spec)
-    pd.testing.assert_frame_equal(back.drop(columns="pay"), frame.drop(columns="pay"))
-    assert np.abs(back["pay"] - frame["pay"]).max() < 0.02 * frame["pay"].max()
+    pd.testing.assert_frame_equal(back, frame)
 
 
 def test_equal_rows_stay_on_one_side_of_the_split_whatever_their_number() -> None:
@@ -84,8 +83,10 @@ def test_kinds_know_tables(tmp_path: Path) -> None:
     for source in (people(50), tmp_path / "p.tsv", "penguins"):
         data = open_data(source, DataOptions(), cache=tmp_path)
         assert kind_of(data.spec).name == "table"
-        x = torch.from_numpy(data.items)
-        assert decode(encode(x, data.spec), data.spec) is x
+        x, k = torch.from_numpy(data.items), len(data.spec.learned)
+        back = decode(encode(x, data.spec), data.spec)
+        same = (back == x[:, :k]) | (back.isnan() & x[:, :k].isnan())
+        assert same.double().mean() > 0.8  # all but rare numbers
 
 
 def test_penguins_and_diamonds_come_in_packages() -> None:
@@ -125,11 +126,12 @@ def test_what_only_held_out_rows_have_is_judged_as_it_is(monkeypatch: pytest.Mon
     assert open_tables(frame, DataOptions(), spec=data.spec).fingerprint == data.fingerprint
     columns = {column.name: column for column in data.spec.columns}
     assert "cook" not in columns["job"].labels
-    assert max(columns["pay"].knots) < 1e6
-    assert not any(columns["sick"].knots)
+    assert columns["pay"].span[1] < 1e6
+    assert columns["sick"].span == (0, 0)
     place = {block.column: slice(block.start, block.stop) for block in data.spec.blocks}
-    assert not data.items[100:, place["job"]].any()
-    assert (data.items[:100, place["job"]].sum(1) == 1).all()
+    encoded = encode(torch.from_numpy(data.items), data.spec)
+    assert not encoded[100:, place["job"]].any()
+    assert (encoded[:100, place["job"]].sum(1) == 1).all()
     assert any("20 of 120 rows hold cook" in note for note in data.notes)
     cells = measures._cells(ReferenceSet(data, "held_out"), data.spec)
     assert (set(cells["job"]), set(cells["pay"])) == ({"cook"}, {1e6})
@@ -167,7 +169,7 @@ def test_a_table_without_categories_is_asked_by_numbers_alone() -> None:
 def test_what_is_revealed_goes_before_which_columns_they_are() -> None:
     data = opened(people())
     spec: TableSpec = data.spec
-    x = torch.from_numpy(data.items[:2])
+    x = encode(torch.from_numpy(data.items[:2]), spec)
     told = reveal(x, torch.tensor([[True, False, True], [False, False, False]]), spec)
     assert told[0].tolist() == [x[0, 0], 0, 0, x[0, 3], 1, 0, 1]
     assert told[1].tolist() == [0] * 7
@@ -175,5 +177,5 @@ def test_what_is_revealed_goes_before_which_columns_they_are() -> None:
 
 def test_a_condition_reveals_what_it_is_given() -> None:
     spec = opened(people()).spec
-    told = condition_vector(spec, {"job": np.array([[0.0, 1.0]] * 3, np.float32)}, 3)
+    told = condition_vector(spec, {"job": np.ones(3)}, 3)
     assert told.tolist() == [[0, 0, 1, 0, 0, 1, 0]] * 3  # age, baker, smith, pay; then which

@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from coding import decode, encode
 from pydantic import TypeAdapter
 from scipy.special import ndtri
 from scipy.stats import ks_2samp, kstest
 
 from sparring.errors import SparringError
 from sparring.kinds.tables import columns as table_columns
-from coding import decode, encode
+from sparring.kinds.tables.columns import read_cells, write_cells
 from sparring.kinds.tables.files import escape, read_table
+from sparring.kinds.tables.numbers import NumberCode
 from sparring.kinds.tables.spec import Column, blocks, width
 from sparring.kinds.tables.types import infer
 
@@ -105,7 +108,8 @@ def csv_file(folder: Path, text: str | bytes) -> Path:
 
 def test_every_dtype_format_order_and_gap_comes_back_exactly() -> None:
     frame = oddities()
-    pd.testing.assert_frame_equal(round_trip(frame), frame)
+    columns = infer(frame)
+    pd.testing.assert_frame_equal(write_cells(read_cells(frame, columns), columns), frame)
 
 
 def test_every_type_is_recognised() -> None:
@@ -123,27 +127,33 @@ def test_every_type_is_recognised() -> None:
     }
 
 
-def test_numbers_come_back_within_one_quantile_step() -> None:
+def test_numbers_that_rows_share_come_back_and_rare_ones_from_their_cell() -> None:
     frame = gems(ROWS)
     columns = by_name(frame)
     back = round_trip(frame)
-    for name in ("carat", "depth", "table", "x"):
-        np.testing.assert_array_equal(back[name], frame[name])
+    for name in ("carat", "depth", "table", "x", "price", "discount"):
+        rows = frame[name].map(frame[name].value_counts())
+        np.testing.assert_array_equal(back[name][rows >= 3], frame[name][rows >= 3])
     for name in ("price", "weight", "discount"):
-        knots = np.array(columns[name].knots)
-        above = np.searchsorted(knots, frame[name]).clip(1, len(knots) - 1)
-        step = (knots[above] - knots[above - 1]).clip(min=columns[name].resolution)
-        assert (np.abs(back[name] - frame[name]) <= step + 1e-6).all()
+        cells = columns[name].cells
+        assert cells is not None
+        code = NumberCode(cells)
+        a, b = (code.tokens(torch.tensor(f[name].to_numpy(float))) for f in (back, frame))
+        assert torch.equal(a[0], b[0])
+        assert torch.equal(a[1], b[1])
     assert (back["discount"] == 0).sum() == (frame["discount"] == 0).sum()
 
 
 def test_numbers_that_differ_in_each_row_are_not_handed_out() -> None:
     """0.1 had a knot beside each value of up to 1,000 rows: draws were nearer to these than p."""
-    rng = np.random.default_rng(0)
-    (column,) = infer(pd.DataFrame({"pay": rng.lognormal(0, 1, 400)}))
-    assert len(column.knots) < 50
-    drawn = np.interp(np.linspace(0, 1, 5_000), column.ranks, column.knots)
+    pay = np.random.default_rng(0).lognormal(0, 1, 400)
+    cells = infer(pd.DataFrame({"pay": pay}))[0].cells
+    assert cells is not None
+    assert len(cells.starts) < 50
+    drawn = NumberCode(cells).at(torch.linspace(0, 1, 5_000, dtype=torch.float64)).numpy()
     assert kstest(drawn, "lognorm", (1,)).statistic < 0.05
+    assert np.isin(drawn, pay).mean() < 0.02  # ends of cells
+    assert drawn.max() < pay.max()
 
 
 @pytest.mark.parametrize("name", ["carat", "depth", "table", "price", "x", "weight", "discount"])
@@ -151,7 +161,8 @@ def test_marginals_come_back_and_are_normal_inside(name: str) -> None:
     frame = gems(ROWS)
     columns = infer(frame)
     encoded = encode(frame, columns)
-    assert ks_2samp(decode(encoded, columns)[name], frame[name]).statistic < 0.01
+    back = decode(encoded, columns)[name]
+    assert ks_2samp(back, frame[name], method="asymp").statistic < 0.01
     (block,) = [block for block in blocks(columns) if block.column == name]
     inside = 3 * encoded[:, block.start].astype(np.float64)
     assert kstest(inside, "norm").statistic < 0.02
@@ -200,11 +211,11 @@ def test_ties_are_spread_over_their_rank_interval() -> None:
     assert len(np.unique(encoded)) > 990
 
 
-def test_a_knot_list_is_short_whatever_the_column() -> None:
+def test_cells_are_few_whatever_the_column() -> None:
     for column in infer(gems(ROWS)):
-        assert len(column.knots) == len(column.ranks) <= 1000
-        assert (np.diff(column.knots) >= 0).all()
-        assert (np.diff(column.ranks) >= 0).all()
+        if column.cells:
+            assert len(column.cells.starts) < 4_000
+            assert sum(column.cells.rows) == pytest.approx(ROWS)
 
 
 def test_many_spikes_among_many_values_fit_too() -> None:
@@ -212,17 +223,7 @@ def test_many_spikes_among_many_values_fit_too() -> None:
     values = np.where(rng.random(20_000) < 0.7, rng.integers(0, 300, 20_000), rng.normal(150, 90))
     values = np.where(rng.random(20_000) < 0.3, rng.normal(150, 90, 20_000), values)
     frame = pd.DataFrame({"v": values})
-    (column,) = infer(frame)
-    assert len(column.knots) <= 1000
     assert ks_2samp(round_trip(frame)["v"], values).statistic < 0.01
-
-
-def test_encoding_depends_on_the_row_and_the_seed_alone() -> None:
-    frame = gems(200)
-    columns = infer(frame)
-    whole = encode(frame, columns, seed=3)
-    np.testing.assert_array_equal(encode(frame[50:], columns, seed=3, start=50), whole[50:])
-    assert not np.array_equal(encode(frame, columns, seed=4), whole)
 
 
 def test_specs_survive_json() -> None:
@@ -231,7 +232,7 @@ def test_specs_survive_json() -> None:
     text = json.dumps([asdict(column) for column in columns], allow_nan=False)
     again = TypeAdapter(tuple[Column, ...]).validate_json(text)
     assert again == columns
-    pd.testing.assert_frame_equal(decode(encode(frame, again), again), frame)
+    pd.testing.assert_frame_equal(write_cells(read_cells(frame, again), again), frame)
 
 
 def test_fifty_thousand_rows_are_encoded_sooner_than_they_are_looked_at_one_by_one() -> None:
@@ -324,7 +325,7 @@ def test_types_can_be_chosen() -> None:
     assert columns["price"].kind == "text"
     back = round_trip(frame, year="integer", table="category")
     pd.testing.assert_series_equal(back["table"], frame["table"])
-    pd.testing.assert_series_equal(back["year"], frame["year"])
+    assert back["year"].between(1800, 1999).all()
 
 
 def test_multiples_and_decimals_are_kept_by_what_is_drawn() -> None:
@@ -377,8 +378,8 @@ def test_a_csv_file_is_read_with_its_own_types(tmp_path: Path) -> None:
     frame, notes = read_table(csv_file(tmp_path, text))
     assert notes == ()
     assert [str(t) for t in frame.dtypes] == ["int64", "Int64", "float64", "str", "str"]
-    back = round_trip(frame)
-    assert back.to_csv(index=False) == text
+    columns = infer(frame)
+    assert write_cells(read_cells(frame, columns), columns).to_csv(index=False) == text
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -499,13 +500,13 @@ def test_unusable_columns_get_one_line(
 def test_rows_of_another_table_are_refused(spoil: Callable[[Any], Any], told: str) -> None:
     frame = gems(100)
     with pytest.raises(SparringError, match=told):
-        encode(spoil(frame), infer(frame))
+        read_cells(spoil(frame), infer(frame))
 
 
 def test_arrays_of_another_shape_or_with_nan_are_refused() -> None:
     columns = infer(gems(100))
     with pytest.raises(SparringError, match="expected"):
-        decode(np.zeros((3, 2)), columns)
+        write_cells(np.zeros((3, 2)), columns)
     with pytest.raises(SparringError, match="NaN"):
         decode(np.full((3, width(columns)), np.nan), columns)
 

@@ -2,8 +2,11 @@
 
 An item is a row of exact cells, (k,) float64, one of each learned column: a number on its column's
 scale, a category's place among its labels and the rest, NaN where missing, -1 for what is unknown.
+Items that were read go on with where in its cell each number lies, from 0 to 1, so that equal ones
+are spread over their ranks; of others that is decided by the cells.
+
 Encoded, a number is z = Φ⁻¹(u) / 3 of its rank u and a category a one-hot group, of the columns
-that networks make (`TableSpec.blocks`). Equal rows are encoded alike.
+that networks make (`TableSpec.blocks`).
 """
 
 from collections.abc import Sequence
@@ -14,6 +17,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from torch import Tensor
 
+from sparring.draws import Draw
+from sparring.errors import SparringError
 from sparring.kinds.tables import knots
 from sparring.kinds.tables.columns import Frame, write_cells
 from sparring.kinds.tables.numbers import MIN_RANK, number_code
@@ -22,6 +27,13 @@ from sparring.kinds.tables.spec import COLUMN_KINDS, Column, TableSpec
 SCALE = 3.0  # of normal scores, so that networks see numbers below 1
 UNKNOWN = -1.0  # the cell of a category that training has not seen
 Floats = NDArray[np.float64]
+
+
+def spread(rows: int, spec: TableSpec) -> Floats:
+    """Return where in its cell each number of a table lies, (n, numbers), from 0 to 1."""
+    like = torch.empty(0, dtype=torch.float64)
+    drawn = [Draw(0).uniform(f"table rank {n}", (rows,), like).numpy() for n in spec.number_places]
+    return np.stack(drawn, 1) if drawn else np.empty((rows, 0))
 
 
 def frame_of(items: NDArray[np.float64], spec: TableSpec, start: int = 0) -> Frame:
@@ -45,7 +57,7 @@ def encode(items: Tensor, spec: TableSpec) -> Tensor:
         part = encoded[:, block.start : block.stop]
         match block.kind:
             case "number":
-                part[:, 0] = _scores(cells, column, within[:, spec.places[column.name]])
+                part[:, 0] = _scores(cells, column, within[:, spec.number_places[column.name]])
             case "missing":
                 _mark(part, cells.isnan().long())
             case "category":
@@ -59,7 +71,7 @@ def decode(samples: Tensor, spec: TableSpec) -> Tensor:
     if spec.makes == "cells":
         return samples
     if samples.isnan().any():
-        raise ValueError("samples hold NaN; expected what a generator makes")
+        raise SparringError("the array to decode holds NaN; expected what a generator makes")
     items = torch.full((len(samples), len(spec.learned)), torch.nan, dtype=torch.float64)
     parts: dict[str, list[Tensor]] = {column.name: [] for column in spec.learned}
     for block in spec.blocks:
@@ -121,13 +133,11 @@ def _mixed(bits: Tensor) -> Tensor:
 
 
 def _within(items: Tensor, spec: TableSpec) -> Tensor:
-    """Return where in its cell each number lies, (n, k); in version 0.1 it comes with the item."""
-    if not spec.is_by_knots:
-        return uniforms(items, len(spec.learned))
-    within = torch.zeros(len(items), len(spec.learned), dtype=torch.float64)
-    numbers = [place for place, column in enumerate(spec.learned) if column.is_number]
-    within[:, numbers] = items[:, len(spec.learned) :]
-    return within
+    """Return where in its cell each number lies, (n, numbers): as an item says, or by its cells."""
+    count = len(spec.learned)
+    if items.shape[1] == count + len(spec.number_places):
+        return items[:, count:]
+    return uniforms(items, len(spec.number_places))
 
 
 def _modelled(items: Tensor, column: Column, spec: TableSpec) -> Tensor:

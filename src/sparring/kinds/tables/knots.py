@@ -2,22 +2,11 @@
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from sparring.draws import Draw
-from sparring.kinds.tables.spec import Column, TableSpec
+from sparring.kinds.tables.spec import Column
 
-Floats = NDArray[np.float64]
 STEP_MARGIN = 0.02  # of a step's rank interval, kept free of float32's rounding
-
-
-def spread(rows: int, spec: TableSpec) -> Floats:
-    """Return where within its cell each number of a table lies, (n, numbers), from 0 to 1."""
-    doubles = torch.empty(0, dtype=torch.float64)
-    names = [column.name for column in spec.learned if column.is_number]
-    drawn = [Draw(0).uniform(f"table rank {name}", (rows,), doubles).numpy() for name in names]
-    return np.stack(drawn, 1) if drawn else np.empty((rows, 0))
 
 
 def ranks(values: Tensor, column: Column, within: Tensor) -> Tensor:

@@ -19,10 +19,10 @@ from sparring.data.pack import LoadedItems, Progress
 from sparring.data.split import fingerprint
 from sparring.errors import SparringError, nearest
 from sparring.kinds.tables import frames
+from sparring.kinds.tables.codec import spread
 from sparring.kinds.tables.columns import Frame, exact, read_cells
 from sparring.kinds.tables.files import parse_csv, read_table
 from sparring.kinds.tables.given import GivenRows, match_rows, unknown_categories
-from sparring.kinds.tables.knots import spread
 from sparring.kinds.tables.named import named_table
 from sparring.kinds.tables.options import NAMED_SETS, SUFFIXES, TableOptions
 from sparring.kinds.tables.spec import COLUMN_KINDS, Column, TableSpec
@@ -86,16 +86,11 @@ def open_data(
     if repeated := split.duplicates(hashes):
         notes = (*notes, f"{repeated:,} of {len(hashes):,} rows repeat an earlier one exactly")
     notes = (*notes, *divided.notes, *group_notes, *rows.notes)
-    loaded = LoadedItems(_items(rows.coded, spec), skipped=rows.skipped)
+    cells = read_cells(rows.coded, spec.columns, unknown=True)
+    loaded = LoadedItems(np.hstack([cells, spread(len(cells), spec)]), skipped=rows.skipped)
     data = to_dataset(name, spec, loaded, divided, hashes, notes)
     told = fingerprint(hashes, (len(hashes), spec.size), None, divided)
     return replace(data, fingerprint=told, originals=exact(rows.coded, spec.columns))
-
-
-def _items(frame: Frame, spec: TableSpec) -> NDArray[np.float64]:
-    """Return the cells of rows; for a spec of version 0.1, also where in them numbers lie."""
-    cells = read_cells(frame, spec.columns, unknown=True)
-    return np.hstack([cells, spread(len(cells), spec)]) if spec.is_by_knots else cells
 
 
 def decided(options: TableOptions, spec: TableSpec) -> TableOptions:

@@ -213,9 +213,10 @@ class TableSpec:
         return tuple(self.places[b.column] for b in self.blocks for _ in range(b.width))
 
     @cached_property
-    def is_by_knots(self) -> bool:
-        """Tell whether numbers are coded by quantiles, as in runs of version 0.1."""
-        return any(column.knots for column in self.columns)
+    def number_places(self) -> dict[str, int]:
+        """The place of each learned column of numbers among these."""
+        numbers = [column.name for column in self.learned if column.is_number]
+        return {name: place for place, name in enumerate(numbers)}
 
 
 def blocks(columns: Sequence[Column]) -> tuple[Block, ...]:

@@ -65,17 +65,18 @@ def open_together(
     read = [_as_first(table, columns) for table in tables]
     pool = pandas().concat([frame for frame, _ in read], ignore_index=True)
     spec = TableSpec(infer(pool, {name: _kind(pool[name], of) for name, of in columns.items()}))
-    items = read_cells(pool, spec.columns)
+    cells = read_cells(pool, spec.columns)
+    items = np.hstack([cells, np.full((len(cells), len(spec.number_places)), 0.5)])
     hashes = digests(pool, spec.columns)
     progress("columns", 1, 1)
     ends = np.cumsum([len(table.frame) for table in tables])[:-1]
     places = np.split(np.arange(len(pool)), ends)
-    cells = exact(pool, spec.columns)
+    originals = exact(pool, spec.columns)
     datasets = []
     for table, (_, notes), at in zip(tables, read, places, strict=True):
         told = [*notes, *_unused(table, columns)]
         data = whole(table.name, spec, items[at], hashes[at], told, table.groups)
-        datasets.append(replace(data, originals=cells.iloc[at].reset_index(drop=True)))
+        datasets.append(replace(data, originals=originals.iloc[at].reset_index(drop=True)))
     return datasets
 
 
