@@ -38,9 +38,10 @@ HELD_OUT = 0.2
 LEVEL = 0.95
 RESAMPLED = 200  # of held-out rows, for the interval of what is predicted
 MAX_RELATED = 20  # numbers that are held against each other
-MARGINAL_ROWS = 10_000  # of each side
-FREQUENT = 0.005  # the share of rows from which a value is a cell by itself
-BINS = 20  # of equal mass, of the other values
+MARGINAL_ROWS = 20_000  # of each side at most
+FREQUENT = 0.01  # the share of rows from which a value is a cell by itself
+MIN_CELL = 20  # rows that it has at least
+BINS = 10  # of equal mass, of the other values
 SPLITS = 100  # of real rows in two
 BEYOND = 0.99  # quantile of what splits differ by
 PROBED = 4_000  # rows whose nearest training row is sought
@@ -302,8 +303,8 @@ def _resampled(score: Any, truth: Floats, predicted: Floats, seed: int) -> Score
 def marginals(train: pd.DataFrame, made: pd.DataFrame, seed: int = 0) -> Marginals:
     """Compare every column with the training rows', beside two parts of these with each other.
 
-    Total variation is over cells: each value that half a percent of the rows hold is one, the
-    other numbers fall into 20 of equal mass, the other categories into one; missing is one.
+    Total variation is over cells: each value that a hundredth of the rows hold is one, the other
+    numbers fall into ten of equal mass, the other categories into one; missing is one.
     A column is beyond noise where it lies more standard deviations above its mean over 100 splits
     than the worst column of 99 in 100 of these.
     """
@@ -339,7 +340,7 @@ def marginals(train: pd.DataFrame, made: pd.DataFrame, seed: int = 0) -> Margina
 def _cells(real: Floats, made: Floats, number: bool) -> tuple[NDArray[np.int64], ...]:
     """Return the cell of each value of either side; 0 is missing."""
     values, counts = np.unique(real[~np.isnan(real)], return_counts=True)
-    frequent = values[counts >= max(2, FREQUENT * len(real))]
+    frequent = values[counts >= max(MIN_CELL, FREQUENT * len(real))]
     rest = real[~np.isnan(real) & ~np.isin(real, frequent)]
     inner = np.arange(1, BINS) / BINS
     edges = np.unique(np.quantile(rest, inner)) if number and len(rest) else np.empty(0)

@@ -1,7 +1,9 @@
 """The benchmarks run with tiny settings and print their tables; their arithmetic is exact."""
 
+import io
 import json
 import sys
+import tarfile
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -521,3 +523,23 @@ def test_what_rows_teach_is_judged_on_held_out_rows(benchmark, flights) -> None:
     assert judge.useful(split, shuffled).low < 0.6
     number = judge.split_rows(flights, "delay")
     assert -0.5 < judge.useful(number, number.train).value <= 1
+
+
+def test_fixed_tables_are_read_as_their_list_says(benchmark, tmp_path) -> None:
+    sets, fetch = benchmark("table_sets"), benchmark("fetch")
+    archive = tmp_path / "some-1.0.tar.gz"
+    content = b'"","day","sick","name"\n1,2024-01-02,1,None\n2,2024-01-03,0,NA\n'
+    with tarfile.open(archive, "w:gz") as members:
+        member = tarfile.TarInfo("some-1.0/data/days.csv")
+        member.size = len(content)
+        members.addfile(member, io.BytesIO(content))
+    assert fetch.member_of(archive, "data/days.csv") == content
+    with pytest.raises(FileNotFoundError, match=r"has no file 'days\.csv'"):
+        fetch.member_of(archive, "days.csv")
+    described = {"member": "data/days.csv", "dates": ["day"], "yes_or_no": ["sick"]}
+    table = sets.read(described | {"without": [""], "missing": "NA"}, content)
+    assert [*table.columns] == ["day", "sick", "name"]
+    assert table["day"].dtype.kind == "M"
+    assert table["sick"].tolist() == [True, False]
+    assert table["name"].isna().tolist() == [False, True]  # "None" stays a text
+    assert len(sets.names()) == 8
