@@ -33,6 +33,11 @@ class Dataset:
     originals: Any = None  # items as they came, where encoding loses something: a table's cells
 
 
+def same_items(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    """Tell whether two arrays hold the same items; what is missing in both, is the same."""
+    return bool(np.array_equal(a, b, equal_nan=a.dtype.kind == b.dtype.kind == "f"))
+
+
 def to_dataset(
     name: str,
     spec: Spec,

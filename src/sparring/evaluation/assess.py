@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from sparring.data.dataset import Dataset
+from sparring.data.dataset import Dataset, same_items
 from sparring.data.labels import labels_in_proportion
 from sparring.errors import SparringError
 from sparring.evaluation.card import (
@@ -614,7 +614,7 @@ def _same_items(a: Dataset, b: Dataset) -> bool:
     if a.fingerprint == b.fingerprint:
         return True
     same = a.items.shape == b.items.shape and np.array_equal(a.held_out, b.held_out)
-    return same and np.array_equal(a.items[a.held_out], b.items[b.held_out])
+    return same and same_items(a.items[a.held_out], b.items[b.held_out])
 
 
 def _asked(recipe: Recipe, data: Dataset) -> Recipe:

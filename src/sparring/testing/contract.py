@@ -25,7 +25,7 @@ from sparring.api import NullReporter, Run
 from sparring.build import build_game, build_state, with_depths, with_representation
 from sparring.cli import main
 from sparring.data import split
-from sparring.data.dataset import Dataset
+from sparring.data.dataset import Dataset, same_items
 from sparring.draws import Draw
 from sparring.errors import SparringError
 from sparring.evaluation.assess import EvaluationOptions, assess
@@ -169,7 +169,7 @@ def test_a_source_is_found_again_elsewhere(
     after = kinds.open_data(kept, options, cache=apart)
     assert after.fingerprint == before.fingerprint
     assert after.spec == before.spec
-    assert np.array_equal(after.items, before.items)
+    assert same_items(after.items, before.items)
     assert np.array_equal(after.held_out, before.held_out)
 
 
@@ -180,7 +180,7 @@ def test_data_open_under_the_run_s_own_spec(example: Example, run: Run, apart: P
     again = opened(example, source, apart, spec=run.spec)
     assert again.spec == run.spec
     assert again.fingerprint == own.fingerprint
-    assert np.array_equal(again.items, own.items)
+    assert same_items(again.items, own.items)
     assert np.array_equal(again.held_out, own.held_out)
     other = opened(example, example.judge(apart / "other"), apart, spec=run.spec)
     assert other.spec == run.spec
@@ -198,7 +198,7 @@ def test_held_out_values_change_nothing_that_is_trained_on(
     before = opened(example, value, apart)
     after = opened(example, changed(value, _every_fifth(value).held_out), apart)
     assert len(before.train)
-    assert not np.array_equal(before.items[before.held_out], after.items[after.held_out])
+    assert not same_items(before.items[before.held_out], after.items[after.held_out])
     assert before.spec == after.spec
     samples = [
         kinds.encode(torch.from_numpy(np.array(data.items[data.train])), data.spec)
@@ -338,7 +338,10 @@ def test_the_card_tells_shuffled_samples_from_perfect_ones(
     perfect_items = np.array(data.items[perfect])
     cards = {
         name: _card(example, run, data, items, apart)
-        for name, items in (("perfect", perfect_items), ("shuffled", _shuffled(perfect_items)))
+        for name, items in (
+            ("perfect", perfect_items),
+            ("shuffled", _shuffled(perfect_items, spec)),
+        )
     }
     accuracy = {name: card["c2st"] for name, card in cards.items()}
     assert cards["perfect"]["kid"].low <= 0 < cards["shuffled"]["kid"].low
@@ -365,11 +368,12 @@ def _features_for_copying(data: Dataset, items: Any, cache: Path) -> Any:
     return measures.with_companions(extractor, data, cache).memorization.run(items)
 
 
-def _shuffled(items: Any) -> Any:
-    """Return items of which each number comes from another one."""
-    flat = items.reshape(len(items), -1).copy()
+def _shuffled(items: Any, spec: Any) -> Any:
+    """Return items of which each number, encoded, comes from another one."""
+    encoded = kinds.encode(torch.from_numpy(items), spec)
+    flat = encoded.reshape(len(items), -1).numpy().copy()
     np.random.default_rng(1).permuted(flat, axis=0, out=flat)
-    return flat.reshape(items.shape)
+    return kinds.decode(torch.from_numpy(flat).reshape(encoded.shape), spec).numpy()
 
 
 def _card(example: Example, run: Run, data: Dataset, items: Any, folder: Path) -> Evaluation:
@@ -394,8 +398,8 @@ def test_samples_are_measured_without_a_run(
     opened = kinds.open_together({"REAL": source, "FAKE": source}, options, cache=apart)
     real, fake = opened["REAL"], opened["FAKE"]
     assert real.spec == fake.spec
-    assert np.array_equal(real.items, fake.items)
-    fake = replace(fake, items=_shuffled(np.array(fake.items)), fingerprint="shuffled")
+    assert same_items(real.items, fake.items)
+    fake = replace(fake, items=_shuffled(np.array(fake.items), fake.spec), fingerprint="shuffled")
     opened = {"REAL": real, "FAKE": fake}
     card = measure_samples(opened, "auto", MEASURED, None, apart, NullReporter())
     assert (card.fake, card.verdict) == (MEASURED, "differs")

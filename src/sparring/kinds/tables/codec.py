@@ -1,9 +1,9 @@
 """From rows of cells to what the game's networks see, and back; data frames for people.
 
-An item is a row of exact cells, (k,) float64, one of each learned column: a number on its column's
+An item is a row of k exact cells, float64, one of each learned column: a number on its column's
 scale, a category's place among its labels and the rest, NaN where missing, -1 for what is unknown.
-Items that were read go on with where in its cell each number lies, from 0 to 1, so that equal ones
-are spread over their ranks; of others that is decided by the cells.
+It goes on with where in its cell each number lies, from 0 to 1, so that equal ones are spread over
+their ranks.
 
 Encoded, a number is z = Φ⁻¹(u) / 3 of its rank u and a category a one-hot group, of the columns
 that networks make (`TableSpec.blocks`).
@@ -50,7 +50,7 @@ def reveal(encoded: Tensor, mask: Tensor, spec: TableSpec) -> Tensor:
 def encode(items: Tensor, spec: TableSpec) -> Tensor:
     """Turn items into what discriminators see, float32 (n, d)."""
     encoded = torch.zeros(len(items), spec.size)
-    within = _within(items, spec)
+    within = items[:, len(spec.learned) :]
     for block in spec.blocks:
         column = spec.by_name[block.column]
         cells = _modelled(items, column, spec)
@@ -67,26 +67,35 @@ def encode(items: Tensor, spec: TableSpec) -> Tensor:
 
 
 def decode(samples: Tensor, spec: TableSpec) -> Tensor:
-    """Turn what a generator makes into items, float64 (n, k); the largest of a group counts."""
-    if spec.makes == "cells":
-        return samples
-    if samples.isnan().any():
-        raise SparringError("the array to decode holds NaN; expected what a generator makes")
-    items = torch.full((len(samples), len(spec.learned)), torch.nan, dtype=torch.float64)
-    parts: dict[str, list[Tensor]] = {column.name: [] for column in spec.learned}
-    for block in spec.blocks:
-        parts[block.column].append(samples[:, block.start : block.stop])
-    within = uniforms(samples, len(spec.learned))
-    for column in spec.in_order:
-        place = spec.places[column.name]
-        made = _cells(parts[column.name], column, within[:, place])
-        items[:, place] = _restored(made, items, column, spec)
-    return items
+    """Turn what a generator makes into items, float64; the largest of a group counts.
+
+    Raises:
+        SparringError: samples of numbers and groups hold NaN.
+    """
+    within = uniforms(samples, len(spec.number_places))
+    cells = samples if spec.makes == "cells" else _decoded(samples, spec)
+    return torch.cat([cells, within], 1)
 
 
 def view(samples: Tensor, spec: TableSpec) -> Tensor:
     """Return what a discriminator sees of what a generator makes."""
-    return encode(samples, spec) if spec.makes == "cells" else samples
+    return encode(decode(samples, spec), spec) if spec.makes == "cells" else samples
+
+
+def _decoded(samples: Tensor, spec: TableSpec) -> Tensor:
+    """Return the cells (n, k) of numbers and groups."""
+    if samples.isnan().any():
+        raise SparringError("the array to decode holds NaN; expected what a generator makes")
+    cells = torch.full((len(samples), len(spec.learned)), torch.nan, dtype=torch.float64)
+    parts: dict[str, list[Tensor]] = {column.name: [] for column in spec.learned}
+    for block in spec.blocks:
+        parts[block.column].append(samples[:, block.start : block.stop])
+    chosen = uniforms(samples, len(spec.learned))
+    for column in spec.in_order:
+        place = spec.places[column.name]
+        made = _cells(parts[column.name], column, chosen[:, place])
+        cells[:, place] = _restored(made, cells, column, spec)
+    return cells
 
 
 def to_user_type(items: Tensor, spec: TableSpec) -> Frame:
@@ -130,14 +139,6 @@ def _mixed(bits: Tensor) -> Tensor:
     for shift, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15)):
         bits = (bits ^ ((bits >> shift) & ((1 << (64 - shift)) - 1))) * factor
     return bits ^ ((bits >> 31) & ((1 << 33) - 1))
-
-
-def _within(items: Tensor, spec: TableSpec) -> Tensor:
-    """Return where in its cell each number lies, (n, numbers): as an item says, or by its cells."""
-    count = len(spec.learned)
-    if items.shape[1] == count + len(spec.number_places):
-        return items[:, count:]
-    return uniforms(items, len(spec.number_places))
 
 
 def _modelled(items: Tensor, column: Column, spec: TableSpec) -> Tensor:
@@ -195,3 +196,8 @@ def rest(column: Column, u: Tensor) -> Tensor:
 def _values(scores: Tensor, column: Column) -> Tensor:
     u = torch.from_numpy(ndtr(SCALE * scores.double().numpy()))
     return knots.at(u, column) if column.numbers is None else number_code(column.numbers).at(u)
+
+
+def values_at(ranks: Tensor, column: Column) -> Tensor:
+    """Return the numbers of a column at ranks from 0 to 1."""
+    return knots.at(ranks, column) if column.cells is None else number_code(column.cells).at(ranks)

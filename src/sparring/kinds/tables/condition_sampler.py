@@ -95,7 +95,8 @@ def condition_vector(
         mask[:, spec.places[name]] = 1
     if spec.makes == "cells":
         return torch.cat([items, mask.double()], 1)
-    filled = torch.where(mask > 0, items, _some_row(spec))
+    within = torch.full((rows, len(spec.number_places)), 0.5).double()
+    filled = torch.cat([torch.where(mask > 0, items, _some_row(spec)), within], 1)
     return reveal(encode(filled, spec), mask, spec)
 
 

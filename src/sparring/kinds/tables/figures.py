@@ -8,9 +8,11 @@ from math import ceil
 
 import matplotlib as mpl
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sparring.kinds.tables.codec import values_at
 from sparring.kinds.tables.columns import Frame, Series, numbers
 from sparring.kinds.tables.metrics import associations, bin_edges
 from sparring.kinds.tables.spec import Column, TableSpec
@@ -89,7 +91,7 @@ def _panel(axes: Axes, column: Column, real: Series | bool, fake: Series | bool)
 
 
 def _histograms(axes: Axes, column: Column, sides: Sequence[tuple[Series, str, str]]) -> None:
-    low, high = np.interp([0.002, 0.998], column.ranks, column.knots)
+    low, high = values_at(torch.tensor([0.002, 0.998]), column).tolist()
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
     for series, colour, label in sides:
         values = numbers(series, column)

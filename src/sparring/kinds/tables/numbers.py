@@ -323,6 +323,7 @@ class NumberCode(nn.Module):
     points: Tensor
     point_parts: Tensor
     wide: Tensor
+    far: Tensor
 
     def __init__(self, cells: Cells) -> None:
         super().__init__()
@@ -351,6 +352,7 @@ class NumberCode(nn.Module):
             "scores": ndtri(
                 ((edges[first[:-1]] + mass / 2) / edges[-1]).clip(MIN_RANK, 1 - MIN_RANK)
             ),
+            "far": _far(cells),
             **_places(cells, first),
         }
         for name, array in buffers.items():
@@ -374,14 +376,18 @@ class NumberCode(nn.Module):
         return self._at(ranks.double() * self.edges[-1], begin, begin + len(self.starts) - 1)
 
     def ranks(self, values: Tensor, within: Tensor) -> Tensor:
-        """Return a rank of each value: the share `within` (0 to 1) of those that it stands for."""
+        """Return a rank of each value: the share `within` (0 to 1) of those that it stands for.
+
+        What lies beyond all cells by half their span or more, has rank 0 or 1.
+        """
         whole, part = values * self.per_unit, self._progression(values)
         count, stride = self.terms[part], self.strides[part]
         place = (whole - self.starts[part]) / torch.where(stride > 0, stride, 1.0)
         term = torch.minimum(place.round().clamp(min=0), (count - 1).clamp(min=0).double())
         inside = torch.where(count > 0, (term + within) / count.clamp(min=1), place)
         low, high = self.edges[part], self.edges[part + 1]
-        return (low + inside.clamp(0, 1) * (high - low)) / self.edges[-1]
+        ranks = (low + inside.clamp(0, 1) * (high - low)) / self.edges[-1]
+        return torch.where(whole < self.far[0], 0.0, torch.where(whole > self.far[1], 1.0, ranks))
 
     def draw_between(self, low: float, high: float, u: Tensor) -> Tensor | None:
         """Return values from `low` to `high`, as often as they occur; None without such."""
@@ -452,6 +458,14 @@ class NumberCode(nn.Module):
         below = (above - 1).clamp(min=0)
         lower = (whole - self.points[below]).abs() < (self.points[above] - whole).abs()
         return self.point_parts[torch.where(lower, below, above)]
+
+
+def _far(cells: Cells) -> Floats:
+    """Return the values beyond which no cell is near."""
+    starts, terms = np.array(cells.starts), np.array(cells.terms)
+    ends = starts + np.array(cells.strides) * np.where(terms == 0, 1, terms - 1)
+    margin = (ends.max() - starts.min()) / 2 + 1
+    return np.array([starts.min() - margin, ends.max() + margin])
 
 
 def _between(cells: Cells, first: NDArray[np.intp]) -> Floats:
