@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sparring.kinds.tables.relations import looked_up, predicted, residual, restored
-from sparring.kinds.tables.spec import Relation
+from sparring.kinds.tables.spec import Relation, Side
 
 NAN = torch.nan
 DELAYED = Relation(("scheduled", "delay"), "linear", (1.0, 1.0, 0.0), fill=(600.0, 0.0))
@@ -64,10 +64,32 @@ def test_logarithms_are_linear_and_take_no_values_of_0() -> None:
     assert at.tolist() == [45, 100]
 
 
-def test_values_keep_to_their_bounds_and_rules() -> None:
-    later = Relation(("start",), "linear", (1.0, 0.0), fill=(0.0,), least=1, high=10)
-    at = predicted(later, column(3, 3, 10)[:, None])
-    assert restored(later, column(-5, 20, 2), at).tolist() == [4, 10, 11]
+def test_values_keep_to_their_bounds() -> None:
+    bounded = Relation(("start",), "linear", (1.0, 0.0), fill=(0.0,), low=0, high=10)
+    at = predicted(bounded, column(3, 3, 10)[:, None])
+    assert restored(bounded, column(-5, 20, 0), at).tolist() == [0, 10, 10]
+
+
+@pytest.mark.parametrize(
+    ("side", "at", "values"),
+    [
+        (">", [4, 3], [4, 6]),
+        (">=", [3, 3], [3, 6]),
+        ("<", [2, 2], [1, 2]),
+        ("<=", [3, 2], [2, 2]),
+    ],
+)
+def test_values_keep_to_their_side(side: Side, at: list[int], values: list[int]) -> None:
+    relation = Relation(("a",), "linear", (1.0, 0.0), side=side)
+    predictions = predicted(relation, column(3, 2.4, NAN)[:, None])
+    assert predictions[:2].tolist() == at
+    assert restored(relation, column(-1, 3, 7), predictions).tolist() == [*values, 7]
+
+
+def test_a_side_is_told_on_the_grid() -> None:
+    cents = Relation(("a",), "linear", (1.0, 0.0), step=0.01, side=">")
+    at = predicted(cents, column(0.29, 0.07, 0.5)[:, None])
+    assert restored(cents, column(0, 0, 0), at).tolist() == [0.3, 0.08, 0.51]
 
 
 def test_a_table_is_looked_up_by_its_nearest_key() -> None:

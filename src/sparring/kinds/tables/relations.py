@@ -13,6 +13,8 @@ from torch import Tensor
 
 from sparring.kinds.tables.spec import Relation
 
+MARGIN = 1e-6  # of a step, within which a value counts as on the grid
+
 
 def predicted(relation: Relation, sources: Tensor) -> Tensor:
     """Return f of cells of the sources (n, s), (n,) in steps.
@@ -28,8 +30,10 @@ def predicted(relation: Relation, sources: Tensor) -> Tensor:
             for values, fill in zip(columns, relation.fill, strict=True)
         ]
     if relation.form == "log":
-        return _on_grid(_sum([values.log() for values in columns], relation).exp(), relation)
-    return _on_grid(_sum(_terms(columns, relation), relation), relation)
+        value = _sum([values.log() for values in columns], relation).exp()
+    else:
+        value = _sum(_terms(columns, relation), relation)
+    return _to_side(value, relation) if relation.side else _on_grid(value, relation)
 
 
 def residual(relation: Relation, values: Tensor, predicted: Tensor) -> Tensor:
@@ -46,20 +50,18 @@ def residual(relation: Relation, values: Tensor, predicted: Tensor) -> Tensor:
 def restored(relation: Relation, residual: Tensor, predicted: Tensor) -> Tensor:
     """Return values (n,) from residuals and predictions; NaN where the residual is.
 
-    Undoes `residual` bit for bit for values on the grid, within the column's bounds. Residuals
-    that would break the relation's rule become the nearest that keep it.
+    Undoes `residual` bit for bit for values on the grid, within the column's bounds. Values on the
+    wrong side of what is predicted become the nearest on the right one.
     """
-    steps = _known(predicted) + (0 * residual if relation.exact else residual)
-    if relation.exact:  # where nothing is predicted, the residual is the value
-        steps = torch.where(predicted.isnan(), residual, steps)
-    if relation.period:
-        steps = _within_period(steps, relation.low or 0.0, relation.period)
+    if relation.exact:
+        steps = torch.where(predicted.isnan(), residual, predicted + 0 * residual)
+    elif relation.period:
+        steps = _within_period(_known(predicted) + residual, relation.low or 0.0, relation.period)
     else:
-        steps = steps.clamp(relation.low, relation.high) if _is_bounded(relation) else steps
-    if relation.least is not None:
-        steps = torch.where(
-            predicted.isnan(), steps, torch.maximum(steps, predicted + relation.least)
-        )
+        steps = _bounded(_known(predicted) + residual, relation)
+    if relation.side:
+        nearest = torch.maximum if relation.side in (">", ">=") else torch.minimum
+        steps = torch.where(predicted.isnan(), steps, nearest(steps, predicted))
     return _values(steps, relation)
 
 
@@ -107,11 +109,30 @@ def _sum(terms: list[Tensor], relation: Relation) -> Tensor:
 
 def _on_grid(values: Tensor, relation: Relation) -> Tensor:
     """Return values in steps, whole where there is a grid."""
+    return values if relation.step == 0 else _in_steps(values, relation).round()
+
+
+def _in_steps(values: Tensor, relation: Relation) -> Tensor:
+    """Return values over the step, without the error of a step that is not a float."""
+    return values * round(1 / relation.step) if relation.step < 1 else values / relation.step
+
+
+def _to_side(value: Tensor, relation: Relation) -> Tensor:
+    """Return the nearest steps on a side of values, themselves where they lie on the grid."""
     if relation.step == 0:
-        return values
-    if relation.step < 1:
-        return (values * round(1 / relation.step)).round()
-    return (values / relation.step).round()
+        return value
+    steps = _in_steps(value, relation)
+    whole = steps.round()
+    steps = torch.where((steps - whole).abs() < MARGIN, whole, steps)
+    match relation.side:
+        case ">":
+            return steps.floor() + 1
+        case ">=":
+            return steps.ceil()
+        case "<":
+            return steps.ceil() - 1
+        case _:
+            return steps.floor()
 
 
 def _values(steps: Tensor, relation: Relation) -> Tensor:
@@ -129,8 +150,10 @@ def _within_period(steps: Tensor, low: float, period: float) -> Tensor:
     return steps - period * ((steps - low) / period).floor()
 
 
-def _is_bounded(relation: Relation) -> bool:
-    return relation.low is not None or relation.high is not None
+def _bounded(steps: Tensor, relation: Relation) -> Tensor:
+    if relation.low is None and relation.high is None:
+        return steps
+    return steps.clamp(relation.low, relation.high)
 
 
 def _nearest(levels: Tensor, values: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ BlockKind = Literal["number", "category", "missing"]
 
 
 Form = Literal["linear", "log", "lookup"]
+Side = Literal["", "<", "<=", ">", ">="]
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class Relation:
     period: float = 0.0  # in steps, of clocks; 0: none
     low: float | None = None  # the least value, in steps; of a clock, where the day begins
     high: float | None = None  # the largest value, in steps
-    least: float | None = None  # residual that keeps the rule, in steps
-    exact: bool = False  # whether the rule leaves no residual
+    side: Side = ""  # of the prediction, on which values lie; residuals then have its sign
+    exact: bool = False  # whether values are the prediction, wherever there is one
     fill: tuple[float, ...] = ()  # for missing sources; (): f is missing too, and residuals values
     keys: tuple[tuple[float, ...], ...] = ()  # of a table: cells of the sources, ascending
     values: tuple[float | None, ...] = ()  # of a table: the column's cell for each key
