@@ -126,3 +126,9 @@ def test_a_table_holds_no_number_that_hardly_any_row_has(random: np.random.Gener
     grade[:2] = 41
     relation = found((category("grade"), grade), (number("salary"), 1000 + 7 * grade))["salary"]
     assert 1000 + 7 * 41 not in relation.values
+
+
+def test_a_column_that_no_row_fills_is_no_trouble(random: np.random.Generator) -> None:
+    empty = np.full(ROWS, np.nan)
+    values = random.integers(0, 999, ROWS).astype(float)
+    assert not found((number("empty"), empty), (number("values"), values))

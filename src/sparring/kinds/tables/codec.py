@@ -22,7 +22,8 @@ from sparring.errors import SparringError
 from sparring.kinds.tables import knots
 from sparring.kinds.tables.columns import Frame, write_cells
 from sparring.kinds.tables.numbers import MIN_RANK, number_code
-from sparring.kinds.tables.spec import COLUMN_KINDS, Column, TableSpec
+from sparring.kinds.tables.relations import looked_up, predicted, residual, restored
+from sparring.kinds.tables.spec import COLUMN_KINDS, Column, Relation, TableSpec
 
 SCALE = 3.0  # of normal scores, so that networks see numbers below 1
 UNKNOWN = -1.0  # the cell of a category that training has not seen
@@ -142,13 +143,29 @@ def _mixed(bits: Tensor) -> Tensor:
 
 
 def _modelled(items: Tensor, column: Column, spec: TableSpec) -> Tensor:
-    """Return the numbers (n,) that networks make of a column: its cells."""
-    return items[:, spec.places[column.name]]
+    """Return the numbers (n,) that networks make of a column: its cells, or residuals."""
+    cells = items[:, spec.places[column.name]]
+    if column.relation is None:
+        return cells
+    at = predicted(column.relation, _sources(items, column.relation, spec))
+    return residual(column.relation, cells, at)
 
 
 def _restored(cells: Tensor, items: Tensor, column: Column, spec: TableSpec) -> Tensor:
     """Return a column's cells of what networks make, once those it follows from are in items."""
-    return cells
+    relation = column.relation
+    if relation is None:
+        return cells
+    sources = _sources(items, relation, spec)
+    if relation.form == "lookup":
+        return looked_up(relation, sources)
+    at = predicted(relation, sources)
+    made = at if column.residual is None else cells  # missing where the prediction is
+    return restored(relation, made, at)
+
+
+def _sources(items: Tensor, relation: Relation, spec: TableSpec) -> Tensor:
+    return items[:, [spec.places[source] for source in relation.sources]]
 
 
 def _scores(values: Tensor, column: Column, within: Tensor) -> Tensor:

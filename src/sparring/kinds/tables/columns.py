@@ -5,6 +5,7 @@ cells (`codec`).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -91,7 +92,7 @@ def exact(frame: Frame, columns: Sequence[Column]) -> Frame:
 
 
 def numbers(series: Series, column: Column) -> Floats:
-    """Return a column of numbers or dates as numbers (n,), NaN where missing.
+    """Return a column of numbers, clocks or dates as numbers (n,), NaN where missing.
 
     Raises:
         SparringError: a cell is not a number, is infinite, or is missing where none were.
@@ -101,6 +102,7 @@ def numbers(series: Series, column: Column) -> Floats:
         values = np.where(absent, np.nan, (moments - column.origin) / column.step)
     else:
         values = plain_numbers(series)
+        values = minutes(values) if column.clock else values
     strange = np.isnan(values) & series.notna().to_numpy() | np.isinf(values)
     if strange.any():
         row = int(np.argmax(strange))
@@ -118,6 +120,12 @@ def plain_numbers(series: Series) -> Floats:
     coerced = pandas().to_numeric(series, errors="coerce")
     values: Floats = coerced.to_numpy(dtype=np.float64, na_value=np.nan)
     return values
+
+
+def minutes(clock: Floats) -> Floats:
+    """Return minutes since midnight of times of day (n,), which write a quarter to two as 1345."""
+    hours: Floats = np.floor(clock / 100)
+    return clock - 40 * hours
 
 
 def instants(series: Series, date_format: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -183,6 +191,8 @@ def _to_digits(values: Floats, digits: int) -> Floats:
 
 def _numbers(values: Floats, absent: NDArray[np.bool_], column: Column) -> Series:
     """Return numbers in the column's dtype, missing where `absent`."""
+    if column.clock:
+        values = values + 40 * np.floor(values / 60)
     if column.significant:
         values = _to_digits(values, column.significant)
     series = pandas().Series(np.where(absent, np.nan, values))
@@ -218,6 +228,7 @@ def _exact(series: Series, column: Column) -> Series:
     if column.kind == "datetime":
         return _dates(*instants(series, column.date_format), column)
     if column.is_number:
+        column = replace(column, clock=False)  # whatever it holds
         values = numbers(series, column)
         whole = pandas().api.types.pandas_dtype(column.dtype).kind in "iu"
         if whole and str(series.dtype) != column.dtype:

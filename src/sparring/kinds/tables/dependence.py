@@ -33,7 +33,8 @@ MANY = 64  # distinct values, up to which a column is drawn at once and has litt
 MAX_SHARE, MAX_SHARE_OF_FEW = 0.6, 0.1  # of a column's entropy, that its residual may have
 GAIN = 0.05  # of entropy, that makes a longer relation worth it
 MAX_SOURCES = 3
-MAX_CANDIDATES = 7  # sources that are combined
+MAX_CANDIDATES, MAX_ALONE = 8, 3  # sources that are combined, some for what they tell alone
+MIN_LEFT = 1e-6  # of a source's variance, beside others
 MAX_TARGETS = 40  # that are searched
 KEPT, STARTS, ROUNDS = 0.7, 4, 5  # share of rows that fit best; random starts; rounds of trimming
 MIN_SPREAD = 0.3  # of all candidates' residual over the column's, above which none is searched
@@ -301,7 +302,8 @@ def _follows(column: Column, other: Column, found: Mapping[str, Relation]) -> bo
 
 def _likeness(sample: Floats) -> Floats:
     """Return correlations (k, k) of columns (n, k), extremes drawn in; 0 for constant ones."""
-    middle = np.nanmedian(sample, 0)
+    known = [values[~np.isnan(values)] for values in sample.T]
+    middle = [np.median(values) if len(values) else 0.0 for values in known]
     filled = np.where(np.isnan(sample), middle, sample)
     standard = (filled - filled.mean(0)) / (filled.std(0) + 1e-300)
     clipped = standard.clip(-4, 4)
@@ -310,15 +312,21 @@ def _likeness(sample: Floats) -> Floats:
 
 
 def _likely(likeness: Floats, place: int, allowed: Sequence[int]) -> list[int]:
-    """Return which columns tell most of one, by themselves and beside all others."""
+    """Return which columns tell most of one: each beside those before it, then by itself."""
     if len(allowed) <= MAX_CANDIDATES:
         return [*allowed]
-    alone = np.nan_to_num(likeness[allowed, place])
-    together = np.nan_to_num(likeness[np.ix_(allowed, allowed)]) + 1e-3 * np.eye(len(allowed))
-    beside = np.linalg.solve(together, alone)
-    first = [*np.argsort(-np.abs(beside))[: MAX_CANDIDATES // 2 + 1].tolist()]
-    others = [at for at in np.argsort(-np.abs(alone)).tolist() if at not in first]
-    return sorted(allowed[at] for at in [*first, *others][:MAX_CANDIDATES])
+    alone = np.argsort(-np.abs(likeness[allowed, place]))
+    left, chosen = likeness[np.ix_([*allowed, place], [*allowed, place])], list[int]()
+    while len(chosen) < MAX_CANDIDATES - MAX_ALONE:
+        spread = np.diag(left)[:-1]
+        told = np.where(spread > MIN_LEFT, left[:-1, -1] ** 2 / spread.clip(MIN_LEFT), 0)
+        best = int(told.argmax())
+        if best in chosen:
+            break
+        chosen.append(best)
+        left = left - np.outer(left[:, best], left[best]) / left[best, best]
+    others = [at for at in alone.tolist() if at not in chosen]
+    return sorted(allowed[at] for at in [*chosen, *others][:MAX_CANDIDATES])
 
 
 def _target(
@@ -339,7 +347,6 @@ def _target(
         form="linear",
         step=column.resolution,
         period=DAY if column.clock else 0.0,
-        low=float(values.min() == DAY or (column.clock and values.max() == DAY)),
     )
     dates = any(columns[b].kind == "datetime" for b in [*likely, place])
     positive = max((rows[:, [*likely, place]] <= 0).mean(0)) <= MAX_NOT_POSITIVE
@@ -468,18 +475,19 @@ def _snapped(weights: Floats) -> Floats:
 def _settled(name: str, relation: Relation, table: _Cells) -> Relation:
     """Return the relation as one without a residual, if no row has any; else within bounds."""
     cells = _of(table.cells, table.columns, (name, *relation.sources))
+    relation = _bounded(relation, cells[:, 0])
     sure = replace(relation, fill=(), exact=True)
     left = _left(replace(sure, exact=False), cells)
     absent = np.isnan(cells[:, 1:]).any(1)
     if not left[~absent].any() and np.array_equal(absent, np.isnan(cells[:, 0])):
         return sure
-    return _bounded(relation, cells[:, 0])
+    return relation
 
 
 def _bounded(relation: Relation, values: Floats) -> Relation:
     """Return the relation with bounds a little beyond the column's values (n,)."""
     if relation.period:
-        return relation
+        return replace(relation, low=float(np.nanmax(values) == DAY))  # midnight is 0 or a day
     low, high = np.nanmin(values) / relation.step, np.nanmax(values) / relation.step
     unit = 10.0 ** np.floor(np.log10(max(high - low, 10.0)) - 1)
     below, above = np.floor(low / unit) * unit, np.ceil(high / unit) * unit

@@ -57,6 +57,11 @@ def decimal_grid(decimals: int | None) -> Grid:
     return Grid(True, 10.0 ** max(decimals, 0), tuple(unit * 10**k for k in (4, 3, 2, 1)))
 
 
+def clock_grid() -> Grid:
+    """Return the grid of minutes of a day."""
+    return Grid(True, 1.0, (60, 30, 15, 5))
+
+
 def date_grid(step: int) -> Grid:
     """Return the grid of whole steps of so many microseconds."""
     periods = [86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000]

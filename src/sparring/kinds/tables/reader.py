@@ -25,6 +25,8 @@ from sparring.kinds.tables.files import parse_csv, read_table
 from sparring.kinds.tables.given import GivenRows, match_rows, unknown_categories
 from sparring.kinds.tables.named import named_table
 from sparring.kinds.tables.options import NAMED_SETS, SUFFIXES, TableOptions
+from sparring.kinds.tables.related import notes as related_notes
+from sparring.kinds.tables.related import with_relations
 from sparring.kinds.tables.spec import COLUMN_KINDS, Column, TableSpec
 from sparring.kinds.tables.types import fit, told_types
 from sparring.runs.folder import RULES
@@ -79,8 +81,12 @@ def open_data(
         columns = told_types(frame, chosen)
         hashes = digests(frame, columns)
         divided = _divided(hashes, owners, options, rules)
-        spec = TableSpec(fit(frame, frame.iloc[divided.train], columns))
+        train = frame.iloc[divided.train]
+        fitted = fit(frame, train, columns)
+        seen = read_cells(train, fitted)
+        spec = TableSpec(with_relations(fitted, seen))
         notes_of_columns = (*map(_describe, spec.columns), *unknown_categories(frame, spec))
+        notes_of_columns += tuple(related_notes(spec.columns, seen))
         rows = GivenRows(frame, frame, (), notes_of_columns)
     progress("columns", 1, 1)
     if repeated := split.duplicates(hashes):

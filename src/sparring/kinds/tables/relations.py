@@ -33,7 +33,10 @@ def predicted(relation: Relation, sources: Tensor) -> Tensor:
         value = _sum([values.log() for values in columns], relation).exp()
     else:
         value = _sum(_terms(columns, relation), relation)
-    return _to_side(value, relation) if relation.side else _on_grid(value, relation)
+    if relation.side:
+        return _to_side(value, relation)
+    steps = _on_grid(value, relation)
+    return _within_period(steps, relation.low or 0.0, relation.period) if relation.period else steps
 
 
 def residual(relation: Relation, values: Tensor, predicted: Tensor) -> Tensor:

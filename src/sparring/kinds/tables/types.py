@@ -23,7 +23,13 @@ from sparring.kinds.tables.columns import (
     plain_numbers,
 )
 from sparring.kinds.tables.files import check_table
-from sparring.kinds.tables.numbers import cell_counts, date_grid, decimal_grid, fit_cells
+from sparring.kinds.tables.numbers import (
+    cell_counts,
+    clock_grid,
+    date_grid,
+    decimal_grid,
+    fit_cells,
+)
 from sparring.kinds.tables.spec import COLUMN_KINDS, Column, ColumnKind
 
 MAX_CATEGORIES = 100  # with a place of their own
@@ -35,6 +41,8 @@ DECIMALS = range(-3, 7)  # numbers may be multiples of 1,000 … 0.000001
 UNSEEN = "held out wherever it is not missing"  # of a column of which training sees nothing
 MAX_DIGITS = 15  # significant ones, that a float64 holds
 MAX_LOOKED_AT = 2_000  # values, for their digits
+AFTERNOON, MIDNIGHT, MINUTES = 1300, 2400, 60  # of times of day written as 1345
+MIN_TIMES = 100  # different ones: by chance, two in five numbers have an ending above 59
 MAX_NOTE = 60  # characters of a note that lists categories
 BOOLEAN_LABELS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
 DATE_FORMATS = (
@@ -274,18 +282,28 @@ def _fit_number(series: Series, seen: Series, column: Column) -> Column:
         raise _refused(column, f"it holds {fractional:g}")
     if (largest := np.abs(values).max()) > MAX_MAGNITUDE:
         raise _refused(column, f"it holds {largest:g}, more than {MAX_MAGNITUDE:g}")
-    decimals = _decimals(values, series.dtype)
-    column = replace(column, decimals=decimals)
+    clock = column.kind == "integer" and _is_clock(values)
+    decimals = 0 if clock else _decimals(values, series.dtype)
+    column = replace(column, decimals=decimals, clock=clock)
     seen_values = _present(numbers(seen, column))
-    cells = fit_cells(seen_values, decimal_grid(decimals), cell_counts(len(seen)))
+    grid = clock_grid() if clock else decimal_grid(decimals)
+    cells = fit_cells(seen_values, grid, cell_counts(len(seen)))
     column = replace(
         column, cells=cells, significant=0 if decimals is not None else _digits(values)
     )
     if not len(seen_values):
         return replace(column, note=UNSEEN)
     words = f", {decimals} decimal{'s' * (decimals > 1)}" if decimals and decimals > 0 else ""
-    low, high = seen_values.min(), seen_values.max()
+    words += ", times of day: 1345 is 13:45" * clock
+    low, high = (plain(_present(plain_numbers(seen))) for plain in (np.min, np.max))
     return replace(column, note=f"{column.kind} from {low:.10g} to {high:.10g}{words}")
+
+
+def _is_clock(values: Floats) -> bool:
+    """Tell whether whole numbers are times of day as 1345: never beyond 59 minutes or 24 hours."""
+    afternoon = values.min() >= 0 and AFTERNOON <= values.max() <= MIDNIGHT
+    in_hours = afternoon and (values % 100 < MINUTES).all()
+    return bool(in_hours and len(np.unique(values)) >= MIN_TIMES)
 
 
 def _present(values: Floats) -> Floats:

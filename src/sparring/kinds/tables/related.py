@@ -1,0 +1,64 @@
+"""Columns together with how they follow from others, of training rows: what networks then learn.
+
+Not inside: finding relations (`dependence`), reading rules (`rules`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sparring.kinds.tables.dependence import describe, find_relations
+from sparring.kinds.tables.numbers import cell_counts, decimal_grid, fit_cells
+from sparring.kinds.tables.relations import predicted, residual
+from sparring.kinds.tables.spec import Cells, Column, Relation
+
+Floats = NDArray[np.float64]
+
+
+def with_relations(
+    columns: Sequence[Column], cells: Floats, known: Mapping[str, Relation] | None = None
+) -> tuple[Column, ...]:
+    """Return columns, each with the relation that it follows others by, if one is known or found.
+
+    Args:
+        columns: fitted ones.
+        cells: of the learned ones in training rows, (n, k).
+        known: relations by the names of their columns, such as rules demand.
+    """
+    learned = [column for column in columns if column.is_learned]
+    known = known or {}
+    relations = {**known, **find_relations(cells, learned, known)}
+    place = {column.name: place for place, column in enumerate(learned)}
+    related = []
+    for column in columns:
+        if relation := relations.get(column.name):
+            own = cells[:, place[column.name]]
+            sources = cells[:, [place[source] for source in relation.sources]]
+            left = _residual(relation, own, sources)
+            column = replace(column, relation=relation, residual=left)
+        related.append(column)
+    return tuple(related)
+
+
+def notes(columns: Sequence[Column], cells: Floats) -> list[str]:
+    """Say which columns follow from which, and in which share of rows, given learned cells."""
+    learned = [column for column in columns if column.is_learned]
+    relations = [(c.name, c.relation) for c in learned if c.relation and not c.relation.rule]
+    return [describe(name, relation, cells, learned) for name, relation in relations]
+
+
+def _residual(relation: Relation, values: Floats, sources: Floats) -> Cells | None:
+    """Return how residuals lie; None if values are what is predicted, missing ones too."""
+    if relation.form == "lookup":
+        return None
+    at = predicted(relation, torch.from_numpy(sources))
+    left: Floats = residual(relation, torch.from_numpy(values), at).numpy()
+    if relation.exact:
+        left = np.where(np.isnan(at) | np.isnan(left), left, 0.0)
+        if np.array_equal(np.isnan(at), np.isnan(values)):
+            return None
+    grid = decimal_grid(0 if relation.step else None)
+    return fit_cells(left[~np.isnan(left)], grid, cell_counts(len(values)))
