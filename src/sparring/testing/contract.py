@@ -340,7 +340,7 @@ def test_the_card_tells_shuffled_samples_from_perfect_ones(
         name: _card(example, run, data, items, apart)
         for name, items in (
             ("perfect", perfect_items),
-            ("shuffled", _shuffled(perfect_items, spec)),
+            ("shuffled", _shuffled(example, perfect_items, spec)),
         )
     }
     accuracy = {name: card["c2st"] for name, card in cards.items()}
@@ -368,12 +368,12 @@ def _features_for_copying(data: Dataset, items: Any, cache: Path) -> Any:
     return measures.with_companions(extractor, data, cache).memorization.run(items)
 
 
-def _shuffled(items: Any, spec: Any) -> Any:
-    """Return items of which each number, encoded, comes from another one."""
-    encoded = kinds.encode(torch.from_numpy(items), spec)
-    flat = encoded.reshape(len(items), -1).numpy().copy()
+def _shuffled(example: Example, items: Any, spec: Any) -> Any:
+    """Return items of which each number, as a generator makes it, comes from another one."""
+    made = example.as_generated(torch.from_numpy(items), spec)
+    flat = made.reshape(len(items), -1).numpy().copy()
     np.random.default_rng(1).permuted(flat, axis=0, out=flat)
-    return kinds.decode(torch.from_numpy(flat).reshape(encoded.shape), spec).numpy()
+    return kinds.decode(torch.from_numpy(flat).reshape(made.shape), spec).numpy()
 
 
 def _card(example: Example, run: Run, data: Dataset, items: Any, folder: Path) -> Evaluation:
@@ -399,7 +399,9 @@ def test_samples_are_measured_without_a_run(
     real, fake = opened["REAL"], opened["FAKE"]
     assert real.spec == fake.spec
     assert same_items(real.items, fake.items)
-    fake = replace(fake, items=_shuffled(np.array(fake.items), fake.spec), fingerprint="shuffled")
+    fake = replace(
+        fake, items=_shuffled(example, np.array(fake.items), fake.spec), fingerprint="shuffled"
+    )
     opened = {"REAL": real, "FAKE": fake}
     card = measure_samples(opened, "auto", MEASURED, None, apart, NullReporter())
     assert (card.fake, card.verdict) == (MEASURED, "differs")
