@@ -65,6 +65,11 @@ def architecture(network: str, player: Player, spec: Spec) -> Architecture:
     )
 
 
+def generator_plays(recipe: Recipe, spec: Spec) -> bool:
+    """Tell whether the generator descends in the game; else it has learned all before it."""
+    return architecture(recipe.generator.network, "generator", spec).plays
+
+
 def build_state(recipe: Recipe, spec: Spec) -> State:
     """Return the state before the first step: a function of the recipe, its seed and the spec."""
     with torch.random.fork_rng(devices=[]):
@@ -165,6 +170,7 @@ def build_game(recipe: Recipe, spec: Spec) -> Game:
         augment=build_augmentation(recipe, spec),
         view=partial(view, spec=spec),
         joint_scoring=discriminator.joint_scoring,
+        generator_plays=generator_plays(recipe, spec),
         generator_lr=rate,
         discriminator_lr=lambda images: factor * rate(images),
         beta2=parse_schedule(recipe.optimizer.beta2)(recipe.images) if adam else None,

@@ -51,6 +51,7 @@ class Architecture:
     depth: "int | Callable[[Any], int]"  # unless one is asked for; a function of the spec
     players: tuple[Player, ...] = ("generator", "discriminator")
     joint_scoring: bool = False  # as a discriminator: reals and fakes in one pass, which pays
+    plays: bool = True  # as a generator: in the game; else it has learned all before, and is judged
 
 
 MLP = Architecture("mlp", depth=2, joint_scoring=True)  # of every kind

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from sparring import report
+from sparring.build import generator_plays
 from sparring.data.dataset import Dataset
 from sparring.errors import SparringError
 from sparring.kinds import kind_of
@@ -77,12 +78,18 @@ class RunLogger:
     def callbacks(self) -> tuple[Callback, ...]:
         """Return what the loop calls, in order."""
         often = self.recipe.checkpoint
+        samples = Callback(often.samples_every_ticks, self.samples)
         return (
             Callback(1, self.tick),
-            Callback(often.samples_every_ticks, self.samples),
+            *([samples] if self.plays else []),
             Callback(often.every_ticks, self.checkpoint),
             Callback(often.every_ticks, self.report),
         )
+
+    @property
+    def plays(self) -> bool:
+        """Whether the generator changes in the game, so that there is something to look at."""
+        return generator_plays(self.recipe, self.data.spec)
 
     def phase_callbacks(self, phase: Phase) -> tuple[Callback, ...]:
         """Return what is called in the phase before the game, in order."""
@@ -168,7 +175,7 @@ class RunLogger:
                     key: [estimate.low, estimate.high] for key, estimate in estimates.items()
                 },
             )
-        if distance := distance_in(self.metrics):
+        if self.plays and (distance := distance_in(self.metrics)):
             self.looks.append((state.samples_seen, distance))
             self._try_to_write("looks", lambda: write_looks(self.folder.looks, self.monitor.looks))
 
@@ -226,8 +233,10 @@ class RunLogger:
 
     def end(self, state: State, status: str, reason: str) -> None:
         """Write down how it ended; what was not saved yet, is not claimed to be."""
-        if self.events:
+        if self.events and self.plays:
             self.diagnose(state.samples_seen, last=True)
+        if not self.plays and state.preparing is None:
+            self.observe(state)
         verdict = self.verdict()
         trend = verdict.trend if verdict else ""
         self.log(status, images=state.samples_seen, reason=reason, trend=trend)

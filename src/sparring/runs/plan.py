@@ -17,6 +17,7 @@ from sparring.build import (
     build_game,
     build_state,
     device_of,
+    generator_plays,
     with_depths,
     with_representation,
 )
@@ -41,6 +42,8 @@ from sparring.training.step import Batch, Game, train_step
 
 MIN_TICKS, MAX_TICK_SECONDS = 100, 30  # of a whole run; between two of a long one
 PROBE_BATCH = 2  # samples that only tell how dear one is; fewer have no statistics
+LEARNING_SHARE = 0.9  # of a budget, where generators learn before the game alone
+PROBED = 10_000  # samples of a phase of which only the speed is asked
 TRAINING_SHARE = 0.93  # of a time budget; the rest goes to previews, checkpoints and the report
 
 
@@ -135,13 +138,42 @@ def _timed(
     else:
         threads, speed = device.fastest_threads(step)
         recipe = replace(recipe, threads=threads)
-    phase = _timed_phase(recipe, data) if fresh else None
+    plays = generator_plays(recipe, data.spec)
+    if not plays:
+        recipe = _with_learning(recipe, data)
+    phase = _timed_phase(recipe, data) if fresh or not plays else None
     before = phase.seconds if phase else 0.0
-    images = recipe.images or _images_left(parse_budgets(recipe.budget), recipe, speed, before)
+    budgets = parse_budgets(recipe.budget)
+    if plays:
+        images = recipe.images or _images_left(budgets, recipe, speed, before)
+    else:
+        judging = [replace(b, amount=b.amount * (1 - LEARNING_SHARE)) for b in budgets]
+        images = recipe.images or sum(images_in(budget, recipe, speed) for budget in judging)
     seconds = max(images / speed, before)
     ticks = recipe.checkpoint.ticks or max(MIN_TICKS, round(seconds / MAX_TICK_SECONDS))
     recipe = replace(recipe, images=images, checkpoint=replace(recipe.checkpoint, ticks=ticks))
     return recipe, speed, phase
+
+
+def _with_learning(recipe: Recipe, data: Dataset) -> Recipe:
+    """Fill in how many samples a generator learns from that does not play, if it is left open."""
+    if recipe.generator.warm_start:
+        return recipe
+    budget = parse_budgets(recipe.budget)[0]
+    match budget.unit:
+        case "seconds":
+            probed = _timed_phase(_learning(recipe, PROBED), data)
+            speed = probed.phase.samples / probed.seconds if probed else 0.0
+            amount = budget.amount * TRAINING_SHARE * LEARNING_SHARE * speed
+        case "images":
+            amount = budget.amount
+        case "steps":
+            amount = budget.amount * images_per_round(recipe)
+    return _learning(recipe, max(round(amount), 1))
+
+
+def _learning(recipe: Recipe, samples: int) -> Recipe:
+    return replace(recipe, generator=replace(recipe.generator, warm_start=samples))
 
 
 def _timed_phase(recipe: Recipe, data: Dataset) -> TimedPhase | None:
@@ -236,7 +268,7 @@ def _rows(
         ),
         ("discriminator", f"{recipe.discriminator.network}, {_size(state.discriminator)}"),
         *before,
-        ("game", _game(recipe)),
+        ("game", _game(recipe, alone=not generator_plays(recipe, data.spec))),
         *_augmentation(recipe),
         ("descent", _descent(recipe)),
         (
@@ -290,13 +322,15 @@ def _size(network: torch.nn.Module) -> str:
     return f"{parameters / 1e6:.2f} M parameters"
 
 
-def _game(recipe: Recipe) -> str:
+def _game(recipe: Recipe, *, alone: bool) -> str:
     penalties = [
         f"{name.replace('_', ' ')} {penalty.weight} every {penalty.every}"
         for name, penalty in penalties_in_use(recipe).items()
     ]
     moves = f", {recipe.discriminator_moves} to 1" if recipe.discriminator_moves > 1 else ""
-    return f"{recipe.objective}, {recipe.order}{moves}; penalties: {', '.join(penalties) or 'none'}"
+    against = "the discriminator alone, against the finished generator: " * alone
+    order = "" if alone else f", {recipe.order}{moves}"
+    return f"{against}{recipe.objective}{order}; penalties: {', '.join(penalties) or 'none'}"
 
 
 def _augmentation(recipe: Recipe) -> PlanRows:

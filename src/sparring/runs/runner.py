@@ -21,7 +21,14 @@ import numpy as np
 import torch
 from filelock import FileLock, SoftFileLock, Timeout
 
-from sparring.build import begin_phase, build_game, build_objective, build_state, device_of
+from sparring.build import (
+    begin_phase,
+    build_game,
+    build_objective,
+    build_state,
+    device_of,
+    generator_plays,
+)
 from sparring.data.dataset import Dataset
 from sparring.data.stream import Prefetcher
 from sparring.errors import SparringError
@@ -81,7 +88,8 @@ def start(
         profile: first measure where the time of a step goes; tell it, and write it down.
     """
     state = build_state(plan.recipe, plan.data.spec)
-    phase = None if weights_from else begin_phase(plan.recipe, plan.data, state)
+    plays = generator_plays(plan.recipe, plan.data.spec)
+    phase = None if weights_from and plays else begin_phase(plan.recipe, plan.data, state)
     if weights_from:
         _take_networks(state, weights_from, reporter)
     folder = claim(root, name)

@@ -42,6 +42,7 @@ class Game:
     augment: Augmentation | None = None  # of all that the discriminator sees
     view: Change = unchanged  # of the generator's output; reals come as discriminators see them
     joint_scoring: bool = False  # reals and fakes as one batch: faster for dense layers
+    generator_plays: bool = True  # else it is finished, and the discriminator learns what it lacks
     generator_lr: Schedule = field(default_factory=lambda: constant(1e-3))
     discriminator_lr: Schedule = field(default_factory=lambda: constant(1e-3))
     beta2: Schedule | None = None  # Adam's second decay; None leaves it as it was built
@@ -68,15 +69,17 @@ def train_step(state: State, game: Game, batch: Batch) -> Logs:
     """
     set_learning_rates(state, game)
     parts = _parts(batch, game.discriminator_moves)
-    if game.order == "simultaneous":
+    if game.order == "simultaneous" and game.generator_plays:
         logs = simultaneous_step(state, game, parts[0])
     else:
         for move, part in enumerate(parts):
             logs = discriminator_step(state, game, part, move)
-        logs |= generator_step(state, game, parts[-1])
+        if game.generator_plays:
+            logs |= generator_step(state, game, parts[-1])
     state.step += 1
     state.samples_seen += len(batch.x)
-    update_ema(state, len(batch.x), game.ema_halflife(state.samples_seen))
+    if game.generator_plays:
+        update_ema(state, len(batch.x), game.ema_halflife(state.samples_seen))
     return logs
 
 
@@ -201,7 +204,7 @@ def generate(state: State, game: Game, draw: Draw, purpose: str, real: Batch) ->
     latent = draw.normal(purpose, (len(real.x), latent_width(state.generator)), like=real.x)
     with _arithmetic(game, latent):
         fake: Tensor = state.generator(latent, real.label)
-    return game.view(fake.to(latent.dtype))
+    return game.view(fake.to(torch.promote_types(fake.dtype, latent.dtype)))
 
 
 def score(state: State, game: Game, x: Tensor, label: Tensor | None) -> Tensor:
