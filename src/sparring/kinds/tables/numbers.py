@@ -97,15 +97,21 @@ def fit_cells(
         values: of training rows.
         grid: on which they lie.
         counts: of cells.
-        private: whether no value is given back as it is, however many rows share it.
+        private: whether no value is given back because rows share it: all are drawn on the grid
+            within √n cells.
     """
     values = np.sort(values) if len(values) else np.zeros(1)
     whole, rows = np.unique(grid.whole(values), return_counts=True)
     shared = np.zeros(len(whole), bool) if private else _shared(rows)
-    endings = _endings(whole[~shared], rows[~shared], grid) if grid.lies else []
+    known = grid.lies and not private
+    endings = _endings(whole[~shared], rows[~shared], grid) if known else []
+    if private:
+        few = max(min(counts.coarse, round(rows.sum() ** 0.5)), 1)
+        counts = Counts(few, 1, 0)
     counts = counts._replace(fine=max(counts.fine // (1 + len(endings) // 4), 1))
     outer, leaves = _cells(whole, rows, shared, counts)
-    parts = _Parts(whole, rows, shared, leaves, _lattice(whole, grid), endings)
+    lattice = float(grid.lies) if private else _lattice(whole, grid)
+    parts = _Parts(whole, rows, shared, leaves, lattice, endings, private)
     starts, strides, terms, weights, of = (
         np.concatenate(p) for p in zip(*parts.all(), strict=True)
     )
@@ -225,6 +231,7 @@ class _Parts(NamedTuple):
     leaves: NDArray[np.intp]
     lattice: float
     endings: list[Ending]
+    private: bool
 
     def all(self) -> list[tuple[Floats, ...]]:
         """Return starts, strides, terms, rows and cell of progressions, cell by cell."""
@@ -263,14 +270,20 @@ class _Parts(NamedTuple):
     ) -> tuple[float, float]:
         """Return the ends of the interval: of few rows the neighbours; of extremes, less."""
         low, high = float(values[0]), float(values[-1])
-        if rows.sum() < SHARED:
-            low = min(low, self.whole[begin - 1] + self.lattice) if begin else low
-            high = max(high, self.whole[end] - self.lattice) if end < len(self.whole) else high
+        if rows.sum() < SHARED or (self.private and low == high):
+            low -= self._half(self.whole[begin - 1], low) if begin else 0.0
+            high += self._half(high, self.whole[end]) if end < len(self.whole) else 0.0
         if end == len(self.whole) and values[-1] == self.whole[-1] and len(values) > 1:
             high = max(float(values[-2]), self._rounded(high))
         if begin == 0 and values[0] == self.whole[0] and len(values) > 1:
             low = min(float(values[1]), -self._rounded(-low))
         return low, max(high, low)
+
+    def _half(self, below: float, above: float) -> float:
+        """Return at most half the distance of two values, so that neighbours do not overlap."""
+        if not self.lattice:
+            return (above - below) / 2
+        return float(np.ceil((above - below) / self.lattice / 2 - 1) * self.lattice)
 
     def _rounded(self, value: float) -> float:
         """Return the value rounded down to two digits, on the lattice."""
