@@ -11,9 +11,10 @@ and what the file has already is not made again.
 FOLDER holds a virtual environment for each of the other packages (what it has not is left out):
 
     python -m venv FOLDER/sdv && FOLDER/sdv/bin/pip install torch==2.13.0 sdv==2.0.0 pyarrow
-    python -m venv FOLDER/arf && FOLDER/arf/bin/pip install arfpy==0.1.1 "numpy<2.3" "pandas<3" pyarrow
+    python -m venv FOLDER/arf && FOLDER/arf/bin/pip install arfpy==0.1.1 "numpy<2.3" "pandas<3" \\
+        pyarrow
     python -m venv FOLDER/mostly && FOLDER/mostly/bin/pip install torch==2.13.0 pandas pyarrow \\
-        accelerate joblib scikit-learn "psutil<6" opacus json-repair &&
+        accelerate joblib scikit-learn "psutil<6" opacus json-repair transformers peft datasets &&
         FOLDER/mostly/bin/pip install --no-deps mostlyai-engine==2.7.3
 
 SDV runs CTGAN (Xu 2019), TVAE (the same) and a Gaussian copula.
