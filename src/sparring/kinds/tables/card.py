@@ -116,7 +116,7 @@ def _useful(rows: Rows, spec: TableSpec, note: Note) -> Iterator[CardLine]:
     """
     train, held_out, fake = _taught(rows)
     predicted = []
-    for column in spec.learned[:MAX_TRIED]:
+    for column in spec.shown[:MAX_TRIED]:
         if column.is_number or 2 <= len(column.labels) <= MAX_TARGET_CATEGORIES:
             scores = usefulness(train, held_out, fake, column.name)
             score = next(name for name in SCORES if name in scores.real.keys() & scores.synthetic)

@@ -62,7 +62,7 @@ def _joined(items: Items, standard: Floats, spec: TableSpec) -> Features:
 
 
 def _shown(spec: TableSpec) -> list[Column]:
-    return [column for column in spec.learned if not column.hidden]
+    return [*spec.shown]
 
 
 def _known(column: Column) -> int:

@@ -87,7 +87,7 @@ def exact(frame: Frame, columns: Sequence[Column]) -> Frame:
 
     No number is moved to a quantile or into the range of the knots, no category is another one.
     """
-    cells = {c.name: _exact(frame[c.name], c) for c in columns if c.is_learned}
+    cells = {c.name: _exact(frame[c.name], c) for c in columns if c.is_learned and not c.hidden}
     return pandas().DataFrame(cells, index=range(len(frame)))
 
 
@@ -180,7 +180,7 @@ def _written(cells: Floats, column: Column) -> Series:
     return _categories(np.where(absent, -1, cells).astype(np.intp), column)
 
 
-def _to_digits(values: Floats, digits: int) -> Floats:
+def to_digits(values: Floats, digits: int) -> Floats:
     """Round values to so many significant digits."""
     size = np.floor(np.log10(np.abs(values), where=values != 0, out=np.zeros_like(values)))
     power = digits - 1 - size
@@ -194,7 +194,7 @@ def _numbers(values: Floats, absent: NDArray[np.bool_], column: Column) -> Serie
     if column.clock:
         values = values + 40 * np.floor(values / 60)
     if column.significant:
-        values = _to_digits(values, column.significant)
+        values = to_digits(values, column.significant)
     series = pandas().Series(np.where(absent, np.nan, values))
     if column.dtype not in ("str", "string", "object"):
         return series.astype(column.dtype)

@@ -106,7 +106,9 @@ def is_one_value(column: Column, conditions: Sequence[Condition]) -> bool:
 
 
 def _parts(text: str, spec: TableSpec) -> tuple[Column, str, str]:
-    longest_first = sorted(spec.columns, key=lambda column: -len(column.name))
+    longest_first = sorted(
+        (c for c in spec.columns if not c.hidden), key=lambda column: -len(column.name)
+    )
     for column in longest_first:
         rest = text.strip()[len(column.name) :].lstrip()
         if text.strip().startswith(column.name) and (sign := _OPERATOR.match(rest)):
@@ -118,7 +120,10 @@ def _parts(text: str, spec: TableSpec) -> tuple[Column, str, str]:
             return column, sign[0], rest[sign.end() :].strip()
     if not (sign := _OPERATOR.search(text)):
         raise SparringError(f"'{text}' is not a condition; write column=value or column>5")
-    name, names = text[: sign.start()].strip(), [column.name for column in spec.columns]
+    name, names = (
+        text[: sign.start()].strip(),
+        [column.name for column in spec.columns if not column.hidden],
+    )
     raise SparringError(f"'{text}': no column '{name}'{nearest(name, names)}")
 
 

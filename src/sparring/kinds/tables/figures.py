@@ -33,7 +33,7 @@ def draw_columns(spec: TableSpec, real: Frame | None, fake: Frame | None) -> byt
         real: rows of the data, or None.
         fake: generated rows, or None.
     """
-    columns = spec.learned[:MAX_PANELS]
+    columns = spec.shown[:MAX_PANELS]
     across = min(MAX_ACROSS, len(columns))
     down = ceil(len(columns) / across)
     with mpl.rc_context(style(FONT_SIZE)):

@@ -57,8 +57,8 @@ def match_rows(frame: Frame, spec: TableSpec, origin: str) -> GivenRows:
         SparringError: columns are missing, or more than one row in twenty has cells that its column
             has no code for; all differences are named.
     """
-    absent = [column.name for column in spec.learned if column.name not in frame.columns]
-    present = [column for column in spec.learned if column.name in frame.columns]
+    absent = [column.name for column in spec.shown if column.name not in frame.columns]
+    present = [column for column in spec.shown if column.name in frame.columns]
     coded = frame.assign(**{c.name: _as_labelled(frame[c.name], c) for c in present})
     oddities = [odd for column in present for odd in _oddities(coded[column.name], column)]
     odd = (
@@ -78,7 +78,7 @@ def match_rows(frame: Frame, spec: TableSpec, origin: str) -> GivenRows:
 
 def unknown_categories(coded: Frame, spec: TableSpec) -> Iterator[str]:
     """Say which categories no training row has, and how many rows have them."""
-    for column in spec.learned:
+    for column in spec.shown:
         if _is_category(column):
             cells = coded[column.name]
             unknown = ~_known(cells, column) & cells.notna().to_numpy()
@@ -166,7 +166,7 @@ def _known(series: Series, column: Column) -> Mask:
 
 def _beyond(frame: Frame, spec: TableSpec) -> Iterator[str]:
     """Say where rows lie beyond what the run has seen: all such values have the same code."""
-    for column in spec.learned:
+    for column in spec.shown:
         if column.is_number:
             values, margin = numbers(frame[column.name], column), column.resolution / 2
             low, high = column.span

@@ -89,7 +89,7 @@ def _owners(trained: ReferenceSet, unseen: ReferenceSet) -> tuple[ArrayLike, Arr
 
 def _rows(run: EvaluatedRun, spec: TableSpec) -> Rows:
     """Return the learned columns of rows of each sort, at most 10,000, as data frames."""
-    names = [column.name for column in spec.learned if not column.hidden]
+    names = [column.name for column in spec.shown]
     train = _cells(run.train, spec)[names] if run.train else None
     fake = _cells(run.given, spec) if run.given else frame_of(run.fake[:MAX_SAMPLES], spec)
     return Rows(train, _cells(run.reference, spec)[names], fake[names])

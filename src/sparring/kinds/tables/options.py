@@ -1,7 +1,7 @@
 """How tables are read."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from sparring.data.options import CommonOptions, Short
 
@@ -17,6 +17,17 @@ class TableOptions(CommonOptions):
     column: Annotated[
         tuple[str, ...], Short, "type of a table's column, name=type; again for each: age=category"
     ] = ()
+    rule: Annotated[
+        tuple[str, ...],
+        Short,
+        "what all rows of a table keep: 'start<=end', 'total=net+tax', 'city,country' (only pairs "
+        "that occur), '0<=share<=1', 'unique(id)'; again for each",
+    ] = ()
+    breaking: Annotated[
+        Literal["refuse", "drop"],
+        Short,
+        "what to do where a few rows of the data break a rule: refuse the data, or drop the rows",
+    ] = "refuse"
 
 
 @dataclass(frozen=True)

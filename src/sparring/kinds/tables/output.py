@@ -41,6 +41,7 @@ from sparring.kinds.tables.conditions import (
 )
 from sparring.kinds.tables.frames import is_frame
 from sparring.kinds.tables.options import TableRequests
+from sparring.kinds.tables.rules import obeyed
 from sparring.kinds.tables.spec import Column, TableSpec
 from sparring.runs.folder import write_bytes
 from sparring.sampling import SampleRequest
@@ -70,7 +71,8 @@ def sample(
     """Return n rows, float64 (n, k), that satisfy the conditions asked for."""
     own: TableRequests = request.own
     if not own.where:
-        return draw_items(generator, spec, request, decode, progress)
+        items = draw_items(generator, spec, request, decode, progress)
+        return items if request.between else _obeying(generator, spec, items, request)
     refuse_walk(request, "where")
     return sample_where(
         generator,
@@ -111,6 +113,7 @@ def sample_where(
         start = PROPOSED * proposals
         proposed = _proposed(generator, spec, groups, revealed, seed, start, truncation)
         hits = proposed[torch.from_numpy(satisfied(frame_of(proposed.numpy(), spec), conditions))]
+        hits = hits[_keep_rules(torch.cat([*rows, hits]), spec)[done:]]
         proposals += 1
         if len(hits) < MIN_HIT_SHARE * PROPOSED and len(revealed) < len(groups):
             revealed = [*fixed, *free]
@@ -124,6 +127,34 @@ def sample_where(
                 "relax the conditions"
             )
     return torch.cat(rows)[:n]
+
+
+def _obeying(
+    generator: nn.Module, spec: TableSpec, items: Tensor, request: SampleRequest
+) -> Tensor:
+    """Return n rows that keep all rules: those drawn, and others for the ones that do not.
+
+    Raises:
+        SparringError: hardly any row keeps them.
+    """
+    n, proposals = len(items), 0
+    items = items[_keep_rules(items, spec)]
+    while len(items) < n:
+        start = PROPOSED * (-(-n // PROPOSED) + proposals)
+        more = _proposed(generator, spec, (), (), request.seed, start, request.truncation)
+        items = torch.cat([items, more])
+        items = items[_keep_rules(items, spec)]
+        proposals += 1
+        if len(items) * MAX_FRUITLESS < PROPOSED * proposals:
+            raise SparringError(
+                f"only {len(items):,} of {n + PROPOSED * proposals:,} rows keep "
+                f"{' and '.join(spec.rules)}; ask for fewer rows, or train without the rule"
+            )
+    return items[:n]
+
+
+def _keep_rules(items: Tensor, spec: TableSpec) -> Tensor:
+    return torch.from_numpy(obeyed(items.numpy(), spec))
 
 
 def _proposed(

@@ -5,7 +5,7 @@ rows; held-out cells that have no code of their own are kept as they are beside 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sparring.data import sources, split
 from sparring.data.dataset import Dataset, no_progress, to_dataset
-from sparring.data.pack import LoadedItems, Progress
+from sparring.data.pack import LoadedItems, Progress, Skipped
 from sparring.data.split import fingerprint
 from sparring.errors import SparringError, nearest
 from sparring.kinds.tables import frames
@@ -23,10 +23,12 @@ from sparring.kinds.tables.codec import spread
 from sparring.kinds.tables.columns import Frame, exact, read_cells
 from sparring.kinds.tables.files import parse_csv, read_table
 from sparring.kinds.tables.given import GivenRows, match_rows, unknown_categories
+from sparring.kinds.tables.keeping import joint_cells, kept
 from sparring.kinds.tables.named import named_table
 from sparring.kinds.tables.options import NAMED_SETS, SUFFIXES, TableOptions
 from sparring.kinds.tables.related import notes as related_notes
 from sparring.kinds.tables.related import with_relations
+from sparring.kinds.tables.rules import Rule, check, obeyed, on_sources, parse_rules, with_numbers
 from sparring.kinds.tables.spec import COLUMN_KINDS, Column, TableSpec
 from sparring.kinds.tables.types import fit, told_types
 from sparring.runs.folder import RULES
@@ -74,29 +76,85 @@ def open_data(
     frame, owners, group_notes = apart(frame, options.groups, origin, given=spec is not None)
     progress("columns", 0, 1)
     if spec:
-        rows = match_rows(frame, spec, origin)
+        rows = _keeping(match_rows(frame, spec, origin), spec, options)
         hashes = digests(rows.frame, spec.columns)
         divided = _divided(hashes, owners and [owners[i] for i in rows.frame.index], options, rules)
     else:
-        columns = told_types(frame, chosen)
+        ruled = rule_rows(frame, told_types(frame, chosen), options, chosen)
+        frame, columns = ruled.frame, ruled.columns
         hashes = digests(frame, columns)
-        divided = _divided(hashes, owners, options, rules)
+        divided = _divided(hashes, owners and [owners[i] for i in frame.index], options, rules)
         train = frame.iloc[divided.train]
         fitted = fit(frame, train, columns)
-        seen = read_cells(train, fitted)
-        spec = TableSpec(with_relations(fitted, seen))
-        notes_of_columns = (*map(_describe, spec.columns), *unknown_categories(frame, spec))
-        notes_of_columns += tuple(related_notes(spec.columns, seen))
-        rows = GivenRows(frame, frame, (), notes_of_columns)
+        state = kept(fitted, read_cells(train, fitted), ruled.rules)
+        related = with_relations(state.columns, state.cells, state.relations, state.bounds)
+        spec = TableSpec(related, rules=options.rule)
+        notes_of_columns = (
+            *(_describe(column) for column in spec.columns if not column.hidden),
+            *unknown_categories(frame, spec),
+            *ruled.notes,
+            *state.notes(),
+            *related_notes(spec.columns, state.cells),
+        )
+        rows = GivenRows(frame, frame, ruled.skipped, notes_of_columns)
     progress("columns", 1, 1)
     if repeated := split.duplicates(hashes):
         notes = (*notes, f"{repeated:,} of {len(hashes):,} rows repeat an earlier one exactly")
     notes = (*notes, *divided.notes, *group_notes, *rows.notes)
-    cells = read_cells(rows.coded, spec.columns, unknown=True)
+    cells = joint_cells(read_cells(rows.coded, spec.columns, unknown=True), spec.learned)
     loaded = LoadedItems(np.hstack([cells, spread(len(cells), spec)]), skipped=rows.skipped)
     data = to_dataset(name, spec, loaded, divided, hashes, notes)
     told = fingerprint(hashes, (len(hashes), spec.size), None, divided)
     return replace(data, fingerprint=told, originals=exact(rows.coded, spec.columns))
+
+
+@dataclass(frozen=True, eq=False)
+class _Ruled:
+    """The rows of a table that keep rules, and what its columns then are."""
+
+    frame: Frame
+    columns: tuple[Column, ...]
+    rules: tuple[Rule, ...]
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def rule_rows(
+    frame: Frame, columns: tuple[Column, ...], options: TableOptions, chosen: Mapping[str, str]
+) -> _Ruled:
+    """Return the rows that keep the rules asked for, all unless breaking ones are dropped.
+
+    Raises:
+        SparringError: a rule cannot be read, or rows break it.
+    """
+    rules = parse_rules(options.rule, [column.name for column in columns])
+    columns = with_numbers(columns, frame, rules, chosen)
+    rules = on_sources(rules, columns)
+    named = {name for rule in rules for name in rule.names}
+    used = [column for column in columns if column.name in named and column.is_learned]
+    if not used:
+        return _Ruled(frame, columns, rules)
+    fitted = fit(frame, frame, used)
+    left_out, notes = check(
+        rules, read_cells(frame, fitted), fitted, drop=options.breaking == "drop"
+    )
+    skipped = tuple(Skipped(f"row {row}", "breaks a rule") for row in np.flatnonzero(left_out))
+    return _Ruled(frame[~left_out], columns, rules, skipped, tuple(notes))
+
+
+def _keeping(rows: GivenRows, spec: TableSpec, options: TableOptions) -> GivenRows:
+    """Return the rows that keep the rules of a run, or all, with a note on those that do not."""
+    keep = obeyed(
+        joint_cells(read_cells(rows.coded, spec.columns, unknown=True), spec.learned), spec
+    )
+    if not spec.rules or keep.all():
+        return rows
+    words = f"{(~keep).sum():,} of {len(keep):,} rows break a rule of the run"
+    if options.breaking == "refuse":
+        return replace(rows, notes=(*rows.notes, words))
+    skipped = tuple(Skipped(f"row {row}", "breaks a rule") for row in rows.frame.index[~keep])
+    notes = (*rows.notes, f"left out {words}")
+    return GivenRows(rows.frame[keep], rows.coded[keep], (*rows.skipped, *skipped), notes)
 
 
 def decided(options: TableOptions, spec: TableSpec) -> TableOptions:
@@ -173,7 +231,7 @@ def _describe(column: Column) -> str:
 
 def digests(frame: Frame, columns: Sequence[Column]) -> NDArray[np.uint8]:
     """Return one hash (n, 16) of each row's learned cells, as a CSV file would have them."""
-    names = [column.name for column in columns if column.is_learned]
+    names = [column.name for column in columns if column.is_learned and not column.hidden]
     file = BytesIO()
     frame.to_csv(file, columns=names, index=False, header=False, lineterminator="\x1e")
     lines = file.getvalue().split(b"\x1e")[: len(frame)]

@@ -19,7 +19,10 @@ Floats = NDArray[np.float64]
 
 
 def with_relations(
-    columns: Sequence[Column], cells: Floats, known: Mapping[str, Relation] | None = None
+    columns: Sequence[Column],
+    cells: Floats,
+    known: Mapping[str, Relation] | None = None,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
 ) -> tuple[Column, ...]:
     """Return columns, each with the relation that it follows others by, if one is known or found.
 
@@ -27,6 +30,7 @@ def with_relations(
         columns: fitted ones.
         cells: of the learned ones in training rows, (n, k).
         known: relations by the names of their columns, such as rules demand.
+        bounds: of columns, in steps.
     """
     learned = [column for column in columns if column.is_learned]
     known = known or {}
@@ -35,12 +39,27 @@ def with_relations(
     related = []
     for column in columns:
         if relation := relations.get(column.name):
+            relation = _within(relation, *(bounds or {}).get(column.name, (-np.inf, np.inf)))
             own = cells[:, place[column.name]]
             sources = cells[:, [place[source] for source in relation.sources]]
             left = _residual(relation, own, sources)
             column = replace(column, relation=relation, residual=left)
         related.append(column)
     return tuple(related)
+
+
+def _within(relation: Relation, low: float, high: float) -> Relation:
+    """Return a relation of numbers whose values keep to bounds, in steps."""
+    if relation.form == "lookup" or relation.period:
+        return relation
+    lows = [bound for bound in (low, relation.low) if bound is not None]
+    highs = [bound for bound in (high, relation.high) if bound is not None]
+    low, high = max(lows), min(highs)
+    return replace(
+        relation,
+        low=None if np.isinf(low) else float(low),
+        high=None if np.isinf(high) else float(high),
+    )
 
 
 def notes(columns: Sequence[Column], cells: Floats) -> list[str]:
@@ -57,8 +76,9 @@ def _residual(relation: Relation, values: Floats, sources: Floats) -> Cells | No
     at = predicted(relation, torch.from_numpy(sources))
     left: Floats = residual(relation, torch.from_numpy(values), at).numpy()
     if relation.exact:
-        left = np.where(np.isnan(at) | np.isnan(left), left, 0.0)
-        if np.array_equal(np.isnan(at), np.isnan(values)):
+        nowhere = at.isnan().numpy()
+        left = np.where(nowhere | np.isnan(left), left, 0.0)
+        if np.array_equal(nowhere, np.isnan(values)):
             return None
     grid = decimal_grid(0 if relation.step else None)
     return fit_cells(left[~np.isnan(left)], grid, cell_counts(len(values)))

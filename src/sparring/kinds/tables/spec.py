@@ -165,6 +165,7 @@ class TableSpec:
     columns: tuple[Column, ...]
     classes: tuple[str, ...] = ()
     makes: Literal["encoded", "cells"] = "encoded"  # what the generator's output is
+    rules: tuple[str, ...] = ()  # that all rows keep, as they were written
 
     @property
     def shape(self) -> tuple[int]:
@@ -185,6 +186,11 @@ class TableSpec:
     def learned(self) -> tuple[Column, ...]:
         """The columns of which an item has a cell each."""
         return tuple(column for column in self.columns if column.is_learned)
+
+    @cached_property
+    def shown(self) -> tuple[Column, ...]:
+        """The learned columns that people see."""
+        return tuple(column for column in self.learned if not column.hidden)
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
