@@ -26,12 +26,13 @@ from sparring.data.dataset import Dataset
 from sparring.draws import Draw, permutation
 from sparring.kinds.tables.codec import frame_of
 from sparring.kinds.tables.condition_sampler import condition_vector
-from sparring.kinds.tables.conditions import draw_satisfying, parse_condition, satisfied
+from sparring.kinds.tables.conditions import draw_satisfying, satisfied
 from sparring.kinds.tables.metrics import copies
 from sparring.kinds.tables.models import sequential_trees, shuffled_columns, table_c2st, usefulness
 from sparring.kinds.tables.options import TableOptions
 from sparring.kinds.tables.reader import open_data
 from sparring.kinds.tables.spec import TableSpec
+from sparring.kinds.tables.where import parse_condition
 from sparring.recipes.recipe import nested
 from sparring.recipes.sections import Options
 from sparring.sampling import sample

@@ -17,11 +17,11 @@ from sparring.kinds.tables.condition_sampler import condition_vector
 from sparring.kinds.tables.conditions import (
     draw_satisfying,
     is_one_value,
-    parse_condition,
     satisfied,
 )
 from sparring.kinds.tables.spec import Column, TableSpec
 from sparring.kinds.tables.types import infer
+from sparring.kinds.tables.where import parse_condition, read_where
 
 ROWS = 2000
 RNG = np.random.default_rng(0)
@@ -33,6 +33,14 @@ FRAME = pd.DataFrame(
         "year": RNG.choice([2007, 2008, 2009], ROWS, p=[0.2, 0.3, 0.5]),
         "mass": np.where(RNG.random(ROWS) < 0.1, np.nan, RNG.normal(70, 10, ROWS).round(1)),
         "day": pd.Timestamp("2020-01-01") + pd.to_timedelta(RNG.integers(0, 700, ROWS), "D"),
+        "flag": RNG.random(ROWS) < 0.3,
+        "paid": RNG.choice(["Yes", "No"], ROWS),
+        "grade": pd.Categorical(
+            RNG.choice(["lo", "mid", "hi"], ROWS), ["lo", "mid", "hi"], ordered=True
+        ),
+        "dept": RNG.choice(["Research and Development", "Sales, EU", "x>1"], ROWS),
+        "born": [f"{d:02d}.0{m}.2001" for d, m in RNG.integers(1, 10, (ROWS, 2))],
+        "seen": pd.date_range("2020-01-01", periods=ROWS, freq="h", tz="Europe/Berlin"),
         "id": range(ROWS),
     }
 )
@@ -59,12 +67,58 @@ def rows(*texts: str) -> Any:
         ("mass=", FRAME["mass"].isna()),
         ("mass!=", FRAME["mass"].notna()),
         ("day<2020-06-01", FRAME["day"] < "2020-06-01"),
+        ("flag=true", FRAME["flag"]),
+        ("flag != 1", ~FRAME["flag"]),
+        ("paid=TRUE", FRAME["paid"] == "Yes"),
+        ("cut='very good'", FRAME["cut"] == "Very Good"),
+        ('`cut` == "Fair"', FRAME["cut"] == "Fair"),
+        ("year=2008.0", FRAME["year"] == 2008),
+        ("grade>=mid", FRAME["grade"] >= "mid"),
+        ("grade<HI", FRAME["grade"] < "hi"),
+        ("cut in (Fair, Good)", FRAME["cut"].isin(["Fair", "Good"])),
+        ("dept in ['Sales, EU', \"x>1\"]", FRAME["dept"].isin(["Sales, EU", "x>1"])),
+        ('dept in ("Sales, EU", x>1)', FRAME["dept"].isin(["Sales, EU", "x>1"])),
+        ("year not in (2007, 2009)", FRAME["year"] == 2008),
+        ("price in (400, 500.0)", FRAME["price"].isin([400, 500])),
+        ("born=01.02.2001", FRAME["born"] == "01.02.2001"),
+        ("born<2001-02-01", FRAME["born"].str[3:5] == "01"),
+        ("seen<2020-02-01", FRAME["seen"] < pd.Timestamp("2020-02-01", tz="Europe/Berlin")),
     ],
 )
 def test_conditions_hold_where_pandas_says_so(text: str, expected: Any) -> None:
     found = rows(text)
     np.testing.assert_array_equal(found, expected)
     assert 0 < found.sum() < ROWS
+
+
+EARLY = pd.Timestamp("2020-06-01")
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("600<=price<900", FRAME["price"].between(600, 899)),
+        ("900>price", FRAME["price"] < 900),
+        ("cut=Fair and price>900", (FRAME["cut"] == "Fair") & (FRAME["price"] > 900)),
+        (
+            "dept=Research and Development and price>900",
+            (FRAME["dept"] == "Research and Development") & (FRAME["price"] > 900),
+        ),
+        (["cut=Fair", {"year": 2008}], (FRAME["cut"] == "Fair") & (FRAME["year"] == 2008)),
+        ({"price": (600, 900)}, FRAME["price"].between(600, 900)),
+        ({"price": (None, np.int64(900))}, FRAME["price"] <= 900),
+        ({"price": ">900", "flag": np.True_}, (FRAME["price"] > 900) & FRAME["flag"]),
+        ({"price": range(600, 900)}, FRAME["price"].between(600, 899)),
+        ({"cut": ("Fair", "Good")}, FRAME["cut"].isin(["Fair", "Good"])),
+        ({"grade": ("mid", None)}, FRAME["grade"] >= "mid"),
+        ({"mass": float("nan")}, FRAME["mass"].isna()),
+        ({"day": (EARLY, None)}, FRAME["day"] >= EARLY),
+        ({}, np.ones(ROWS, bool)),
+    ],
+    ids=lambda value: str(value) if isinstance(value, str | dict | list) else "",
+)
+def test_conditions_are_texts_dictionaries_and_lists(where: Any, expected: Any) -> None:
+    np.testing.assert_array_equal(satisfied(FRAME, read_where(where, SPEC)), expected)
 
 
 def test_conditions_hold_together() -> None:
@@ -85,6 +139,11 @@ def test_conditions_hold_together() -> None:
         ("cut=", "compares with nothing; column 'cut' is never empty"),
         ("mass>", "compares with nothing"),
         ("id=3", "column 'id' is identifier, which is not learned"),
+        ("CUT=Fair", "no column 'CUT'; did you mean 'cut'?"),
+        ("grade>=best", "no category 'best' in the data; known: lo, mid, hi"),
+        ("cut in ()", "compares with nothing; column 'cut' is never empty"),
+        ("cut in (Fair, Far)", "no category 'Far'"),
+        ("born=1st May", "'1st May' is not of type datetime; write it as 01.01.2001"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(text: str, complaint: str) -> None:
@@ -124,6 +183,7 @@ def test_categories_are_drawn_by_their_counts() -> None:
     assert set(drawn("cut", "cut=Fair")) == {"Fair"}
     assert drawn("mass", "mass=").isna().all()
     assert (drawn("price", "price=400") == 400).all()
+    assert set(drawn("price", "price in (400, 500)", n=50)) == {400, 500}
 
 
 @pytest.mark.parametrize(
@@ -131,6 +191,8 @@ def test_categories_are_drawn_by_their_counts() -> None:
     [
         ("price", ("price>99999",)),
         ("price", ("price>700", "price<600")),
+        ("price", ("price=700.5",)),
+        ("price", ("price=700", "price in (701, 702)")),
         ("year", ("year>2009",)),
         ("cut", ("cut=Fair", "cut=Good")),
     ],

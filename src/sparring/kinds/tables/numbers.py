@@ -407,25 +407,38 @@ class NumberCode(nn.Module):
         ranks = (low + inside.clamp(0, 1) * (high - low)) / self.edges[-1]
         return torch.where(whole < self.far[0], 0.0, torch.where(whole > self.far[1], 1.0, ranks))
 
+    def rows_between(self, low: float, high: float) -> float:
+        """Return how many rows of training have values from `low` to `high`."""
+        begin, end = self._terms_between(low, high)
+        return float((self._share(begin, end) * self.edges.diff()).sum())
+
     def draw_between(self, low: float, high: float, u: Tensor) -> Tensor | None:
         """Return values from `low` to `high`, as often as they occur; None without such."""
-        lowest, highest = low * self.per_unit, high * self.per_unit
-        stride = torch.where(self.strides > 0, self.strides, 1.0)
-        begin, end = (lowest - self.starts) / stride, (highest - self.starts) / stride
-        grid = self.terms > 0
-        begin = torch.where(grid, begin.ceil(), begin).clamp(min=0)
-        end = torch.where(grid, end.floor() + 1, end)
-        end = torch.minimum(end, self.terms.clamp(min=1).double())
-        share = (end - begin).clamp(min=0) / self.terms.clamp(min=1)
-        edges = (share * self.edges.diff()).cumsum(0)
+        begin, end = self._terms_between(low, high)
+        rows = self._share(begin, end) * self.edges.diff()
+        edges = rows.cumsum(0)
         if not edges[-1] > 0:
             return None
         mass = u.double() * edges[-1]
         part = torch.searchsorted(edges, mass, right=True).clamp(max=len(edges) - 1)
-        inside = 1 - (edges[part] - mass) / (share * self.edges.diff())[part]
+        inside = 1 - (edges[part] - mass) / rows[part]
         place = begin[part] + inside.clamp(0, 1 - 1e-12) * (end - begin)[part]
-        place = torch.where(grid[part], place.floor(), place)
+        place = torch.where(self.terms[part] > 0, place.floor(), place)
         return (self.starts[part] + self.strides[part] * place) / self.per_unit
+
+    def _terms_between(self, low: float, high: float) -> tuple[Tensor, Tensor]:
+        """Return the first term of each progression from `low` on, and the one above `high`."""
+        stride = torch.where(self.strides > 0, self.strides, 1.0)
+        begin = (low * self.per_unit - self.starts) / stride
+        end = (high * self.per_unit - self.starts) / stride
+        grid = self.terms > 0
+        begin = torch.where(grid, begin.ceil(), begin).clamp(min=0)
+        end = torch.where(grid, end.floor() + 1, end)
+        return begin, torch.minimum(end, self.terms.clamp(min=1).double())
+
+    def _share(self, begin: Tensor, end: Tensor) -> Tensor:
+        """Return the share of each progression that lies between two of its terms."""
+        return (end - begin).clamp(min=0) / self.terms.clamp(min=1)
 
     def features(self, values: Tensor) -> Tensor:
         """Return the normal score of a value's cell and its clipped standard score, float32 (n, 2).

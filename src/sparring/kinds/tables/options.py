@@ -32,8 +32,12 @@ class TableOptions(CommonOptions):
 
 @dataclass(frozen=True)
 class TableRequests:
-    """What may be asked of rows that are drawn."""
+    """What may be asked of rows that are drawn.
+
+    From Python, `where` may also be a text or a dictionary, see `where.read_where`.
+    """
 
     where: Annotated[
-        tuple[str, ...], "condition on all rows: cut=Fair, 'price>5000'; may be repeated"
+        tuple[str, ...],
+        "condition on all rows: cut=Fair, 'price>5000', 'cut in (Fair, Good)'; may be repeated",
     ] = ()

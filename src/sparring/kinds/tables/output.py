@@ -36,13 +36,14 @@ from sparring.kinds.tables.conditions import (
     Condition,
     draw_satisfying,
     is_one_value,
-    parse_condition,
-    satisfied,
+    satisfying,
+    together,
 )
 from sparring.kinds.tables.frames import is_frame
 from sparring.kinds.tables.options import TableRequests
 from sparring.kinds.tables.rules import obeyed
 from sparring.kinds.tables.spec import Column, TableSpec
+from sparring.kinds.tables.where import read_where
 from sparring.runs.folder import write_bytes
 from sparring.sampling import SampleRequest
 from sparring.sampling import sample as draw_samples
@@ -88,21 +89,21 @@ def sample(
 def sample_where(
     generator: nn.Module,
     spec: TableSpec,
-    texts: Sequence[str],
+    where: Any,
     n: int,
     *,
     seed: int = 0,
     truncation: float = 1.0,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Tensor:
-    """Return n rows (n, k) that all satisfy the conditions.
+    """Return n rows (n, k) that all satisfy the conditions, see `where.read_where`.
 
     Row i is a function of the seed, the conditions, i and the truncation.
 
     Raises:
         SparringError: a condition cannot be read, or no row satisfies them.
     """
-    conditions = sorted((parse_condition(text, spec) for text in texts), key=_name)
+    conditions = sorted(read_where(where, spec), key=_name)
     groups = [(of[0].column, of) for _, same in groupby(conditions, _name) if (of := [*same])]
     fixed = [column.name for column, of in groups if is_one_value(column, of)]
     free = [column.name for column, _ in groups if column.name not in fixed]
@@ -112,7 +113,7 @@ def sample_where(
     while done < n:
         start = PROPOSED * proposals
         proposed = _proposed(generator, spec, groups, revealed, seed, start, truncation)
-        hits = proposed[torch.from_numpy(satisfied(frame_of(proposed.numpy(), spec), conditions))]
+        hits = proposed[satisfying(proposed, spec, conditions)]
         hits = hits[_keep_rules(torch.cat([*rows, hits]), spec)[done:]]
         proposals += 1
         if len(hits) < MIN_HIT_SHARE * PROPOSED and len(revealed) < len(groups):
@@ -123,7 +124,7 @@ def sample_where(
         progress(min(done, n))
         if not done and proposals >= MAX_FRUITLESS:
             raise SparringError(
-                f"none of {PROPOSED * proposals:,} rows satisfied {' and '.join(texts)}; "
+                f"none of {PROPOSED * proposals:,} rows satisfied {together(conditions)}; "
                 "relax the conditions"
             )
     return torch.cat(rows)[:n]
