@@ -18,7 +18,7 @@ from sparring.objectives import Objective
 from sparring.penalties import STEP, Penalty
 from sparring.schedules import constant, linear
 from sparring.training.augmentation import Adaptive, Change
-from sparring.training.state import State, new_state
+from sparring.training.state import State, model_tensors, new_state, train_tensors
 from sparring.training.step import (
     Batch,
     Game,
@@ -395,6 +395,21 @@ def test_a_lazy_penalty_counts_discriminator_updates_not_generator_updates(
         train_step(state, game, make_batch(8))
     # updates 0, 3, 6, 9 of twelve: move 0 and 1 in turn, 4 images into the batch for move 1
     assert applied == [(0, 0), (1, 4), (3, 0), (4, 4)]
+
+
+@pytest.mark.parametrize("order", ["alternating", "simultaneous"])
+def test_against_a_finished_generator_the_discriminator_plays_alone(
+    make_state: Any, make_batch: Any, order: Any
+) -> None:
+    state = make_state()
+    before = {k: v.clone() for k, v in {**model_tensors(state), **train_tensors(state)}.items()}
+    game = Game(objectives.non_saturating, order=order, generator_plays=False)
+    logs = train_step(state, game, make_batch(8))
+    after = {**model_tensors(state), **train_tensors(state)}
+    moved = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
+    assert {name.split(".")[0] for name in moved} == {"discriminator"}
+    assert not any(name.startswith("generator/") for name in logs)
+    assert (state.step, state.samples_seen) == (1, 8)
 
 
 def test_a_step_counts_itself_and_its_images(make_state: Any, make_batch: Any) -> None:

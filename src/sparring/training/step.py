@@ -202,8 +202,9 @@ def generate(state: State, game: Game, draw: Draw, purpose: str, real: Batch) ->
     spectrum by its wave has no bound in silence.
     """
     latent = draw.normal(purpose, (len(real.x), latent_width(state.generator)), like=real.x)
+    generator = state.generator if game.generator_plays else state.ema
     with _arithmetic(game, latent):
-        fake: Tensor = state.generator(latent, real.label)
+        fake: Tensor = generator(latent, real.label)
     return game.view(fake.to(torch.promote_types(fake.dtype, latent.dtype)))
 
 
