@@ -375,29 +375,31 @@ def nearness(split: Split, made: pd.DataFrame, seed: int = 0) -> Nearness:
     """Say how many made rows are copies of training rows or near-copies, and held-out rows so.
 
     The distance is Euclid's between ranks of numbers, from 0 to 1, and categories, √2 apart where
-    they differ; a missing number is a category.
+    they differ; whether a number is missing is a category.
     """
     train, held_out, fake = coded(split.train, split.held_out, made)
     places = [permutation(seed, "nearness", len(t.values))[:PROBED] for t in (held_out, fake)]
-    codes = _coordinates(train, [held_out.at(places[0]), fake.at(places[1])])
-    of_held_out, of_made = (_nearest(codes[0], side) for side in codes[1:])
+    codes = coordinates(train, [held_out.at(places[0]), fake.at(places[1])])
+    of_held_out, of_made = (nearest(codes[0], side) for side in codes[1:])
     limit = np.quantile(of_held_out, NEAREST)
     both = np.sign(of_held_out[:, None] - of_made[None])
     return Nearness(
-        _copied(split.train, made),
-        _copied(split.train, split.held_out),
+        copied(split.train, made),
+        copied(split.train, split.held_out),
         *(float((distances <= limit).mean()) for distances in (of_made, of_held_out)),
         float((both.mean() + 1) / 2),
     )
 
 
-def _copied(train: pd.DataFrame, rows: pd.DataFrame) -> float:
+def copied(train: pd.DataFrame, rows: pd.DataFrame) -> float:
+    """Return the share of rows that equal a training row, cell for cell."""
     pool = pd.concat([frame.astype(object) for frame in (train, rows)], ignore_index=True)
     groups = pool.groupby(list(pool.columns), dropna=False, sort=False).ngroup().to_numpy()
     return float(np.isin(groups[len(train) :], groups[: len(train)]).mean())
 
 
-def _coordinates(train: CodedTable, others: Sequence[CodedTable]) -> list[NDArray[np.float32]]:
+def coordinates(train: CodedTable, others: Sequence[CodedTable]) -> list[NDArray[np.float32]]:
+    """Return the places of all rows in a space whose distances mean the same for every column."""
     parts: list[list[Floats]] = [[] for _ in range(1 + len(others))]
     for j, number in enumerate(train.is_number):
         column = train.values[:, j]
@@ -414,7 +416,7 @@ def _coordinates(train: CodedTable, others: Sequence[CodedTable]) -> list[NDArra
     return [np.stack(part, 1).astype(np.float32) for part in parts]
 
 
-def _nearest(train: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def nearest(train: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the distance of each row to its nearest training row."""
     squares = (train**2).sum(1)
     found = []
