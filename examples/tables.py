@@ -12,10 +12,10 @@ from torch.optim import Adam
 
 from sparring.kinds.tables.codec import frame_of, reveal
 from sparring.kinds.tables.condition_sampler import ConditionSampler
+from sparring.kinds.tables.conditional import sample_where
 from sparring.kinds.tables.files import write
 from sparring.kinds.tables.networks import TabularDiscriminator, TabularGenerator
 from sparring.kinds.tables.options import TableOptions
-from sparring.kinds.tables.output import sample_where
 from sparring.kinds.tables.reader import open_data
 from sparring.kinds.tables.spec import TableSpec
 from sparring.objectives import relativistic

@@ -13,8 +13,16 @@ class SparringError(Exception):
         super().__init__("".join(map(_printable, message)))
 
 
-class PluginWarning(UserWarning):
+class SparringWarning(UserWarning):
+    """What people should know, said in one line; everything goes on."""
+
+
+class PluginWarning(SparringWarning):
     """An installed plug-in cannot be used, said in one line; everything else goes on."""
+
+
+class RequestWarning(SparringWarning):
+    """What was asked for comes with a reservation, said in one line."""
 
 
 def _printable(character: str) -> str:

@@ -137,8 +137,9 @@ TABLES = Example(
     options=NARROW,
     requests={
         "where": Asked(
-            ["species=Gentoo"], holds=lambda rows: bool((rows["species"] == "Gentoo").all())
-        )
+            {"species": "Gentoo"}, holds=lambda rows: bool((rows["species"] == "Gentoo").all())
+        ),
+        "balance": Asked("sex", holds=lambda rows: rows["sex"].tolist() == ["female", "male"] * 6),
     },
     read={
         ".csv": pd.read_csv,

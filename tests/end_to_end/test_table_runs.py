@@ -64,7 +64,7 @@ def test_rows_satisfy_what_is_asked_for(penguins: Path, cli: CommandLine) -> Non
     ("where", "complaint"),
     [
         ("species=Emperor", "no category 'Emperor' in the data"),
-        ("body_mass_g>9000", "no row of the data satisfies body_mass_g>9000"),
+        ("body_mass_g>9000", "no row satisfies body_mass_g>9000"),
         ("mass>3", "no column 'mass'"),
     ],
 )

@@ -13,7 +13,7 @@ from typing import Any
 from cyclopts import CycloptsError
 
 from sparring.cli.output import INTERRUPTED, complain, fail
-from sparring.errors import PluginWarning, SparringError
+from sparring.errors import SparringError, SparringWarning
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _call(words: list[str]) -> None:
-    """Call the command; what is wrong with plug-ins is told in a line each."""
+    """Call the command; warnings of the library are told in a line each."""
     with warnings.catch_warnings():
         warnings.showwarning = partial(_show, warnings.showwarning)
         from sparring.cli.commands import app  # asks for the kinds, and so for the plug-ins
@@ -53,7 +53,7 @@ def _call(words: list[str]) -> None:
 
 
 def _show(usual: Any, message: Warning | str, category: type[Warning], *where: Any) -> None:
-    if issubclass(category, PluginWarning):
+    if issubclass(category, SparringWarning):
         complain(f"warning: {message}")
     else:
         usual(message, category, *where)

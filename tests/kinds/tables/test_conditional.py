@@ -1,16 +1,21 @@
 """Rows on conditions: all satisfy them, the rest follows, and the impossible ends quickly."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from exact import Rows
 from torch import Tensor, nn
 
-from sparring.errors import SparringError
+from sparring.data.dataset import Dataset
+from sparring.errors import RequestWarning, SparringError
 from sparring.kinds.tables.codec import frame_of
-from sparring.kinds.tables.output import PROPOSED, sample_where
+from sparring.kinds.tables.conditional import PROPOSED, sample_where
+from sparring.kinds.tables.options import TableOptions
+from sparring.kinds.tables.reader import open_data
 from sparring.kinds.tables.spec import TableSpec
 from sparring.kinds.tables.types import infer
 
@@ -75,7 +80,8 @@ def test_a_range_beside_a_category_is_left_to_the_generator() -> None:
 
 
 def test_hardly_any_hit_makes_ranges_revealed_too() -> None:
-    frame = drawn("kind=a", "x>6", n=50)  # no row of kind a
+    with pytest.warns(RequestWarning, match="none of 1,024 rows made freely has kind=a and x>6"):
+        frame = drawn("kind=a", "x>6", n=50)  # no row of kind a
     assert (frame["kind"] == "a").all()
     assert (frame["x"] > 6).all()
 
@@ -87,7 +93,78 @@ def test_rows_depend_on_their_number_alone() -> None:
 
 
 def test_an_impossible_condition_ends_at_once() -> None:
-    with pytest.raises(SparringError, match="no row of the data satisfies x>99"):
+    with pytest.raises(SparringError, match="no row satisfies x>99"):
         drawn("x>99")
     with pytest.raises(SparringError, match="no category of column 'kind' satisfies"):
         drawn("kind=a", "kind=b")
+
+
+def test_as_many_rows_of_each_category_are_drawn_in_turn() -> None:
+    frame = frame_of(sample_where(Perfect(), SPEC, "x>1", 31, balance="kind").numpy(), SPEC)
+    assert frame["kind"].tolist() == [*"ab" * 15, "a"]
+    assert (frame["x"] > 1).all()
+    with pytest.raises(SparringError, match="'x' is real; rows are balanced by a column of cat"):
+        sample_where(Perfect(), SPEC, (), 10, balance="x")
+    with pytest.raises(SparringError, match="no column 'kin'; did you mean 'kind'"):
+        sample_where(Perfect(), SPEC, (), 10, balance="kin")
+
+
+# ---- a generator of cells, which knows the law exactly
+
+TOWNS = pd.DataFrame(
+    {
+        "city": RNG.choice(["Bonn", "Köln", "Lyon", "Nice"], 600, p=[0.4, 0.4, 0.19, 0.01]),
+        "pay": RNG.gamma(3, 900, 600).round(),
+        "tax": RNG.gamma(2, 90, 600).round(),
+    }
+)
+TOWNS["country"] = TOWNS["city"].map({"Bonn": "DE", "Köln": "DE", "Lyon": "FR", "Nice": "FR"})
+TOWNS["total"] = TOWNS["pay"] + TOWNS["tax"]
+
+
+@pytest.fixture(scope="module")
+def towns() -> Dataset:
+    options = TableOptions(rule=("city,country", "total=pay+tax"), held_out=0.0)
+    data = open_data(TOWNS, options)
+    return replace(data, spec=replace(data.spec, makes="cells"))
+
+
+def on_towns(towns: Dataset, *where: str, n: int = 40, **more: Any) -> tuple[Any, set[str]]:
+    """Return rows, and the columns that were revealed for any of them."""
+    generator = Rows(towns)
+    items = sample_where(generator, towns.spec, where, n, data=lambda: towns, **more)
+    masks = np.array([*generator.revealed]).any(0)
+    names = [column.name for column in towns.spec.learned]
+    return frame_of(items.numpy(), towns.spec), {n for n, m in zip(names, masks, strict=True) if m}
+
+
+def test_what_is_common_is_chosen_among_free_rows(towns: Dataset) -> None:
+    frame, revealed = on_towns(towns, "city=Lyon", "total>2000")
+    assert set(frame["city"]) == {"Lyon"}
+    assert frame["total"].min() > 2000
+    assert not revealed
+
+
+def test_what_is_rare_is_revealed_of_columns_that_are_modelled(towns: Dataset) -> None:
+    frame, revealed = on_towns(towns, "city=Nice")
+    assert set(frame["city"]) == {"Nice"}
+    assert set(frame["country"]) == {"FR"}
+    (joint,) = (column.name for column in towns.spec.learned if column.hidden)
+    assert revealed == {joint}  # which city and country are looked up from
+    assert on_towns(towns, "pay=4321", n=3)[1] == {"pay"}
+
+
+def test_what_cannot_be_revealed_is_chosen_for_as_long_as_that_may_be(towns: Dataset) -> None:
+    highest = TOWNS["total"].nlargest(4).min()
+    frame, revealed = on_towns(towns, f"total>={highest:g}", n=5)
+    assert frame["total"].min() >= highest
+    assert not revealed
+
+
+def test_a_pair_that_no_training_row_has_is_told(towns: Dataset) -> None:
+    with pytest.raises(SparringError, match="no row of the data satisfies city=Lyon and country"):
+        on_towns(towns, "city=Lyon", "country=DE")
+    late = TOWNS["pay"][TOWNS["city"] == "Nice"].max()
+    told = f"^no training row has city=Nice and pay>{late:g}: such rows are the generator's guess"
+    with pytest.warns(RequestWarning, match=told):
+        on_towns(towns, "city=Nice", f"pay>{late:g}", "tax>0", n=5)

@@ -99,6 +99,11 @@ def _decoded(samples: Tensor, spec: TableSpec) -> Tensor:
     return cells
 
 
+def followed(items: Tensor, column: Column, spec: TableSpec) -> Tensor:
+    """Return the cells (n,) of a column that networks do not make, of items with its sources."""
+    return _restored(items[:, spec.places[column.name]], items, column, spec)
+
+
 def to_user_type(items: Tensor, spec: TableSpec) -> Frame:
     """Return rows as a data frame."""
     return frame_of(items.numpy(), spec)

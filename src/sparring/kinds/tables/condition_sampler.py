@@ -88,15 +88,23 @@ def condition_vector(
 
     That is (rows, d + k) of one of encoded rows, and (rows, 2k), cells and mask, of one of cells.
     """
-    items = torch.full((rows, len(spec.learned)), torch.nan, dtype=torch.float64)
-    mask = torch.zeros(rows, len(spec.learned))
-    for name, cells in given.items():
-        items[:, spec.places[name]] = torch.from_numpy(cells)
-        mask[:, spec.places[name]] = 1
+    cells = torch.full((rows, len(spec.learned)), torch.nan, dtype=torch.float64)
+    mask = torch.zeros(rows, len(spec.learned), dtype=torch.bool)
+    for name, of in given.items():
+        cells[:, spec.places[name]] = torch.from_numpy(of)
+        mask[:, spec.places[name]] = True
+    return revealing(cells, mask, spec)
+
+
+def revealing(cells: Tensor, mask: Tensor, spec: TableSpec) -> Tensor:
+    """Return the condition that reveals those cells, float64 (n, k), where the mask (n, k) is true.
+
+    See `condition_vector`.
+    """
     if spec.makes == "cells":
-        return torch.cat([items, mask.double()], 1)
-    within = torch.full((rows, len(spec.number_places)), 0.5).double()
-    filled = torch.cat([torch.where(mask > 0, items, _some_row(spec)), within], 1)
+        return torch.cat([cells, mask.double()], 1)
+    within = torch.full((len(cells), len(spec.number_places)), 0.5).double()
+    filled = torch.cat([torch.where(mask, cells, _some_row(spec)), within], 1)
     return reveal(encode(filled, spec), mask, spec)
 
 

@@ -238,8 +238,8 @@ def _refused(column: Column, conditions: Sequence[Condition]) -> SparringError:
     first, last = write_cells(np.array(column.span)[:, None], [column])[column.name]
     step = " in whole numbers" * (column.kind == "integer")
     return SparringError(
-        f"no row of the data satisfies {together(conditions)}: column '{column.name}' goes from "
-        f"{first} to {last}{step}"
+        f"no row satisfies {together(conditions)}: column '{column.name}' goes from {first} to "
+        f"{last}{step}"
     )
 
 

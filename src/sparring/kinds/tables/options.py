@@ -41,3 +41,4 @@ class TableRequests:
         tuple[str, ...],
         "condition on all rows: cut=Fair, 'price>5000', 'cut in (Fair, Good)'; may be repeated",
     ] = ()
+    balance: Annotated[str, "column of whose categories as many rows each are drawn"] = ""

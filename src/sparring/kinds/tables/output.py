@@ -1,14 +1,6 @@
-"""Rows as people get them: those that satisfy conditions, files of tables, pictures of columns.
+"""Rows as people get them: such as they ask for, files of tables, pictures of columns."""
 
-Conditions are revealed to the generator where that is exact: values that they fix, and the one
-column of a single range, drawn from its own law; the generator then has the rest to fit. Further
-ranges are left to the generator, and rows that miss them are thrown away; if hardly any row hits,
-they are revealed too, each drawn by itself.
-"""
-
-from collections.abc import Callable, Sequence
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +18,22 @@ from sparring.data.output import (
     write_file,
 )
 from sparring.data.pack import Progress
-from sparring.draws import Draw
 from sparring.errors import SparringError
 from sparring.kinds.tables import files
 from sparring.kinds.tables.codec import decode, frame_of
 from sparring.kinds.tables.columns import Frame
-from sparring.kinds.tables.condition_sampler import condition_vector
-from sparring.kinds.tables.conditions import (
-    Condition,
-    draw_satisfying,
-    is_one_value,
-    satisfying,
-    together,
+from sparring.kinds.tables.conditional import (
+    MAX_FRUITLESS,
+    PROPOSED,
+    Proposals,
+    sample_where,
 )
 from sparring.kinds.tables.frames import is_frame
 from sparring.kinds.tables.options import TableRequests
 from sparring.kinds.tables.rules import obeyed
-from sparring.kinds.tables.spec import Column, TableSpec
-from sparring.kinds.tables.where import read_where
+from sparring.kinds.tables.spec import TableSpec
 from sparring.runs.folder import write_bytes
-from sparring.sampling import SampleRequest
-from sparring.sampling import sample as draw_samples
+from sparring.sampling import SampleRequest, class_labels
 from sparring.training.state import State
 
 COLUMNS = "Each column: held-out rows, and generated ones."
@@ -56,9 +43,6 @@ MEDIA = Media(
 )
 PREVIEW_ROWS = 1
 PREVIEWED = 2000  # rows
-PROPOSED = 1024  # rows at once
-MIN_HIT_SHARE = 1 / 50  # of proposed rows; if fewer satisfy all ranges, these are revealed too
-MAX_FRUITLESS = 20  # proposals without a single row
 
 
 def sample(
@@ -71,10 +55,11 @@ def sample(
 ) -> Tensor:
     """Return n rows, float64 (n, k), that satisfy the conditions asked for."""
     own: TableRequests = request.own
-    if not own.where:
+    class_labels(spec, request.n, request.label)  # refuses a label
+    if not own.where and not own.balance:
         items = draw_items(generator, spec, request, decode, progress)
         return items if request.between else _obeying(generator, spec, items, request)
-    refuse_walk(request, "where")
+    refuse_walk(request, "where" if own.where else "balance")
     return sample_where(
         generator,
         spec,
@@ -82,52 +67,10 @@ def sample(
         request.n,
         seed=request.seed,
         truncation=request.truncation,
+        balance=own.balance,
+        data=data,
         progress=lambda done: progress("rows", done, request.n),
     )
-
-
-def sample_where(
-    generator: nn.Module,
-    spec: TableSpec,
-    where: Any,
-    n: int,
-    *,
-    seed: int = 0,
-    truncation: float = 1.0,
-    progress: Callable[[int], None] = lambda done: None,
-) -> Tensor:
-    """Return n rows (n, k) that all satisfy the conditions, see `where.read_where`.
-
-    Row i is a function of the seed, the conditions, i and the truncation.
-
-    Raises:
-        SparringError: a condition cannot be read, or no row satisfies them.
-    """
-    conditions = sorted(read_where(where, spec), key=_name)
-    groups = [(of[0].column, of) for _, same in groupby(conditions, _name) if (of := [*same])]
-    fixed = [column.name for column, of in groups if is_one_value(column, of)]
-    free = [column.name for column, _ in groups if column.name not in fixed]
-    revealed = fixed if len(free) > 1 or (fixed and free) else [*fixed, *free]
-    rows: list[Tensor] = []
-    done = proposals = 0
-    while done < n:
-        start = PROPOSED * proposals
-        proposed = _proposed(generator, spec, groups, revealed, seed, start, truncation)
-        hits = proposed[satisfying(proposed, spec, conditions)]
-        hits = hits[_keep_rules(torch.cat([*rows, hits]), spec)[done:]]
-        proposals += 1
-        if len(hits) < MIN_HIT_SHARE * PROPOSED and len(revealed) < len(groups):
-            revealed = [*fixed, *free]
-            continue
-        rows.append(hits)
-        done += len(hits)
-        progress(min(done, n))
-        if not done and proposals >= MAX_FRUITLESS:
-            raise SparringError(
-                f"none of {PROPOSED * proposals:,} rows satisfied {together(conditions)}; "
-                "relax the conditions"
-            )
-    return torch.cat(rows)[:n]
 
 
 def _obeying(
@@ -138,17 +81,17 @@ def _obeying(
     Raises:
         SparringError: hardly any row keeps them.
     """
-    n, proposals = len(items), 0
+    n, count = len(items), 0
+    proposals = Proposals(generator, spec, request.seed, request.truncation)
     items = items[_keep_rules(items, spec)]
     while len(items) < n:
-        start = PROPOSED * (-(-n // PROPOSED) + proposals)
-        more = _proposed(generator, spec, (), (), request.seed, start, request.truncation)
-        items = torch.cat([items, more])
+        start = PROPOSED * (-(-n // PROPOSED) + count)
+        items = torch.cat([items, proposals.rows(PROPOSED, start)])
         items = items[_keep_rules(items, spec)]
-        proposals += 1
-        if len(items) * MAX_FRUITLESS < PROPOSED * proposals:
+        count += 1
+        if len(items) * MAX_FRUITLESS < PROPOSED * count:
             raise SparringError(
-                f"only {len(items):,} of {n + PROPOSED * proposals:,} rows keep "
+                f"only {len(items):,} of {n + PROPOSED * count:,} rows keep "
                 f"{' and '.join(spec.rules)}; ask for fewer rows, or train without the rule"
             )
     return items[:n]
@@ -156,28 +99,6 @@ def _obeying(
 
 def _keep_rules(items: Tensor, spec: TableSpec) -> Tensor:
     return torch.from_numpy(obeyed(items.numpy(), spec))
-
-
-def _proposed(
-    generator: nn.Module,
-    spec: TableSpec,
-    groups: Sequence[tuple[Column, Sequence[Condition]]],
-    revealed: Sequence[str],
-    seed: int,
-    start: int,
-    truncation: float,
-) -> Tensor:
-    draw = Draw(seed, start)
-    shown = [(column, of) for column, of in groups if column.name in revealed]
-    values = {column.name: draw_satisfying(column, of, draw, PROPOSED) for column, of in shown}
-    labels = condition_vector(spec, values, PROPOSED)
-    parts = draw_samples(
-        generator, PROPOSED, seed=seed, labels=labels, truncation=truncation, start=start
-    )
-    return decode(torch.cat([*parts]), spec)
-
-
-_name = attrgetter("column.name")
 
 
 def write_real(folder: Path, data: Dataset, spec: TableSpec, seed: int) -> None:

@@ -70,6 +70,16 @@ def read_where(where: Any, spec: TableSpec) -> tuple[Condition, ...]:
     )
 
 
+def categories(name: str, spec: TableSpec) -> Column:
+    """Return a column by its name; refuse one that holds no categories."""
+    column = _learned(name, name, spec)
+    if column.is_number or len(column.labels) < 2:
+        raise SparringError(
+            f"'{name}' is {column.kind}; rows are balanced by a column of categories"
+        )
+    return column
+
+
 def parse_condition(text: str, spec: TableSpec) -> Condition:
     """Read one condition on a learned column.
 
