@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch.optim import Adam
 
-from sparring.kinds.tables.codec import frame_of, reveal
+from sparring.kinds.tables.codec import encode, frame_of, reveal
 from sparring.kinds.tables.condition_sampler import ConditionSampler
 from sparring.kinds.tables.conditional import sample_where
 from sparring.kinds.tables.files import write
@@ -31,7 +31,7 @@ def main(seconds: float = 20.0, out: str = "penguins.csv") -> None:
     torch.manual_seed(0)
     data = open_data("penguins", TableOptions(held_out=0.0), cache=Path())
     assert isinstance(data.spec, TableSpec)
-    rows, choose = torch.from_numpy(data.items), ConditionSampler(data)
+    rows, choose = encode(torch.from_numpy(data.items), data.spec), ConditionSampler(data)
     generator = TabularGenerator(data.spec, latent=32, width=128, depth=2)
     discriminator = TabularDiscriminator(data.spec, width=128, depth=2)
     adam = (Adam(network.parameters(), betas=(0.0, 0.99)) for network in (generator, discriminator))

@@ -114,6 +114,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 NAMES = {
     "conditional.Wanted": "kinds.texts.options.TextRequests",
     "data.images.open_images": "kinds.images.reader.open_data",
+    "data.kinds.open_data": "kinds.open_as_in_0_1",
     "data.sounds.open_sounds": "kinds.sounds.reader.open_data",
     "data.sounds.seen": "kinds.sounds.codec.to_spectra",
     "data.tables.Questions": "kinds.tables.condition_sampler.ConditionSampler",

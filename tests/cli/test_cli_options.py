@@ -22,6 +22,7 @@ SHORT = sorted(
     }
 )
 VALUES = {  # of options that not every text fits
+    "breaking": "drop",
     "channels": "3",
     "crop": "pad",
     "length": "12",
@@ -45,8 +46,8 @@ def help_of(command: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_the_short_names_are_those_of_0_1_and_groups() -> None:
-    names = "channels column crop groups labels length level normalise rate resolution seconds"
-    assert " ".join(SHORT) == f"{names} units"
+    names = "channels column crop groups labels length level normalise rate resolution rule seconds"
+    assert " ".join(SHORT) == f"breaking {names} units"
 
 
 @pytest.mark.parametrize("name", SHORT)

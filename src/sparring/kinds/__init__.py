@@ -10,7 +10,7 @@ from dataclasses import asdict, fields, is_dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sparring.data.options import CommonOptions
 from sparring.errors import SparringError, nearest
@@ -110,6 +110,13 @@ def open_data(
     return kind.reader.open_data(
         source, options, spec=spec, cache=cache, sets=NAMED, rules=rules, **reported
     )
+
+
+def open_as_in_0_1(source: Source, options: CommonOptions, **how: Any) -> "Dataset":
+    """Read data with items as version 0.1 gave them: those of tables encoded already."""
+    data = open_data(source, options, **how)
+    reader: Any = kind_of(data.spec).reader
+    return cast("Dataset", reader.as_in_0_1(data)) if hasattr(reader, "as_in_0_1") else data
 
 
 def open_together(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sparring.data.dataset import Dataset
 from sparring.draws import Draw
-from sparring.kinds.tables.codec import category_places, encode, reveal
+from sparring.kinds.tables.codec import category_places, decode, encode, reveal
 from sparring.kinds.tables.spec import TableSpec
 
 SHARE_OF_NOTHING = 0.3  # of rows reveal nothing
@@ -32,8 +32,11 @@ class ConditionSampler:
     def __init__(self, data: Dataset) -> None:
         assert isinstance(data.spec, TableSpec)
         self.spec = data.spec
+        items = data.items
+        if items.dtype == np.float32:  # encoded, by a program of version 0.1
+            items = decode(torch.from_numpy(items), data.spec).numpy()
         self.groups = [
-            (place, _RowsByCategory(category_places(data.items[data.train, place], column)))
+            (place, _RowsByCategory(category_places(items[data.train, place], column)))
             for block in data.spec.blocks
             if block.kind == "category"
             for place, column in [(data.spec.places[block.column], data.spec.by_name[block.column])]

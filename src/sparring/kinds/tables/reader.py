@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from sparring.data import sources, split
@@ -19,7 +20,7 @@ from sparring.data.pack import LoadedItems, Progress, Skipped
 from sparring.data.split import fingerprint
 from sparring.errors import SparringError, nearest
 from sparring.kinds.tables import frames
-from sparring.kinds.tables.codec import spread
+from sparring.kinds.tables.codec import encode, spread
 from sparring.kinds.tables.columns import Frame, exact, read_cells
 from sparring.kinds.tables.files import parse_csv, read_table
 from sparring.kinds.tables.given import GivenRows, match_rows, unknown_categories
@@ -155,6 +156,12 @@ def _keeping(rows: GivenRows, spec: TableSpec, options: TableOptions) -> GivenRo
     skipped = tuple(Skipped(f"row {row}", "breaks a rule") for row in rows.frame.index[~keep])
     notes = (*rows.notes, f"left out {words}")
     return GivenRows(rows.frame[keep], rows.coded[keep], (*rows.skipped, *skipped), notes)
+
+
+def as_in_0_1(data: Dataset) -> Dataset:
+    """Return data with items encoded, for programs of version 0.1 that put a game together."""
+    assert isinstance(data.spec, TableSpec)
+    return replace(data, items=encode(torch.from_numpy(data.items), data.spec).numpy())
 
 
 def decided(options: TableOptions, spec: TableSpec) -> TableOptions:
