@@ -25,6 +25,7 @@ FUNCTION_ROWS = 2_000  # on which functions are refuted, before they are checked
 ROWS_PER_KEY = 20  # at least, on average: a table of fewer would know rows by heart
 SHARED = 3  # rows of a number, from which on a table may hold it
 MAX_RARE = 0.01  # of the rows, whose numbers are too rare for a table
+MAX_POOLED = 0.1  # of the rows, that share a place of a category which others are to follow
 CHANCE = -14.0  # log probability, above which a function may be chance
 MAX_PAIRS = 300  # of categories
 SEARCH_ROWS, REFINE_ROWS = 400, 1_200
@@ -40,6 +41,7 @@ KEPT, STARTS, ROUNDS = 0.7, 4, 5  # share of rows that fit best; random starts; 
 MIN_SPREAD = 0.3  # of all candidates' residual over the column's, above which none is searched
 MAX_NOT_POSITIVE = 0.02  # of the rows, for logarithms
 SNAP = 0.02  # to halves
+MIN_TOLD = 0.5  # of the rows, of which it is said that a relation holds
 REFINED = 4  # combinations that are fitted on more rows
 
 
@@ -76,8 +78,12 @@ def describe(name: str, relation: Relation, cells: Floats, columns: Sequence[Col
     if relation.form == "lookup":
         return f"{name} follows from {' and '.join(relation.sources)}"
     left = _left(relation, _of(cells, columns, (name, *relation.sources)))
-    share = float(np.mean(left[~np.isnan(left)] == 0))
-    return f"{name} ~ {formula(relation)} in {share:.0%} of rows"
+    left = np.abs(left[~np.isnan(left)])
+    share = float(np.mean(left == 0))
+    if share >= MIN_TOLD:
+        return f"{name} ~ {formula(relation)} in {share:.0%} of rows"
+    within = f"{np.median(left) * (relation.step or 1):.3g}"
+    return f"{name} ~ {formula(relation)}, within {within} in half of the rows"
 
 
 def formula(relation: Relation) -> str:
@@ -131,7 +137,10 @@ def _functions(table: _Cells, known: Mapping[str, Relation]) -> dict[str, Relati
     free = [place for place, name in enumerate(names) if name not in known]
     found: dict[str, Relation] = {}
     used = {names.index(source) for relation in known.values() for source in relation.sources}
+    pooled = {place for place, column in enumerate(table.columns) if _is_pooled(column)}
     for source, targets in _candidates(codes, distinct, table.columns):
+        if {*source} & pooled:
+            continue
         for target in targets:
             chosen = target in free and names[target] not in found and target not in used
             if not chosen or any(names[place] in found for place in source):
@@ -140,6 +149,12 @@ def _functions(table: _Cells, known: Mapping[str, Relation]) -> dict[str, Relati
                 found[names[target]] = relation
                 used |= {*source}
     return found
+
+
+def _is_pooled(column: Column) -> bool:
+    """Tell whether many rows hold rare categories, which networks cannot tell from each other."""
+    rare, frequent = sum(column.rest_counts), sum(column.counts)
+    return rare > MAX_POOLED * (rare + frequent)
 
 
 def _codes(values: Floats) -> Codes:

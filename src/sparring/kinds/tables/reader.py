@@ -26,6 +26,7 @@ from sparring.kinds.tables.files import parse_csv, read_table
 from sparring.kinds.tables.given import GivenRows, match_rows, unknown_categories
 from sparring.kinds.tables.keeping import joint_cells, kept
 from sparring.kinds.tables.named import named_table
+from sparring.kinds.tables.offers import offers
 from sparring.kinds.tables.options import NAMED_SETS, SUFFIXES, TableOptions
 from sparring.kinds.tables.related import notes as related_notes
 from sparring.kinds.tables.related import with_relations
@@ -96,6 +97,7 @@ def open_data(
             *ruled.notes,
             *state.notes(),
             *related_notes(spec.columns, state.cells),
+            *offers(state.cells, spec.learned),
         )
         rows = GivenRows(frame, frame, ruled.skipped, notes_of_columns)
     progress("columns", 1, 1)
