@@ -466,20 +466,20 @@ class NumberCode(nn.Module):
 
     def _progression(self, values: Tensor) -> Tensor:
         """Return the progression of a value: a shared one's own, else its cell's densest."""
-        whole, leaf = values * self.per_unit, self._leaf(values)
+        whole = values * self.per_unit
         nearest = self._nearest(whole)
-        best, density = nearest, torch.full_like(whole, -1.0)
-        for part in self.wide[leaf].T:
-            count, stride = self.terms[part], self.strides[part]
-            term = (whole - self.starts[part]) / torch.where(stride > 0, stride, 1.0)
-            on_it = (term > -1e-6) & (term < (count - 1).clamp(min=1) + 1e-6)
-            on_it &= (count == 0) | ((term - term.round()).abs() < 1e-6)
-            dense = (self.edges[part + 1] - self.edges[part]) / count.clamp(min=1)
-            dense = torch.where(part < 0, -1.0, torch.where(on_it, dense, -0.5))
-            best = torch.where(dense > density, part, best)
-            density = torch.maximum(dense, density)
-        known = self.terms[nearest] == 1
-        return torch.where(known & (self.starts[nearest] == whole), nearest, best)
+        known = (self.terms[nearest] == 1) & (self.starts[nearest] == whole)
+        if not self.wide.shape[1]:
+            return nearest
+        parts = self.wide[self._leaf(values)]  # (n, most of a cell), -1 beyond its last
+        count, stride = self.terms[parts], self.strides[parts]
+        term = (whole[:, None] - self.starts[parts]) / torch.where(stride > 0, stride, 1.0)
+        on_it = (term > -1e-6) & (term < (count - 1).clamp(min=1) + 1e-6)
+        on_it &= (count == 0) | ((term - term.round()).abs() < 1e-6)
+        dense = (self.edges[parts + 1] - self.edges[parts]) / count.clamp(min=1)
+        dense = torch.where(parts < 0, -1.0, torch.where(on_it, dense, -0.5))
+        best = parts.gather(1, dense.argmax(1, keepdim=True))[:, 0]
+        return torch.where(known | (best < 0), nearest, best)
 
     def _nearest(self, whole: Tensor) -> Tensor:
         """Return the progression of the nearest value that is given back; any, without such."""
