@@ -26,7 +26,6 @@ from sparring.kinds.tables.relations import looked_up, predicted, residual, rest
 from sparring.kinds.tables.spec import COLUMN_KINDS, Column, Relation, TableSpec
 
 SCALE = 3.0  # of normal scores, so that networks see numbers below 1
-MARGIN = 0.02  # of what a value holds of the ranks, kept free of float32's rounding
 UNKNOWN = -1.0  # the cell of a category that training has not seen
 Floats = NDArray[np.float64]
 
@@ -181,8 +180,7 @@ def _scores(values: Tensor, column: Column, within: Tensor) -> Tensor:
     if column.numbers is None:
         u = knots.ranks(filled, column, within)
     else:
-        inner = MARGIN + (1 - 2 * MARGIN) * within
-        u = number_code(column.numbers).ranks(filled, inner)
+        u = number_code(column.numbers).ranks(filled, within)
     z = torch.from_numpy(ndtri(u.numpy().clip(MIN_RANK, 1 - MIN_RANK)) / SCALE)
     return torch.where(known, z, 0.0).float()
 

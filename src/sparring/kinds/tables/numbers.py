@@ -34,6 +34,7 @@ MAX_ENDINGS = 16
 FEATURES = 2  # numbers that networks are told of a value
 MAX_SCORE = 6.0  # deviations from the mean
 MIN_RANK = 1e-7
+MARGIN = 0.02  # of the ranks that a value holds, kept free of float32's rounding
 
 
 class Grid(NamedTuple):
@@ -402,7 +403,9 @@ class NumberCode(nn.Module):
         count, stride = self.terms[part], self.strides[part]
         place = (whole - self.starts[part]) / torch.where(stride > 0, stride, 1.0)
         term = torch.minimum(place.round().clamp(min=0), (count - 1).clamp(min=0).double())
-        inside = torch.where(count > 0, (term + within) / count.clamp(min=1), place)
+        place = torch.where(count > 0, within, place.clamp(0, 1))
+        inner = MARGIN + (1 - 2 * MARGIN) * place
+        inside = torch.where(count > 0, (term + inner) / count.clamp(min=1), inner)
         low, high = self.edges[part], self.edges[part + 1]
         ranks = (low + inside.clamp(0, 1) * (high - low)) / self.edges[-1]
         return torch.where(whole < self.far[0], 0.0, torch.where(whole > self.far[1], 1.0, ranks))
