@@ -1,7 +1,9 @@
 """The library: train, load and use runs from Python; the command line calls the same functions."""
 
+import json
 import secrets
 import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,11 +21,11 @@ from sparring import kinds
 from sparring.build import build_generator, place
 from sparring.data.dataset import Dataset
 from sparring.data.output import write_file
-from sparring.data.sources import with_absolute_paths
+from sparring.data.sources import with_absolute_paths, with_target
 from sparring.errors import SparringError
-from sparring.export import to_onnx, to_safetensors
+from sparring.export import from_safetensors, to_onnx, to_safetensors
 from sparring.kinds import Source, open_data
-from sparring.recipes.recipe import Recipe, nested, read_recipe, resolve
+from sparring.recipes.recipe import Recipe, nested, read_recipe, resolve, to_toml
 from sparring.recipes.sections import Options, merge
 from sparring.runs import runner
 from sparring.runs.folder import Json, RunFolder, find, read_json
@@ -34,13 +36,14 @@ from sparring.spec import Spec
 from sparring.training import checkpoint as checkpoints
 from sparring.training.loop import Progress
 from sparring.training.reporter import PlanRows, ProgressReporter
-from sparring.training.state import copy_exactly
+from sparring.training.state import Tensors, copy_exactly
 
 if TYPE_CHECKING:
     from sparring.evaluation.card import Evaluation
     from sparring.evaluation.compare import Comparisons
 
 RUNS = Path("runs")
+DEFAULT_SAMPLES = 64  # that are drawn
 LENGTH = ("budget", "images")  # of training, as a recipe says it
 
 
@@ -283,19 +286,14 @@ class Run:
             checkpoint: `best` by the quick evaluations while training, `latest`, or samples seen.
             warn: told when a damaged one gives way to another.
         """
-        recipe, spec = self.recipe, self.spec
-        with torch.random.fork_rng(devices=[]):
-            generator = build_generator(recipe, spec)
         path = checkpoints.named(self.folder.checkpoints, checkpoint, warn)
-        tensors = checkpoints.load_model(path)
-        copy_exactly(generator.state_dict(), tensors, "model")
-        return place(generator, "cpu").eval()
+        return _generator(self.recipe, self.spec, checkpoints.load_model(path))
 
     def sample(
         self,
-        n: int,
+        n: int | None = None,
         *,
-        seed: int = 0,
+        seed: int | None = 0,
         label: str | int | None = None,
         truncation: float = 1.0,
         between: bool = False,
@@ -306,30 +304,40 @@ class Run:
         """Return n new items: images, uint8 (n, height, width, channels), points, waves or rows.
 
         Args:
-            n: how many.
-            seed: image i is a function of the seed, i, the label and the truncation.
+            n: how many; 64 unless given.
+            seed: image i is a function of the seed, i, the label and the truncation; `None` draws
+                another seed each time.
             label: of a conditional run, a class's name or number; all in turn unless given.
             truncation: 1 for the whole variety, below it more typical images, 0 for the mean.
             between: n steps from one sample to another instead, in one class.
             checkpoint: `best`, `latest`, or samples seen.
             audience: told how far it is.
-            requests: what this kind of data can be asked for: of rows `where=["cut=Fair",
-                "price>5000"]`, conditions that all satisfy; of texts `unique`, `novel`, `like` and
-                `temperature`; see `Kind.requests`.
+            requests: what this kind of data can be asked for: of rows `where={"cut": "Fair",
+                "price": ">5000"}` or `where="cut=Fair"`, conditions that all satisfy,
+                `balance="cut"`, and `complete=frame`, rows whose empty cells are drawn; of texts
+                `unique`, `novel`, `like` and `temperature`; see `Kind.requests`.
         """
         audience, spec = audience or NullReporter(), self.spec
         kind = kinds.kind_of(spec)
         own = kinds.own_requests(kind, requests)
-        request = SampleRequest(n, seed, label, truncation, between, own)
+        request = SampleRequest(
+            DEFAULT_SAMPLES if n is None else n,
+            _seed(seed),
+            label,
+            truncation,
+            between,
+            own,
+            n_given=n is not None,
+        )
         with on_threads(self.recipe.threads):
-            items = kind.output.sample(
+            drawn = kind.output.sample(
                 self.generator(checkpoint, audience.say),
                 spec,
                 request,
                 data=lambda: self.dataset(audience),
                 progress=audience.reading,
             )
-        return kinds.to_user_type(items, spec)
+        return _for_people(drawn, spec)
 
     def labels(
         self, n: int, label: str | int | None = None, *, between: bool = False
@@ -475,7 +483,8 @@ class Run:
 class GAN(BaseEstimator):  # type: ignore[misc]
     """A GAN on an array of images, vectors or waves, a data frame or texts, as scikit-learn would.
 
-    It leaves no files: items beyond memory lie in a temporary folder while it learns.
+    It leaves no files but what `save` writes: items beyond memory lie in a temporary folder while
+    it learns.
 
     Args:
         size, budget, objective, preset: as in `sparring train`; `None` leaves it to the preset.
@@ -508,8 +517,10 @@ class GAN(BaseEstimator):  # type: ignore[misc]
         """Train on vectors (n, d), images (n, height, width[, channels]), a data frame or texts.
 
         Waves, (n, samples) or a list of them, are sounds with the option `data.rate`. Whatever
-        else `train` takes is taken too.
+        else `train` takes is taken too. The target y of a data frame becomes a column of it, called
+        as y is or "y"; of anything else it is not used, with a warning.
         """
+        X = with_target(X, y)  # noqa: N806
         self.seed_ = secrets.randbits(32) if self.random_state is None else self.random_state
         with TemporaryDirectory(prefix="sparring-", ignore_cleanup_errors=True) as folder:
             resolved = make_plan(X, self._options(), Path(folder), NullReporter())
@@ -519,24 +530,64 @@ class GAN(BaseEstimator):  # type: ignore[misc]
         self.n_images_ = self.n_samples_seen_ = state.samples_seen
         return self
 
-    def sample(self, n_samples: int = 1, *, seed: int = 0, **requests: Any) -> Any:
+    def sample(self, n_samples: int | None = None, *, seed: int | None = 0, **requests: Any) -> Any:
         """Return new items: images, uint8, vectors or waves, float32, rows of a frame, or texts.
 
         Args:
-            n_samples: how many.
-            seed: the same one gives the same items.
+            n_samples: how many; 1 unless given.
+            seed: the same one gives the same items; `None` others each time.
             requests: what this kind of data can be asked for, as of `Run.sample`: of rows
                 `where=["cut=Fair", "price>5000"]`.
         """
         check_is_fitted(self)
         kind = kinds.kind_of(self.spec_)
-        request = SampleRequest(n_samples, seed, own=kinds.own_requests(kind, requests))
+        request = SampleRequest(
+            1 if n_samples is None else n_samples,
+            _seed(seed),
+            own=kinds.own_requests(kind, requests),
+            n_given=n_samples is not None,
+        )
         with on_threads(self.recipe_.threads):
             drawn = kind.output.sample(
                 self.generator_, self.spec_, request, data=None, progress=NullReporter().reading
             )
-        items = kinds.to_user_type(drawn, self.spec_)
+        items = _for_people(drawn, self.spec_)
         return items.numpy() if isinstance(items, Tensor) else items
+
+    def save(self, path: str | Path) -> Path:
+        """Write what `fit` has learned as one file, which `load` reads; return its path.
+
+        It holds the generator, and what decodes its output: values that the data have, too.
+        """
+        check_is_fitted(self)
+        about = {
+            "kind": kinds.kind_of(self.spec_).name,
+            "recipe": to_toml(self.recipe_),
+            "samples_seen": str(self.n_samples_seen_),
+        }
+        write_file(Path(path), to_safetensors(self.generator_, self.spec_, about))
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Return an estimator as `save` wrote it.
+
+        Raises:
+            SparringError: the file is not one of these.
+        """
+        tensors, about = from_safetensors(Path(path))
+        try:
+            spec = kinds.read_spec({"kind": about["kind"], "spec": json.loads(about["sparring"])})
+            recipe, seen = resolve(tomllib.loads(about["recipe"])), int(about["samples_seen"])
+        except (KeyError, ValueError) as error:
+            raise SparringError(f"'{path}' was not written by GAN.save: {error}") from None
+        fitted = cls(
+            size=recipe.size, budget=recipe.budget, preset=recipe.preset, random_state=recipe.seed
+        )
+        fitted.recipe_, fitted.spec_, fitted.seed_ = recipe, spec, recipe.seed
+        fitted.generator_ = _generator(recipe, spec, tensors)
+        fitted.n_images_ = fitted.n_samples_seen_ = seen
+        return fitted
 
     def _options(self) -> Options:
         options = {
@@ -548,6 +599,24 @@ class GAN(BaseEstimator):  # type: ignore[misc]
             **({"objective": self.objective} if self.objective else {}),
         }
         return nested({**options, **(self.options or {})})
+
+
+def _generator(recipe: Recipe, spec: Spec, tensors: Tensors) -> nn.Module:
+    """Return a generator of these tensors, in evaluation mode."""
+    with torch.random.fork_rng(devices=[]):
+        generator = build_generator(recipe, spec)
+    copy_exactly(generator.state_dict(), tensors, "model")
+    return place(generator, "cpu").eval()
+
+
+def _seed(seed: int | None) -> int:
+    """Return the seed that is asked for, or a new one."""
+    return secrets.randbits(62) if seed is None else seed
+
+
+def _for_people(drawn: Any, spec: Spec) -> Any:
+    """Return what a kind has drawn as people want it."""
+    return kinds.to_user_type(drawn, spec) if isinstance(drawn, Tensor) else drawn
 
 
 def _refuse_run(source: Source, root: Path) -> None:

@@ -7,18 +7,20 @@ The ONNX model maps `latent` (n, width) float32, and `label` (n,) int64 when the
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import nn
 
 from sparring.errors import SparringError
 from sparring.spec import Spec
-from sparring.training.state import latent_width
+from sparring.training.state import Tensors, latent_width
 
 
 def to_onnx(generator: nn.Module, spec: Spec) -> bytes:
@@ -65,10 +67,26 @@ def _refuse_fixed_batch(program: torch.onnx.ONNXProgram) -> None:
             )
 
 
-def to_safetensors(generator: nn.Module, spec: Spec) -> bytes:
-    """Return the generator's tensors; the header's metadata holds the spec as JSON."""
+def to_safetensors(
+    generator: nn.Module, spec: Spec, about: Mapping[str, str] | None = None
+) -> bytes:
+    """Return the generator's tensors; the header's metadata holds the spec as JSON, and more."""
     tensors = {name: tensor.contiguous() for name, tensor in generator.state_dict().items()}
-    return serialise(tensors, {"sparring": json.dumps(asdict(spec))})
+    return serialise(tensors, {"sparring": json.dumps(asdict(spec)), **(about or {})})
+
+
+def from_safetensors(path: Path) -> tuple[Tensors, dict[str, str]]:
+    """Return the tensors of a file and its metadata.
+
+    Raises:
+        SparringError: it cannot be read.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise SparringError(f"'{path}' is not a safetensors file: {error}") from None
 
 
 @contextmanager

@@ -31,6 +31,7 @@ class SampleRequest:
     truncation: float = 1.0
     between: bool = False
     own: Any = None  # what only this kind of data can be asked for: an instance of `Kind.requests`
+    n_given: bool = True  # whether a person has said how many
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn."""

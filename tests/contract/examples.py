@@ -140,6 +140,14 @@ TABLES = Example(
             {"species": "Gentoo"}, holds=lambda rows: bool((rows["species"] == "Gentoo").all())
         ),
         "balance": Asked("sex", holds=lambda rows: rows["sex"].tolist() == ["female", "male"] * 6),
+        "complete": Asked(
+            BIRDS.head(12).assign(species=None, name=[*"abcdefghijkl"]),
+            holds=lambda rows: bool(
+                rows["species"].notna().all()
+                and rows["name"].tolist() == [*"abcdefghijkl"]
+                and rows["bill_length_mm"].dropna().isin(BIRDS["bill_length_mm"]).sum() >= 11
+            ),
+        ),
     },
     read={
         ".csv": pd.read_csv,

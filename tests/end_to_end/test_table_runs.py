@@ -14,7 +14,7 @@ from PIL import Image
 from sklearn.base import clone
 
 import sparring
-from sparring.errors import SparringError
+from sparring.errors import RequestWarning, SparringError
 
 SHORT = (*TINY, "--budget", "20k-images", "--checkpoint.ticks", "4")
 FEW_TREES = "import sparring.kinds.tables.models as m; m.TREES = m.RESAMPLED = 10"
@@ -200,8 +200,44 @@ def test_a_data_frame_is_fitted_with_scikit_learn_s_habits(people: Path) -> None
     assert (rows.dtypes == table.dtypes).all()
     fitted = clone(gan).fit(table)
     assert (fitted.sample(20, where=["job=smith"])["job"] == "smith").all()
+    assert (fitted.sample(20, where={"job": "smith", "pay": (1500, None)})["pay"] >= 1500).all()
+    assert fitted.sample(4, balance="job")["job"].tolist() == ["baker", "smith"] * 2
+    assert fitted.sample(complete=table[["pay"]].head(3))["pay"].equals(table["pay"].head(3))
+    assert not fitted.sample(9, seed=None).equals(fitted.sample(9, seed=None))
+    again = sparring.GAN.load(fitted.save(people.with_name("people.gan")))
+    pd.testing.assert_frame_equal(
+        again.sample(9, where="job=baker"), fitted.sample(9, where="job=baker")
+    )
+    with pytest.raises(SparringError, match=r"people\.csv' is not a safetensors file"):
+        sparring.GAN.load(people)
     with pytest.raises(SparringError, match="no category 'king'"):
         fitted.sample(5, where=["job=king"])
+
+
+def test_a_target_is_a_column_of_a_data_frame(people: Path) -> None:
+    table = pd.read_csv(people)
+    gan = sparring.GAN(size="tiny", budget="2-steps", options={"threads": 1})
+    assert [*gan.fit(table[["pay"]], table["job"]).sample(2).columns] == ["pay", "job"]
+    assert [*gan.fit(table[["pay"]], table["job"].tolist()).sample(2).columns] == ["pay", "y"]
+    with pytest.raises(SparringError, match="X has a column 'job' too; rename y"):
+        gan.fit(table, table["job"])
+    with pytest.warns(RequestWarning, match="y is not used: only a data frame has a place for it"):
+        gan.fit(table[["pay"]].to_numpy(), table["job"])
+
+
+def test_rows_of_a_file_are_completed(penguins: Path, cli: CommandLine) -> None:
+    partly = "note,sex,species,body_mass_g\na,male,,3750\nb,,Gentoo,\n"
+    (cli.folder / "partly.csv").write_text(partly)
+    ended = cli("sample", penguins, "--complete", "partly.csv", "--out", "full.csv")
+    assert (ended.code, ended.out) == (0, "full.csv\n"), ended.err
+    full = pd.read_csv(cli.folder / "full.csv", dtype=str)
+    assert [*full.columns[:4]] == ["note", "sex", "species", "body_mass_g"]
+    assert {*full.columns} == {*COLUMNS.split(","), "note"}
+    assert full.iloc[0, [0, 1, 3]].tolist() == ["a", "male", "3750"]
+    assert full.loc[1, ["note", "species"]].tolist() == ["b", "Gentoo"]
+    assert full["species"].notna().all()
+    told = cli("sample", penguins, "--complete", "partly.csv", "-n", "5").complaint
+    assert "5 rows are asked for and 2 are given to be completed" in told
 
 
 def test_a_run_on_a_data_frame_can_be_resumed(tmp_path: Path, people: Path) -> None:

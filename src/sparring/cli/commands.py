@@ -22,6 +22,7 @@ from sparring.cli.options import (
     Requests,
     RunName,
     RunsFolder,
+    SampleNumber,
     examples,
     examples_of,
     explicit_values,
@@ -159,7 +160,7 @@ def sample(
     run: RunName = "latest",
     /,
     *,
-    n: Number = 64,
+    n: SampleNumber = None,
     seed: Annotated[
         int,
         Parameter(
@@ -209,7 +210,7 @@ def sample(
     target = out or trained.folder.samples / (_folder_name(seed, label) + "-between" * between)
     if grid and target.suffix.lower() != ".png":
         target = target / "grid.png"
-    labels = trained.labels(n, label, between=between)
+    labels = trained.labels(len(samples), label, between=between)
     print_lines([trained.save(samples, target, labels=labels, **requested)])
 
 

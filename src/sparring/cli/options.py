@@ -41,6 +41,12 @@ Extractor = Annotated[
 Number = Annotated[
     int, Parameter(name=["-n", "--number"], help="samples to draw", converter=whole_number)
 ]
+SampleNumber = Annotated[
+    int | None,
+    Parameter(
+        name=["-n", "--number"], help="samples to draw; 64 unless given", converter=whole_number
+    ),
+]
 RunName = Annotated[str, Parameter(help="a run's folder, number, name, or latest")]
 RunsFolder = Annotated[Path, Parameter(name="--runs", help="folder of runs")]
 

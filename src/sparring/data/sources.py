@@ -8,6 +8,7 @@ import dataclasses
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Number
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparring.data.options import CommonOptions, NamesFile
-from sparring.errors import SparringError, nearest
+from sparring.errors import RequestWarning, SparringError, nearest
 from sparring.runs.folder import written_atomically
 
 Array = NDArray[Any]
@@ -82,6 +83,34 @@ def as_source(source: Any) -> Any:
     if isinstance(source, list | tuple):
         return _of_list(list(source))
     return _of_array(_plain_array(source)) if isinstance(source, _ArrayLike) else source
+
+
+def with_target(source: Any, target: Any) -> Any:
+    """Return a data frame with a target as its last column; of other sources it is not used.
+
+    The column is called as the target is, or `y`. A frame of targets adds all its columns.
+
+    Raises:
+        SparringError: it has another length than the frame, or the name of one of its columns.
+    """
+    pandas = sys.modules.get("pandas")
+    if target is None:
+        return source
+    if pandas is None or not isinstance(source, pandas.DataFrame):
+        warnings.warn(
+            "y is not used: only a data frame has a place for it, in a column of its own",
+            RequestWarning,
+            stacklevel=3,
+        )
+        return source
+    if len(target) != len(source):
+        raise SparringError(f"y has {len(target):,} values for {len(source):,} rows of X")
+    columns = target if isinstance(target, pandas.DataFrame) else pandas.Series(target)
+    if isinstance(columns, pandas.Series):
+        columns = columns.to_frame("y" if columns.name is None else str(columns.name))
+    if twice := [str(name) for name in columns.columns if name in source.columns]:
+        raise SparringError(f"X has a column '{twice[0]}' too; rename y")
+    return source.join(columns.set_axis(source.index))
 
 
 def keep(source: Any, folder: Path, named: Sequence[str]) -> str:

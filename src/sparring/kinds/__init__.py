@@ -251,7 +251,7 @@ def own_requests(kind: Kind[Any], requests: Mapping[str, Any]) -> Any:
         takers = _takers(name, lambda kind: kind.requests)
         if kind in takers:
             own[name] = value
-        elif value and value != _defaults(takers[0].requests)[name]:
+        elif _asks(value, _defaults(takers[0].requests)[name]):
             raise SparringError(
                 f"'{name}' is asked of {takers[0].plural}; this run makes {kind.plural}"
             )
@@ -280,6 +280,12 @@ def _takers(name: str, options: Callable[[Kind[Any]], type]) -> list[Kind[Any]]:
     raise SparringError(
         f"'{name}' cannot be asked for{nearest(name, every)}; expected one of {', '.join(every)}"
     )
+
+
+def _asks(value: Any, default: Any) -> bool:
+    """Tell whether a request asks for anything; values may be of types that do not compare."""
+    plain = isinstance(value, str | int | float | tuple | list | dict | None)
+    return not plain or bool(value and value != default)
 
 
 def _defaults(options: type) -> dict[str, Any]:

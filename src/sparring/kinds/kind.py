@@ -208,8 +208,11 @@ class Output(Protocol[S_contra]):
         *,
         data: "Callable[[], Dataset] | None",
         progress: "Progress",
-    ) -> "Tensor":
-        """Return items that satisfy a request; `data` opens what was trained on, if it is there."""
+    ) -> Any:
+        """Return items that satisfy a request; `data` opens what was trained on, if it is there.
+
+        What only people's own types can hold comes as they get it, and is not a tensor.
+        """
 
     def write_real(self, folder: Path, data: "Dataset", spec: S_contra, seed: int) -> None:
         """Write training items, the same for one seed, as `real.png` or the like."""

@@ -34,7 +34,8 @@ class TableOptions(CommonOptions):
 class TableRequests:
     """What may be asked of rows that are drawn.
 
-    From Python, `where` may also be a text or a dictionary, see `where.read_where`.
+    From Python, `where` may also be a text or a dictionary, see `where.read_where`, and `complete`
+    a data frame.
     """
 
     where: Annotated[
@@ -42,3 +43,4 @@ class TableRequests:
         "condition on all rows: cut=Fair, 'price>5000', 'cut in (Fair, Good)'; may be repeated",
     ] = ()
     balance: Annotated[str, "column of whose categories as many rows each are drawn"] = ""
+    complete: Annotated[str, "table of partly filled rows, whose empty cells are drawn"] = ""

@@ -22,16 +22,19 @@ from sparring.errors import SparringError
 from sparring.kinds.tables import files
 from sparring.kinds.tables.codec import decode, frame_of
 from sparring.kinds.tables.columns import Frame
+from sparring.kinds.tables.completion import completed, filled
 from sparring.kinds.tables.conditional import (
     MAX_FRUITLESS,
     PROPOSED,
     Proposals,
     sample_where,
 )
+from sparring.kinds.tables.files import read_table
 from sparring.kinds.tables.frames import is_frame
 from sparring.kinds.tables.options import TableRequests
 from sparring.kinds.tables.rules import obeyed
 from sparring.kinds.tables.spec import TableSpec
+from sparring.kinds.tables.where import read_where
 from sparring.runs.folder import write_bytes
 from sparring.sampling import SampleRequest, class_labels
 from sparring.training.state import State
@@ -52,10 +55,12 @@ def sample(
     *,
     data: Callable[[], Dataset] | None,
     progress: Progress,
-) -> Tensor:
-    """Return n rows, float64 (n, k), that satisfy the conditions asked for."""
+) -> Any:
+    """Return n rows, float64 (n, k), that are as asked for; completed ones as a data frame."""
     own: TableRequests = request.own
     class_labels(spec, request.n, request.label)  # refuses a label
+    if _asks(own.complete):
+        return _completed(generator, spec, request, progress)
     if not own.where and not own.balance:
         items = draw_items(generator, spec, request, decode, progress)
         return items if request.between else _obeying(generator, spec, items, request)
@@ -71,6 +76,30 @@ def sample(
         data=data,
         progress=lambda done: progress("rows", done, request.n),
     )
+
+
+def _completed(
+    generator: nn.Module, spec: TableSpec, request: SampleRequest, progress: Progress
+) -> Frame:
+    """Return given rows with their empty cells drawn."""
+    own: TableRequests = request.own
+    refuse_walk(request, "complete")
+    if own.balance:
+        raise SparringError("rows to complete are given; 'balance' does not go with them")
+    given = own.complete if is_frame(own.complete) else read_table(own.complete)[0]
+    if request.n_given and request.n != len(given):
+        raise SparringError(
+            f"{request.n:,} rows are asked for and {len(given):,} are given to be completed; ask "
+            "for no number"
+        )
+    proposals = Proposals(generator, spec, request.seed, request.truncation)
+    items = completed(given, proposals, read_where(own.where, spec))
+    progress("rows", len(items), len(items))
+    return filled(given, frame_of(items.numpy(), spec), spec)
+
+
+def _asks(complete: Any) -> bool:
+    return is_frame(complete) or bool(complete)
 
 
 def _obeying(

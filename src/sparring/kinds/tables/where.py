@@ -207,15 +207,19 @@ def _value(cell: str, column: Column, text: str, *, among: bool) -> float | str:
         return _number(cell, column, text)
     if among or column.ordered:
         pool = (*column.labels, *column.rest) if among else column.levels
-        return _label(cell, column, pool, text)
+        return label_of(cell, column, pool, text)
     try:
         return float(_unquoted(cell))
     except ValueError:
         raise SparringError(f"'{text}': {_unknown(cell, column)}") from None
 
 
-def _label(cell: str, column: Column, pool: Sequence[str], text: str) -> str:
-    """Return the category that is meant, in whatever case it is written."""
+def label_of(cell: str, column: Column, pool: Sequence[str], text: str) -> str:
+    """Return the category of a pool that is meant, in whatever case it is written.
+
+    Raises:
+        SparringError: it is none; `text` says where that is written.
+    """
     for written in (cell, _unquoted(cell)):
         if written in pool:
             return written
