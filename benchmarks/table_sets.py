@@ -49,6 +49,11 @@ def names() -> list[str]:
     return list(_listed())
 
 
+def rules_of(name: str) -> list[str]:
+    """Return the rules that a table's rows keep."""
+    return list(_listed()[name].get("rules", []))
+
+
 def real_table(name: str, seed: int = 0) -> Split:
     """Return a table by its name, with the fifth that the seed holds out.
 

@@ -596,3 +596,17 @@ def test_conditions_are_asked_of_every_column(benchmark, flights) -> None:
     sizes = {one.column: len(one.of(flights)) for one in asked}
     assert min(sizes.values()) > 0
     assert sizes["port"] == flights["port"].value_counts().iloc[0]
+
+
+def test_rules_are_checked_by_other_code_than_keeps_them(benchmark) -> None:
+    broken = benchmark("table_rules").broken
+    real = pandas.DataFrame(
+        {"low": [1, 2], "top end": [2.0, 3.0], "sum": [3.0, 5.0], "place": ["a", "b"]}
+    )
+    made = pandas.DataFrame(
+        {"low": [1, 4, 5], "top end": [2, 3, np.nan], "sum": [3, 8, 1.0], "place": ["a", "b", "a"]}
+    )
+    assert broken("low<=`top end`", real, made).tolist() == [False, True, False]
+    assert broken("sum=low+`top end`", real, made).tolist() == [False, True, False]
+    assert broken("0<=low<=4", real, made).tolist() == [False, False, True]
+    assert broken("low,place", real, made).tolist() == [False, True, True]
