@@ -12,7 +12,12 @@ TABLES = Kind(
     home="sparring.kinds.tables",
     spec=TableSpec,
     options=TableOptions,
-    architectures=(MLP, Architecture("tabular", depth=3, joint_scoring=True)),
+    architectures=(
+        MLP,
+        Architecture("tabular", depth=3, joint_scoring=True),
+        Architecture("autoregressive", depth=1, players=("generator",), plays=False),
+        Architecture("ensemble", depth=1, players=("generator",), plays=False),
+    ),
     sources="a .csv, .tsv, .parquet or .feather file with a header",
     named=NAMED_SETS,
     formats=(".csv", ".tsv", ".parquet", ".png"),
@@ -24,17 +29,37 @@ TABLES = Kind(
     quick_features=QuickFeatures("coordinates", "encoded columns"),
     shows_items=False,
     requests=TableRequests,
+    prepares=True,
     reads_together=True,
 )
 
 if TYPE_CHECKING:  # the parts, held to the protocol
-    from sparring.kinds.kind import Codec, Measures, Output, Play, Presets, Reader, Together
-    from sparring.kinds.tables import codec, measures, output, play, presets, reader, together
+    from sparring.kinds.kind import (
+        Codec,
+        Measures,
+        Output,
+        Play,
+        Preparation,
+        Presets,
+        Reader,
+        Together,
+    )
+    from sparring.kinds.tables import (
+        codec,
+        measures,
+        output,
+        play,
+        preparation,
+        presets,
+        reader,
+        together,
+    )
 
     _reader: Reader[TableSpec] = reader
     _codec: Codec[TableSpec] = codec
     _presets: Presets[TableSpec] = presets
     _play: Play[TableSpec] = play
+    _preparation: Preparation = preparation
     _measures: Measures = measures
     _output: Output[TableSpec] = output
     _together: Together = together
