@@ -374,7 +374,13 @@ MAY = {  # what is called -> the modules in which it may be
         "kinds.texts.likelihood",
     },  # a judge may train itself
     # the state lets its optimisers allocate
-    "step": {"training.step", "training.state", "features.classifier", "kinds.texts.likelihood"},
+    "step": {
+        "training.step",
+        "training.state",
+        "features.classifier",
+        "kinds.texts.likelihood",
+        "kinds.tables.preparation",
+    },
     "grad": {"training.step", "penalties", "theory.dirac"},  # as torch.autograd.grad
 }
 

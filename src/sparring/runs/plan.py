@@ -42,6 +42,7 @@ from sparring.training.step import Batch, Game, train_step
 
 MIN_TICKS, MAX_TICK_SECONDS = 100, 30  # of a whole run; between two of a long one
 PROBE_BATCH = 2  # samples that only tell how dear one is; fewer have no statistics
+PROBE_GROWTH = 8  # of these, while it may be the step that is dear and not the samples
 LEARNING_SHARE = 0.9  # of a budget, where generators learn before the game alone
 PROBED = 10_000  # samples of a phase of which only the speed is asked
 TRAINING_SHARE = 0.93  # of a time budget; the rest goes to previews, checkpoints and the report
@@ -232,9 +233,15 @@ def _probe_step(recipe: Recipe, data: Dataset) -> Callable[[], int]:
         train_step(state, game, fetch(state.samples_seen, images))
         return images
 
-    small = min(recipe.batch, PROBE_BATCH) * recipe.discriminator_moves
-    speed = device.speed_once(lambda: step(small), recipe.threads or device.cores())
-    return partial(step, small if count / speed > device.LONG_STEP_SECONDS else count)
+    part, threads = PROBE_BATCH * recipe.discriminator_moves, recipe.threads or device.cores()
+    while (part := min(part, count)) < count:
+        speed = device.speed_once(partial(step, part), threads)
+        if count / speed <= device.LONG_STEP_SECONDS:
+            return partial(step, count)
+        if part * PROBE_GROWTH / speed > device.LONG_STEP_SECONDS:
+            break  # it is the samples that take the time
+        part *= PROBE_GROWTH
+    return partial(step, part)
 
 
 def images_per_round(recipe: Recipe) -> int:
