@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sparring.errors import SparringError
 from sparring.kinds.tables.columns import write_cells
 from sparring.kinds.tables.rules import (
+    MINUTES,
     Comparison,
     Rule,
     Together,
@@ -252,7 +253,7 @@ def _equate(state: Kept, rule: Comparison, rules: Sequence[Comparison]) -> None:
 
 
 def _place(state: Kept, rule: Comparison) -> bool:
-    """Have a column follow from the others of a rule, if one is free; else note that none is."""
+    """Have a column follow from the others of a rule, if one is free."""
     preferred = [rule.right.column, rule.left.column][:: -1 if rule.sign == "=" else 1]
     for name in dict.fromkeys([*filter(None, preferred), *reversed(rule.names)]):
         relation = None if name in state.relations else solved(rule, name, state.by_name)
@@ -286,6 +287,7 @@ def solved(rule: Comparison, name: str, columns: Mapping[str, Column]) -> Relati
         step=columns[name].resolution,
         side=MIRRORED[side] if side and own > 0 else side,
         exact=rule.sign == "=",
+        period=MINUTES if rule.sign == "=" and columns[name].clock else 0.0,
         rule=rule.text,
     )
 

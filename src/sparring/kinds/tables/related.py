@@ -41,6 +41,8 @@ def with_relations(
         if relation := relations.get(column.name):
             relation = _within(relation, *(bounds or {}).get(column.name, (-np.inf, np.inf)))
             own = cells[:, place[column.name]]
+            if relation.period:  # midnight is 0, or the day's end
+                relation = replace(relation, low=float((own == relation.period).any()))
             sources = cells[:, [place[source] for source in relation.sources]]
             left = _residual(relation, own, sources)
             column = replace(column, relation=relation, residual=left)

@@ -4,7 +4,7 @@ Inside: reading and refusing them, and which rows break them. Not inside: how th
 (`keeping`) and offered (`offers`).
 
 A comparison is kept by rows that miss one of its cells. Dates are numbers of microseconds, and
-numbers beside dates are days.
+numbers beside dates are days; times of day are minutes, and so are numbers added to them.
 """
 
 import re
@@ -36,6 +36,7 @@ Term = tuple[float, tuple[str, ...]]  # a weight, and the columns that are multi
 Token = tuple[str, str]
 
 DAY = 86_400_000_000  # microseconds
+MINUTES = 1440.0  # of a day
 DIGITS = 15  # significant ones, that a float64 holds
 NOISE, SLACK = 1e-13, 1e-6  # of values, of steps: rounding of float64
 MAX_BROKEN_SHARE = 0.05  # of the rows, that may be dropped
@@ -236,6 +237,9 @@ def _refuse(rule: Rule, rows: Mask, cells: Floats, columns: Sequence[Column], dr
         turned = replace(rule, left=rule.right, sign="<=", right=rule.left)
         if not broken(turned, cells, columns).any():
             advice = f"all rows keep '{rule.right.column}<={rule.left.column}'"
+    clocks = [c.name for c in columns if c.clock and c.name in rule.names]
+    if clocks and isinstance(rule, Comparison) and not rule.is_order:
+        advice += f" times of day, as in '{clocks[0]}', count as minutes"
     raise SparringError(f"rule '{rule.text}': {_told(rows)} of {len(rows):,} break it; {advice}")
 
 
@@ -300,6 +304,12 @@ def has_dates(rule: Comparison, columns: Mapping[str, Column]) -> bool:
     return any(columns[name].kind == "datetime" for name in rule.names)
 
 
+def goes_round(rule: Comparison, columns: Mapping[str, Column]) -> bool:
+    """Tell whether an equation is of a time of day, to which midnight is the end and the begin."""
+    alone = rule.left.column or rule.right.column
+    return rule.sign == "=" and bool(alone) and columns[alone].clock
+
+
 def constant_of(side: Sum, rule: Comparison, columns: Mapping[str, Column]) -> float:
     """Return a side's constant, beside dates in microseconds.
 
@@ -336,6 +346,8 @@ def _apart(
     left, right = (_value(side, rule, cells, columns) for side in (rule.left, rule.right))
     if rule.sign == "=":
         apart = np.abs(left - right)
+        if goes_round(rule, columns):
+            apart = np.minimum(apart % MINUTES, -apart % MINUTES)
         return np.asarray(apart > _tolerance(rule, np.abs(left), columns, rounding), bool)
     alone = all(side.column or not side.terms for side in (rule.left, rule.right))
     noise = 0.0 if alone else NOISE * np.maximum(np.abs(left), np.abs(right))
