@@ -71,3 +71,13 @@ def test_many_rare_categories_with_one_value_of_another_are_offered(
     assert offered((many, city), (one, city % 7)) == [
         "each city has one country in all 2,000 rows: --rule 'city,country'"
     ]
+
+
+def test_a_number_of_pieces_times_a_price_is_offered(random: np.random.Generator) -> None:
+    pieces = Column("pieces", "category", "", labels=("1", "2", "3", "12"))
+    count, price = random.integers(0, 4, ROWS), np.round(random.gamma(3, 9, ROWS), 2)
+    amount = np.round(np.array([1, 2, 3, 12])[count] * price, 2)
+    columns = (pieces, number("price", 2), number("amount", 2))
+    assert offered(*zip(columns, (count.astype(float), price, amount), strict=True)) == [
+        "amount = pieces*price in all 2,000 rows: --rule 'amount=pieces*price'"
+    ]

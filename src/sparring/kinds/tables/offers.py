@@ -25,6 +25,7 @@ FALL = 0.5  # of a smooth law from one interval to the next, at most, over the f
 MIN_BROKEN = 0.01  # share of rows that would break an order, were its columns independent
 MAX_OFFERS = 5
 MAX_COLUMNS = 60  # that are compared with each other
+NOISE = 1e-13  # of values: rounding of float64
 ROWS_PER_KEY = 3  # at least, on average
 
 
@@ -39,17 +40,23 @@ class _Order(NamedTuple):
 
 def offers(cells: Floats, columns: Sequence[Column]) -> list[str]:
     """Return rules to offer for rows of cells (n, k) of learned columns, each in a line."""
-    rows = f"{len(cells):,} rows"
-    orders = _unimplied(sorted(_orders(cells, columns), reverse=True))[:MAX_OFFERS]
+    rows = f"in all {len(cells):,} rows"
+    products = [*_products(cells, columns)][:MAX_OFFERS]
+    orders = [
+        order._replace(low=_quoted(order.low), high=_quoted(order.high))
+        for order in _unimplied(sorted(_orders(cells, columns), reverse=True))
+        if not any({order.low, order.high} <= {*names} for names in products)
+    ]
     pairs = [*_functions(cells, columns)][:MAX_OFFERS]
+    written = [tuple(map(_quoted, names)) for names in products]
     return [
         *(
-            f"{_quoted(o.low)} {o.sign} {_quoted(o.high)} in all {rows}: "
-            f"--rule '{_quoted(o.low)}{o.sign}{_quoted(o.high)}'"
-            for o in orders
+            f"{o.low} {o.sign} {o.high} {rows}: --rule '{o.low}{o.sign}{o.high}'"
+            for o in orders[:MAX_OFFERS]
         ),
+        *(f"{y} = {a}*{b} {rows}: --rule '{y}={a}*{b}'" for y, a, b in written),
         *(
-            f"each {many} has one {one} in all {rows}: --rule '{_quoted(many)},{_quoted(one)}'"
+            f"each {many} has one {one} {rows}: --rule '{_quoted(many)},{_quoted(one)}'"
             for many, one in pairs
         ),
     ]
@@ -66,25 +73,64 @@ def _orders(cells: Floats, columns: Sequence[Column]) -> Iterator[_Order]:
     pairs = len(places) * (len(places) - 1)
     for low, high in permutations(places, 2):
         a, b = columns[low], columns[high]
-        follows = [
-            c.relation for c in (a, b) if c.relation and {*c.relation.sources} & {a.name, b.name}
-        ]
-        if (a.kind == "datetime") != (b.kind == "datetime") or any(
-            r.exact or r.rule for r in follows
-        ):
+        if (a.kind == "datetime") != (b.kind == "datetime") or _is_kept(a, b) or _is_kept(b, a):
             continue
-        left, right = _comparable(cells[:, low], a), _comparable(cells[:, high], b)
-        apart = right - left
-        if not (np.nan_to_num(apart[:ROWS]) >= 0).all() or not (np.nan_to_num(apart) >= 0).all():
-            continue
-        both = ~np.isnan(apart)
-        if not (apart[both] > 0).any():
-            continue
-        expected = _expected_beyond(apart[both], max(a.resolution, b.resolution))
-        if (left[both] > 0).all():  # not only because one column is of larger numbers
-            expected = min(expected, _expected_beyond(np.log(right[both] / left[both]), 0.0))
-        if expected > np.log(pairs / LEVEL) and _broken_alone(left[both], right[both]):
-            yield _Order(expected, a.name, "<" if apart[both].min() > 0 else "<=", b.name)
+        for rows in (slice(ROWS), slice(None)):  # few first, which mostly are enough
+            left, right = _comparable(cells[rows, low], a), _comparable(cells[rows, high], b)
+            if (left > right).any():
+                break
+        else:
+            both = ~np.isnan(left - right)
+            left, right = left[both], right[both]
+            expected = _expected(left, right, max(a.resolution, b.resolution))
+            if expected > np.log(pairs / LEVEL) and _broken_alone(left, right):
+                yield _Order(expected, a.name, "<" if (left < right).all() else "<=", b.name)
+
+
+def _is_kept(column: Column, other: Column) -> bool:
+    """Tell whether a column follows from another in all rows, or by a rule."""
+    relation = column.relation
+    follows = relation is not None and other.name in relation.sources
+    return follows and relation is not None and (relation.exact or bool(relation.rule))
+
+
+def _expected(low: Floats, high: Floats, step: float) -> float:
+    """Return how many rows smooth laws would have out of order, of differences and of ratios."""
+    if not (low < high).any():
+        return 0.0
+    expected = _expected_beyond(high - low, step)
+    if (low > 0).all():  # not only because one column is of larger numbers
+        expected = min(expected, _expected_beyond(np.log(high / low), 0.0))
+    return expected
+
+
+def _products(cells: Floats, columns: Sequence[Column]) -> Iterator[tuple[str, str, str]]:
+    """Yield numbers that are others times a category of few whole numbers, in all rows."""
+    numbers = [p for p, c in enumerate(columns) if c.is_number and c.kind != "datetime"]
+    times = {p: v for p, c in enumerate(columns) if (v := _whole_labels(c)) is not None}
+    for place, labels in times.items():
+        factor = np.append(labels, np.nan)[np.nan_to_num(cells[:, place], nan=-1).astype(int)]
+        for one, product in permutations(numbers[:MAX_COLUMNS], 2):
+            column = columns[product]
+            margin = column.resolution / 2 * (1 + 1e-6)
+            if column.relation is not None or not margin:
+                continue
+            for rows in (slice(ROWS_PER_KEY), slice(ROWS), slice(None)):
+                apart = np.abs(cells[rows, one] * factor[rows] - cells[rows, product])
+                if (apart > margin + NOISE * np.abs(cells[rows, product])).any():
+                    break
+            else:
+                if (~np.isnan(apart)).sum() > len(cells) / 2:
+                    yield column.name, columns[place].name, columns[one].name
+
+
+def _whole_labels(column: Column) -> Floats | None:
+    """Return the whole numbers that a category's labels are; None of other columns."""
+    labels = (*column.labels, *column.rest)
+    whole = bool(labels) and all(label.isdecimal() for label in labels)
+    if column.kind != "category" or not whole:
+        return None
+    return np.array(labels, np.float64)
 
 
 def _comparable(cells: Floats, column: Column) -> Floats:
@@ -94,8 +140,6 @@ def _comparable(cells: Floats, column: Column) -> Floats:
 
 def _expected_beyond(apart: Floats, step: float) -> float:
     """Return how many differences (n,) a smooth law would have below 0: a part of those above."""
-    if len(apart) < 2:
-        return 0.0
     low, high = np.quantile(apart, (0.25, 0.75))
     width = max(WIDTH * (high - low) / 1.35, step)
     near, next_to = (apart < width).sum(), ((apart >= width) & (apart < 2 * width)).sum()
