@@ -64,7 +64,7 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
             with TemporaryDirectory() as folder:
                 path = Path(folder) / "table.csv"
                 path.write_bytes(content)
-                table, _ = read_table(path)
+                table = read_table(path).frame
                 data = open_data(path, TableOptions(held_out=0.0))
             types += [f"{name}: {line}" for line in described(data, table)]
             digits = last_digits(data, table)

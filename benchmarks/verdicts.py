@@ -177,11 +177,11 @@ def images() -> Pool:
 def tables() -> Pool:
     """Return prices, sizes and grades of diamonds; what is no test of them is not measured."""
     from sparring.kinds.tables import card as card_of_tables
-    from sparring.kinds.tables.files import parse_csv
+    from sparring.kinds.tables.files import read_delimited
     from sparring.kinds.tables.named import named_table
 
     card_of_tables.MAX_TRIED = 0
-    frame, _ = parse_csv(named_table("diamonds"), "diamonds")
+    frame = read_delimited(named_table("diamonds"), "diamonds").frame
     frame = frame.drop(columns="", errors="ignore").reset_index(drop=True)
     numbers = list(frame.select_dtypes("number"))
     digits = {name: 0 if frame[name].dtype.kind == "i" else 2 for name in numbers}

@@ -25,11 +25,13 @@ VALUES = {  # of options that not every text fits
     "breaking": "drop",
     "channels": "3",
     "crop": "pad",
+    "decimal": ",",
     "length": "12",
     "level": "kept",
     "normalise": "NFKC",
     "rate": "8000",
     "seconds": "0.5",
+    "thousands": " ",
     "units": "words",
 }
 
@@ -46,8 +48,10 @@ def help_of(command: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_the_short_names_are_those_of_0_1_and_groups() -> None:
-    names = "channels column crop groups labels length level normalise rate resolution rule seconds"
-    assert " ".join(SHORT) == f"breaking {names} units"
+    images, sounds, texts = "channels crop labels resolution", "level rate seconds", "length units"
+    tables = "breaking column decimal encoding missing rule thousands"
+    every = f"{images} {sounds} {texts} {tables} groups normalise"
+    assert sorted(SHORT) == sorted(every.split())
 
 
 @pytest.mark.parametrize("name", SHORT)

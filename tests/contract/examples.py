@@ -153,6 +153,7 @@ TABLES = Example(
         ".csv": pd.read_csv,
         ".tsv": lambda path: pd.read_csv(path, sep="\t"),
         ".parquet": pd.read_parquet,
+        ".xlsx": pd.read_excel,
     },
     tolerance=1e-3,
 )

@@ -18,9 +18,9 @@ TABLES = Kind(
         Architecture("autoregressive", depth=1, players=("generator",), plays=False),
         Architecture("ensemble", depth=1, players=("generator",), plays=False),
     ),
-    sources="a .csv, .tsv, .parquet or .feather file with a header",
+    sources="a .csv, .tsv, .parquet, .feather or .xlsx file with a header, FILE.db:table",
     named=NAMED_SETS,
-    formats=(".csv", ".tsv", ".parquet", ".png"),
+    formats=(".csv", ".tsv", ".xlsx", ".parquet", ".png"),
     examples=(
         "sparring train people.csv --column age=category --budget 1m",
         "sparring sample 7 -n 1000 --where cut=Fair --where 'price>5000' --out rows.csv",

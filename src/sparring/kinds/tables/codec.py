@@ -21,6 +21,7 @@ from sparring.draws import Draw
 from sparring.errors import SparringError
 from sparring.kinds.tables import knots
 from sparring.kinds.tables.columns import Frame, write_cells
+from sparring.kinds.tables.number_forms import in_form
 from sparring.kinds.tables.numbers import MIN_RANK, number_code
 from sparring.kinds.tables.relations import looked_up, predicted, residual, restored
 from sparring.kinds.tables.spec import COLUMN_KINDS, Column, Relation, TableSpec
@@ -106,7 +107,7 @@ def followed(items: Tensor, column: Column, spec: TableSpec) -> Tensor:
 
 def to_user_type(items: Tensor, spec: TableSpec) -> Frame:
     """Return rows as a data frame."""
-    return frame_of(items.numpy(), spec)
+    return in_form(frame_of(items.numpy(), spec), spec.columns, files=False)
 
 
 def describe(spec: TableSpec) -> str:

@@ -1,13 +1,22 @@
 """How tables are read."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from sparring.data.options import CommonOptions, Short
 
 NAMED_SETS = ("penguins", "diamonds")
 
-SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".feather", ".arrow")
+DELIMITED = (".csv", ".tsv", ".dat", ".data")
+WORKBOOKS = (".xlsx", ".xlsm")
+DATABASES = (".db", ".sqlite", ".sqlite3")
+PACKED = (".gz", ".bz2", ".xz")  # files of delimited text
+AS_WRITTEN: Final = "as-written"  # of what each file or column shows itself
+
+SUFFIXES = (
+    *(*DELIMITED, ".parquet", ".pq", ".feather", ".arrow", *WORKBOOKS, *DATABASES),
+    *(suffix + packed for suffix in DELIMITED for packed in PACKED),
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,20 @@ class TableOptions(CommonOptions):
         Short,
         "what to do where a few rows of the data break a rule: refuse the data, or drop the rows",
     ] = "refuse"
+    missing: Annotated[
+        str, Short, "cells of a table that are missing, beside empty ones: '?,-,-999'"
+    ] = ""
+    encoding: Annotated[
+        str, Short, "encoding of a table's file: utf-8, cp1252, GB18030 and others"
+    ] = AS_WRITTEN
+    decimal: Annotated[
+        Literal["as-written", ".", ","], Short, "decimal mark of a table's numbers"
+    ] = AS_WRITTEN
+    thousands: Annotated[
+        Literal["as-written", "none", ",", ".", " ", "'"],
+        Short,
+        "mark between thousands of a table's numbers",
+    ] = AS_WRITTEN
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,9 @@ from sparring.kinds.tables.conditional import (
     sample_where,
 )
 from sparring.kinds.tables.files import read_table
+from sparring.kinds.tables.files.cells import as_of_run
 from sparring.kinds.tables.frames import is_frame
+from sparring.kinds.tables.number_forms import in_form
 from sparring.kinds.tables.options import TableRequests
 from sparring.kinds.tables.rules import obeyed
 from sparring.kinds.tables.spec import TableSpec
@@ -86,7 +88,7 @@ def _completed(
     refuse_walk(request, "complete")
     if own.balance:
         raise SparringError("rows to complete are given; 'balance' does not go with them")
-    given = own.complete if is_frame(own.complete) else read_table(own.complete)[0]
+    given = read_table(own.complete, as_of_run(spec)).frame
     if request.n_given and request.n != len(given):
         raise SparringError(
             f"{request.n:,} rows are asked for and {len(given):,} are given to be completed; ask "
@@ -95,7 +97,8 @@ def _completed(
     proposals = Proposals(generator, spec, request.seed, request.truncation)
     items = completed(given, proposals, read_where(own.where, spec))
     progress("rows", len(items), len(items))
-    return filled(given, frame_of(items.numpy(), spec), spec)
+    rows = filled(given, frame_of(items.numpy(), spec), spec)
+    return in_form(rows, spec.columns, files=False)
 
 
 def _asks(complete: Any) -> bool:
@@ -140,7 +143,7 @@ def write_fake(path: Path, state: State, data: Dataset, spec: TableSpec, seed: i
     fake = frame_of(decode(preview_samples(state, spec, PREVIEWED), spec).numpy(), spec)
     picture = path.with_suffix(".png")
     write_bytes(picture, _picture(spec, _training_rows(data, spec, seed), fake))
-    files.write(fake, path.with_suffix(".csv"))
+    files.write(fake, path.with_suffix(".csv"), spec.columns, spec.delimiter)
     return picture
 
 
@@ -162,10 +165,10 @@ def save(samples: Any, spec: TableSpec, path: Path, labels: Tensor | None, own: 
         case ".png":
             write_file(path, _picture(spec, None, rows))
         case "":
-            files.write(rows, path / "samples.csv")
+            files.write(rows, path / "samples.csv", spec.columns, spec.delimiter)
             write_file(path / "picture.png", _picture(spec, None, rows))
         case _:
-            files.write(rows, path)
+            files.write(rows, path, spec.columns, spec.delimiter)
 
 
 def _training_rows(data: Dataset, spec: TableSpec, seed: int) -> Frame:

@@ -22,7 +22,8 @@ from sparring.errors import SparringError, nearest
 from sparring.kinds.tables import frames
 from sparring.kinds.tables.codec import encode, spread
 from sparring.kinds.tables.columns import Frame, exact, read_cells
-from sparring.kinds.tables.files import parse_csv, read_table
+from sparring.kinds.tables.files import read_delimited, read_table, suffix_of
+from sparring.kinds.tables.files.cells import CellOptions, CellsRead
 from sparring.kinds.tables.given import GivenRows, match_rows, unknown_categories
 from sparring.kinds.tables.keeping import joint_cells, kept
 from sparring.kinds.tables.named import named_table
@@ -35,12 +36,18 @@ from sparring.kinds.tables.spec import COLUMN_KINDS, Column, TableSpec
 from sparring.kinds.tables.types import fit, told_types
 from sparring.runs.folder import RULES
 
+NAMED_MISSING = ("NA",)  # in R's tables
+MISSING_IN_0_1 = (  # pandas' own
+    *("#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
+    *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
+)
+
 
 def recognises(source: Any, others: frozenset[str] = frozenset()) -> bool:
     """Tell whether a source is a data frame, a named table or a file of one."""
     if not isinstance(source, str | Path):
         return frames.is_frame(source)
-    return source in NAMED_SETS or Path(source).suffix.lower() in SUFFIXES
+    return source in NAMED_SETS or "".join(suffix_of(source)) in SUFFIXES
 
 
 def keep(source: Any, options: TableOptions, folder: Path) -> str:
@@ -73,9 +80,9 @@ def open_data(
             a given spec says.
     """
     chosen = chosen_types(options.column)
-    name, frame, notes = load(source, chosen)
+    name, table = load(source, options, spec, rules)
     origin = f"'{source}'" if isinstance(source, str | Path) else "the data frame"
-    frame, owners, group_notes = apart(frame, options.groups, origin, given=spec is not None)
+    frame, owners, group_notes = apart(table.frame, options.groups, origin, given=spec is not None)
     progress("columns", 0, 1)
     if spec:
         rows = _keeping(match_rows(frame, spec, origin), spec, options)
@@ -83,14 +90,14 @@ def open_data(
         divided = _divided(hashes, owners and [owners[i] for i in rows.frame.index], options, rules)
     else:
         ruled = rule_rows(frame, told_types(frame, chosen), options, chosen)
-        frame, columns = ruled.frame, ruled.columns
+        frame, columns = ruled.frame, _as_written(ruled.columns, table)
         hashes = digests(frame, columns)
         divided = _divided(hashes, owners and [owners[i] for i in frame.index], options, rules)
         train = frame.iloc[divided.train]
         fitted = fit(frame, train, columns)
         state = kept(fitted, read_cells(train, fitted), ruled.rules)
         related = with_relations(state.columns, state.cells, state.relations, state.bounds)
-        spec = TableSpec(related, rules=options.rule)
+        spec = TableSpec(related, rules=options.rule, delimiter=table.delimiter)
         notes_of_columns = (
             *(_describe(column) for column in spec.columns if not column.hidden),
             *unknown_categories(frame, spec),
@@ -101,6 +108,7 @@ def open_data(
         )
         rows = GivenRows(frame, frame, ruled.skipped, notes_of_columns)
     progress("columns", 1, 1)
+    notes = table.notes
     if repeated := split.duplicates(hashes):
         notes = (*notes, f"{repeated:,} of {len(hashes):,} rows repeat an earlier one exactly")
     notes = (*notes, *divided.notes, *group_notes, *rows.notes)
@@ -190,16 +198,37 @@ def chosen_types(texts: tuple[str, ...]) -> dict[str, str]:
 
 
 def load(
-    source: str | Path | Frame, chosen: Mapping[str, str]
-) -> tuple[str, Frame, tuple[str, ...]]:
-    """Return a short name for the source, its rows, and notes."""
-    if isinstance(source, str) and source in NAMED_SETS:
-        frame, notes = parse_csv(named_table(source), source)
-        return source, frame.drop(columns="", errors="ignore"), notes  # "": R's names of rows
-    frame, notes = read_table(source)
+    source: str | Path | Frame,
+    options: TableOptions,
+    spec: TableSpec | None = None,
+    rules: int = RULES,
+) -> tuple[str, CellsRead]:
+    """Return a short name for the source, and its table; with a spec, read as that of a run."""
+    named = isinstance(source, str) and source in NAMED_SETS
+    told = tuple(filter(None, (code.strip() for code in options.missing.split(","))))
+    reading = CellOptions(
+        missing=MISSING_IN_0_1 if rules == 1 else told or NAMED_MISSING * named,
+        decimal=options.decimal,
+        thousands=options.thousands,
+        chosen=chosen_types(options.column),
+        known=spec.by_name if spec else {},
+    )
+    if named:
+        table = read_delimited(named_table(str(source)), str(source), reading)
+        frame = table.frame.drop(columns="", errors="ignore")  # "": R's names of rows
+        return str(source), replace(table, frame=frame)
+    table = read_table(source, reading, options.encoding)
     if frames.is_frame(source):
-        return "frame", *frames.plain(frame, chosen)
-    return Path(source).stem, frame, notes
+        return "frame", table
+    return sources.short_name(Path(source), "table"), table
+
+
+def _as_written(columns: Sequence[Column], table: CellsRead) -> tuple[Column, ...]:
+    """Return columns that write their cells as the table does."""
+    return tuple(
+        replace(c, form=table.forms.get(c.name), missing_word=table.words.get(c.name, ""))
+        for c in columns
+    )
 
 
 def _divided(

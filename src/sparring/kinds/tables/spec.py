@@ -70,6 +70,23 @@ class Relation:
 
 
 @dataclass(frozen=True)
+class NumberForm:
+    """How a column's cells write numbers: `1.234,50 EUR`, `(13,639)`, `1,39,040`, `3.10`."""
+
+    decimal: str = "."
+    thousands: str = ""  # between groups of three digits; "": none
+    grouped_from: int = 4  # digits of the whole part, from which on there are groups
+    indian: bool = False  # whether groups above the last are of two digits
+    places: int = 0  # decimals that every number has at least
+    bare: bool = False  # whether .5 has no 0
+    exponent: str = ""  # "e", "E": of large and small numbers
+    scientific: bool = False  # whether every number has an exponent
+    positive: str = "{}"  # what stands around the digits: "{} EUR", "+{}%"
+    negative: str = "-{}"  # the same of numbers below 0: "({})", "{}-"
+    dtype: str = ""  # of cells that are text in a data frame too; "": numbers there
+
+
+@dataclass(frozen=True)
 class Column:
     """One column: what it is, and what it takes to encode and decode it; plain values only."""
 
@@ -101,6 +118,8 @@ class Column:
     first: int = 1
     digits: int = 1
     source: str = ""  # the column that this one repeats
+    form: NumberForm | None = None  # how files write its numbers; None: as Python does
+    missing_word: str = ""  # how files write its missing cells
 
     @property
     def is_number(self) -> bool:
@@ -166,6 +185,7 @@ class TableSpec:
     classes: tuple[str, ...] = ()
     makes: Literal["encoded", "cells"] = "encoded"  # what the generator's output is
     rules: tuple[str, ...] = ()  # that all rows keep, as they were written
+    delimiter: str = ","  # of .csv files
 
     @property
     def shape(self) -> tuple[int]:

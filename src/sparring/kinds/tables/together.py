@@ -59,7 +59,7 @@ def open_together(
             read as what the first table holds there.
     """
     chosen = chosen_types(options.column)
-    tables = [_table(source, chosen, options.groups) for source in sources]
+    tables = [_table(source, options) for source in sources]
     columns = _compared(tables, chosen)
     progress("columns", 0, 1)
     read = [_as_first(table, columns) for table in tables]
@@ -80,11 +80,12 @@ def open_together(
     return datasets
 
 
-def _table(source: Any, chosen: Mapping[str, str], groups: str) -> _Table:
+def _table(source: Any, options: TableOptions) -> _Table:
     """Read a table; a column that says which rows belong together is taken off."""
-    name, frame, _ = load(source, chosen)
-    frame, owners, notes = apart(frame, groups, f"'{name}'", given=True)
-    return _Table(name, frame, None if owners is None else stated(owners), tuple(notes))
+    name, table = load(source, options)
+    frame, owners, notes = apart(table.frame, options.groups, f"'{name}'", given=True)
+    groups = None if owners is None else stated(owners)
+    return _Table(name, frame, groups, (*table.notes, *notes))
 
 
 def _compared(tables: Sequence[_Table], chosen: Mapping[str, str]) -> dict[str, Column]:
