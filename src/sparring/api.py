@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
@@ -18,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sparring import kinds
-from sparring.build import build_generator, place
+from sparring.build import build_discriminator, build_generator, place
 from sparring.data.dataset import Dataset
 from sparring.data.output import write_file
 from sparring.data.sources import with_absolute_paths, with_target
@@ -419,9 +420,17 @@ class Run:
                 extractor,
                 EvaluationOptions(n, seconds, own_judging),
                 audience,
+                partial(self._discriminator, path) if path.name.strip("0~") else None,
             )
         write_report(self.folder)
         return evaluation
+
+    def _discriminator(self, path: Path) -> nn.Module:
+        """Return the discriminator of a checkpoint, in evaluation mode."""
+        with torch.random.fork_rng(devices=[]):
+            discriminator = build_discriminator(self.recipe, self.spec)
+        copy_exactly(discriminator.state_dict(), checkpoints.load_discriminator(path), "model")
+        return place(discriminator, "cpu").eval()
 
     def dataset(self, audience: ProgressReporter | None = None) -> Dataset:
         """Open the data that the run was trained on, with its split; say if they have changed."""

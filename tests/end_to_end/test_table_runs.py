@@ -97,6 +97,8 @@ def test_an_evaluation_has_the_card_of_a_table(penguins: Path, cli: CommandLine)
     card = strictly(ended.out)
     keys = {line["key"] for line in card["lines"]}
     assert {"table_c2st", "worst_column", "associations", "useful_species", "copies"} <= keys
+    said = [note for note in card["notes"] if "the run's own discriminator" in note]
+    assert "it knows those that judge" in said[0]  # of penguins, too few are held out
     for name in ("columns", "associations"):
         with Image.open(penguins / f"samples/evaluation-{name}.png") as picture:
             assert picture.width > 500
@@ -117,6 +119,7 @@ def test_other_rows_judge_in_the_code_of_the_run(penguins: Path, cli: CommandLin
         card = strictly(ended.out)
         lines = {line["key"]: line["estimate"] for line in card["lines"]}
         distances[name] = lines["kid"]
+        assert "discriminator" in lines
         far = any("'body_mass_g': 342 of 344 values lie beyond" in note for note in card["notes"])
         assert far == (name == "huge"), card["notes"]
     assert distances["huge"]["low"] > 2 * distances["same"]["high"]

@@ -5,7 +5,7 @@ Inside: which samples and data are used, within which time, and the file. Not in
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -111,6 +111,7 @@ def assess(
     extractor_name: str,
     options: EvaluationOptions,
     audience: ProgressReporter,
+    discriminator: Callable[[], nn.Module] | None = None,
 ) -> Evaluation:
     """Evaluate a run's generator, write `evaluation.json` and its pictures, and return it.
 
@@ -123,6 +124,7 @@ def assess(
         extractor_name: of features; see `extractors.choose`.
         options: how many samples, in which time.
         audience: told how far it is.
+        discriminator: opens that of the run, in evaluation mode, if it has played.
     """
     cache, kind = folder.path.parent / "cache", kind_of(data.spec)
     limit = max(options.n, MAX_SAMPLES)
@@ -143,7 +145,7 @@ def assess(
         real_features=features.real,
         fake_features=samples.features,
         fake=samples.items,
-        trained=TrainedRun(folder, generator, trained_on),
+        trained=TrainedRun(folder, generator, trained_on, discriminator),
         given=None,
         pictures=folder.samples,
         options=options.judging or kind.judging(),

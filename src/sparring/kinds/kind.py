@@ -253,6 +253,7 @@ class TrainedRun:
     folder: "RunFolder"
     generator: "nn.Module"  # averaged, in evaluation mode
     data: "Dataset"  # that it was trained on
+    discriminator: "Callable[[], nn.Module] | None" = None  # opens it; None: it is not there
 
 
 @dataclass(frozen=True, eq=False)

@@ -108,6 +108,17 @@ def load_model(path: Path) -> Tensors:
     return _tensors(path / FILES[0])
 
 
+def load_discriminator(path: Path) -> Tensors:
+    """Return the tensors of the discriminator that has played longest against this generator.
+
+    That is the newest one beside a checkpoint, if its generator is the same.
+    """
+    newest = latest_intact(path.parent)
+    same = (newest / FILES[0]).read_bytes() == (path / FILES[0]).read_bytes()
+    tensors, prefix = _tensors((newest if same else path) / FILES[1]), "discriminator."
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
 def named(folder: Path, name: str, warn: Callable[[str], None] = lambda message: None) -> Path:
     """Return the checkpoint of a name: `latest`, `best`, the images it has seen, or its folder's.
 

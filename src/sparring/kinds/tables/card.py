@@ -4,7 +4,7 @@ Inside: which measurements, on how many rows, beside which trivial generators, a
 inside: the measurements (`metrics`, `models`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -36,6 +36,7 @@ PRIVACY = (
 )
 ATTACK = "membership attack, AUC"
 Frame = Any
+Lines = Callable[[], Iterator[CardLine]]
 
 
 class Rows(NamedTuple):
@@ -47,7 +48,11 @@ class Rows(NamedTuple):
 
 
 def measure_rows(
-    rows: Rows, spec: TableSpec, begin: Callable[[str], None], note: Note
+    rows: Rows,
+    spec: TableSpec,
+    begin: Callable[[str], None],
+    note: Note,
+    discriminator: Lines | None = None,
 ) -> Iterator[CardLine]:
     """Yield the lines of the card; what these rows do not allow is left out, with a note why.
 
@@ -56,12 +61,14 @@ def measure_rows(
         spec: of the table.
         begin: called with the name of each measurement in turn.
         note: called with what people should know beside the lines.
+        discriminator: what yields the lines of the run's own, if it is there.
     """
     first = first_columns(rows)
     if (count := len(rows.fake.columns)) > MAX_COLUMNS:
         note(f"columns and pairs are of the first {MAX_COLUMNS} of {count:,} columns")
-    steps: tuple[tuple[str, Callable[[], Iterator[CardLine]]], ...] = (
+    steps: tuple[tuple[str, Lines], ...] = (
         ("boosted trees", lambda: _told_apart(rows)),
+        ("the discriminator", discriminator or (lambda: iter(()))),
         ("columns", lambda: _columns(first)),
         ("pairs of columns", lambda: _pairs(first)),
         ("usefulness", lambda: _useful(rows, spec, note)),
@@ -163,6 +170,24 @@ def _copied(rows: Rows) -> Iterator[CardLine]:
         "as real",
         reason="a count; its test is that of 'copies training data'",
     )
+
+
+def measure_last_word(
+    told: Estimate, truth: Estimate | None, columns: Sequence[str], note: Note
+) -> Iterator[CardLine]:
+    """Yield how well the run's own discriminator tells samples, and say by which columns."""
+    yield CardLine(
+        "discriminator",
+        "told by discriminator, AUC",
+        told,
+        truth,
+        "lower",
+        reason="the trees' line tests the same; the discriminator says where to look",
+    )
+    if columns:
+        note(f"what gives samples away to the run's own discriminator: {', '.join(columns)}")
+    else:
+        note("to the run's own discriminator nothing stands out in samples")
 
 
 def measure_nearness(

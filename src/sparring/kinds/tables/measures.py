@@ -15,10 +15,18 @@ from sparring.features.components import COORDINATES, OF_COORDINATES, coordinate
 from sparring.features.extractor import Extractor, Extractors, Features, spread
 from sparring.features.reference import ReferenceSet, shuffled
 from sparring.kinds.kind import EvaluatedRun
-from sparring.kinds.tables.card import MAX_ROWS, Rows, first_columns, measure_nearness, measure_rows
+from sparring.kinds.tables.card import (
+    MAX_ROWS,
+    Rows,
+    first_columns,
+    measure_last_word,
+    measure_nearness,
+    measure_rows,
+)
 from sparring.kinds.tables.cells import cells
 from sparring.kinds.tables.codec import encode, frame_of
 from sparring.kinds.tables.columns import Frame
+from sparring.kinds.tables.last_word import given_away_by, told_apart
 from sparring.kinds.tables.metrics import coded
 from sparring.kinds.tables.spec import TableSpec
 from sparring.metrics.exchangeable import MIN_SAMPLES
@@ -55,8 +63,30 @@ def card_lines(run: EvaluatedRun) -> Iterator[CardLine]:
     spec: TableSpec = run.spec
     rows = _rows(run, spec)
     _draw(run, rows, spec)
-    yield from measure_rows(rows, spec, run.begin, run.note)
+    yield from measure_rows(rows, spec, run.begin, run.note, lambda: _last_word(run, spec))
     yield from _nearness(run, spec)
+
+
+def _last_word(run: EvaluatedRun, spec: TableSpec) -> Iterator[CardLine]:
+    """Yield what the run's own discriminator says of samples, where real rows are new to it."""
+    trained, reference = run.trained, run.reference
+    if trained is None or trained.discriminator is None:
+        return
+    if reference.part != "all" and reference.data is not trained.data:
+        run.note("the run's own discriminator says nothing of rows: it knows those that judge")
+        return
+    real, train, fake = (
+        torch.from_numpy(np.array(items))
+        for items in (
+            reference.shuffled_items(MAX_ROWS),
+            ReferenceSet(trained.data, "train").shuffled_items(MAX_ROWS),
+            run.fake[:MAX_ROWS],
+        )
+    )
+    discriminator = trained.discriminator()
+    told, truth = (told_apart(discriminator, spec, real, side) for side in (fake, train))
+    columns = given_away_by(discriminator, spec, real, fake)
+    yield from measure_last_word(told, truth, columns, run.note)
 
 
 def _nearness(run: EvaluatedRun, spec: TableSpec) -> Iterator[CardLine]:
