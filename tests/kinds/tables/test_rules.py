@@ -11,9 +11,12 @@ import torch
 from sparring.data.dataset import Dataset
 from sparring.errors import SparringError
 from sparring.kinds.tables import codec
-from sparring.kinds.tables.options import TableOptions
+from sparring.kinds.tables.networks import TabularGenerator
+from sparring.kinds.tables.options import TableOptions, TableRequests
+from sparring.kinds.tables.output import sample
 from sparring.kinds.tables.reader import open_data
 from sparring.kinds.tables.rules import Comparison, Together, Unique, obeyed, parse_rules
+from sparring.sampling import SampleRequest
 
 NAMES = ("a", "b", "c", "start date", "end", "net", "net-sales", "city", "country", "unique")
 ROWS = 1200
@@ -274,3 +277,26 @@ def test_keys_of_several_columns_are_drawn_again(measured: pd.DataFrame) -> None
     assert 0.3 < kept.mean() < 1
     rows = codec.frame_of(made[torch.from_numpy(kept)].numpy(), data.spec)
     assert not rows.duplicated().any()
+
+
+def test_rows_that_are_asked_for_keep_rules_too(ruled: Dataset, measured: pd.DataFrame) -> None:
+    torch.manual_seed(0)
+    conditions = ["city=city 4", "shipped>2023-06-01"]
+    rows = drawn(ruled, 200, where=conditions)
+    assert obeyed(rows.numpy(), ruled.spec).all()
+    made = codec.frame_of(rows.numpy(), ruled.spec)
+    assert set(made["country"]) == {"country 1"}
+    assert (pd.to_datetime(made["shipped"]) > "2023-06-01").all()
+    circle = opened(measured, "low<=middle", "low<=other", "middle<=high", "other<=high")
+    rows = drawn(circle, 1500)
+    assert len(rows) == 1500
+    assert obeyed(rows.numpy(), circle.spec).all()
+
+
+def drawn(data: Dataset, n: int, **own: Any) -> torch.Tensor:
+    """Return rows of a generator that has learned nothing."""
+    generator = TabularGenerator(data.spec, 8, 16, 2).eval()
+    request = SampleRequest(n, own=TableRequests(**own))
+    return sample(
+        generator, data.spec, request, data=lambda: data, progress=lambda what, done, of: None
+    )
