@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 SHARED = 3  # rows of a value, from which on it is given back as it is
 COARSE, FINE = 48, 32  # coarse cells, and cells in one of these
-SMALL = 3_000  # rows, below which a table has √rows cells a column
+SMALL = 3_000  # training rows, as in `presets`; a table of fewer has √rows cells a column
 SINGLE = 64  # distinct values, up to which each has a coarse cell of its own
 MIN_ROWS = 8  # of a cell of many values
 MAX_SHARED = 8_000  # values that are given back
