@@ -6,13 +6,16 @@ cells (`codec`).
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from importlib import import_module
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparring.errors import SparringError, nearest
+from sparring.kinds.tables import dates
 from sparring.kinds.tables.spec import Column
 
 Floats = NDArray[np.float64]
@@ -22,6 +25,7 @@ Series = Any
 NOWHERE = -1.0  # the cell of a category that a column does not know
 MAX_FACTOR = 22  # the largest power of ten that is a float64
 MICROSECOND = "datetime64[us]"
+DAY = 86_400_000_000  # microseconds
 
 
 def pandas() -> Any:
@@ -91,6 +95,20 @@ def exact(frame: Frame, columns: Sequence[Column]) -> Frame:
     return pandas().DataFrame(cells, index=range(len(frame)))
 
 
+def as_numbers(frame: Frame, columns: Sequence[Column]) -> Frame:
+    """Return rows with dates of any form as moments, and numbers of any type as such."""
+    changed = {}
+    for column in columns:
+        if column.kind == "datetime":
+            moments, absent = instants(frame[column.name], column)
+            cells = moments.astype(MICROSECOND)
+            cells[absent] = np.datetime64("NaT")
+            changed[column.name] = cells
+        elif column.is_number and not is_number(frame[column.name]):
+            changed[column.name] = plain_numbers(frame[column.name])
+    return frame.assign(**changed)
+
+
 def numbers(series: Series, column: Column) -> Floats:
     """Return a column of numbers, clocks or dates as numbers (n,), NaN where missing.
 
@@ -98,12 +116,15 @@ def numbers(series: Series, column: Column) -> Floats:
         SparringError: a cell is not a number, is infinite, or is missing where none were.
     """
     if column.kind == "datetime":
-        moments, absent = instants(series, column.date_format)
-        values = np.where(absent, np.nan, (moments - column.origin) / column.step)
+        moments, absent = instants(series, column)
+        values = (in_units(moments, column) - column.origin) / column.step
+        values = np.where(absent, np.nan, values)
     else:
         values = plain_numbers(series)
         values = minutes(values) if column.clock else values
     strange = np.isnan(values) & series.notna().to_numpy() | np.isinf(values)
+    if column.missing and column.date_format and not is_number(series):
+        strange[:] = False  # texts that are no dates count as missing
     if strange.any():
         row = int(np.argmax(strange))
         raise SparringError(
@@ -128,16 +149,80 @@ def minutes(clock: Floats) -> Floats:
     return clock - 40 * hours
 
 
-def instants(series: Series, date_format: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return microseconds since 1970 (n,), and where cells are missing or no dates."""
-    if series.dtype.kind == "M":
-        moments = series
-    else:
-        form = None if date_format in ("", "date") else date_format
-        moments = pandas().to_datetime(series, format=form, errors="coerce")
+def is_number(series: Series) -> bool:
+    """Tell whether a column is of pandas' numbers."""
+    return bool(pandas().api.types.is_numeric_dtype(series.dtype))
+
+
+def instants(series: Series, column: Column) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return microseconds since 1970 (n,), and where cells are missing or no dates.
+
+    They are those of the clocks of the column's zone, if it has one, else of UTC. Of durations they
+    count from 0, of times of day from midnight.
+    """
+    series = plain_moments(series)
+    if series.dtype.kind == "m":
+        spans = series.astype("timedelta64[us]")
+        return spans.to_numpy().astype(np.int64), spans.isna().to_numpy()
+    moments = series if series.dtype.kind == "M" else _parsed(series, column)
     if moments.dt.tz is not None:
-        moments = moments.dt.tz_convert("UTC").dt.tz_localize(None)
+        moments = moments.dt.tz_convert(column.zone or "UTC").dt.tz_localize(None)
+    elif column.zone and series.dtype.kind != "M":
+        moments = moments.dt.tz_localize("UTC").dt.tz_convert(column.zone).dt.tz_localize(None)
     return moments.astype(MICROSECOND).to_numpy().astype(np.int64), moments.isna().to_numpy()
+
+
+def plain_moments(series: Series) -> Series:
+    """Return dates of Arrow's types or periods as pandas' own; all else as it is."""
+    types = pandas()
+    if isinstance(series.dtype, types.PeriodDtype):
+        return series.dt.to_timestamp()
+    if isinstance(series.dtype, types.ArrowDtype) and series.dtype.kind in "Mm":
+        plain = types.Series(series.array.__arrow_array__().to_pandas(), index=series.index)
+        return plain.astype(MICROSECOND) if plain.dtype.kind == "O" else plain
+    return series
+
+
+def _parsed(series: Series, column: Column) -> Series:
+    """Return moments (n,) of texts, digits or objects, NaT where they are none."""
+    form = column.date_format
+    if "%" not in form:
+        if form == "time":
+            series = series.map(lambda cell: f"1970-01-01 {cell}", na_action="ignore")
+        known = "ISO8601" if form == "time" else None
+        return pandas().to_datetime(series, format=known, errors="coerce")
+    return dates.instants(date_texts(series), form, column.first_year)
+
+
+def date_texts(series: Series) -> Series:
+    """Return texts, and whole numbers as text; missing where cells are neither."""
+    if not is_number(series):
+        texts = series.astype(object)
+        return texts.where(texts.map(lambda cell: isinstance(cell, str)).astype(bool), None)
+    values = plain_numbers(series)
+    whole = np.floor(values) == values
+    texts = pandas().Series(np.where(whole, values, 0).astype(np.int64), index=series.index)
+    return texts.astype(str).astype(object).where(whole, None)
+
+
+def in_units(microseconds: NDArray[np.int64], column: Column) -> Floats:
+    """Return moments since 1970 (n,) in units of a column of dates; days are parts of a month."""
+    if column.unit == "microsecond":
+        return microseconds.astype(np.float64)
+    moments = microseconds + (DAY if column.unit == "month end" else 0)
+    days = moments.astype(MICROSECOND)
+    months = days.astype("datetime64[M]")
+    part = (days - months.astype(MICROSECOND)).astype(np.int64) / (31 * DAY)
+    whole: Floats = months.astype(np.int64) + part
+    return whole
+
+
+def from_units(units: NDArray[np.int64], column: Column) -> NDArray[np.int64]:
+    """Return microseconds since 1970 (n,) of units since then; undoes `in_units`."""
+    if column.unit == "microsecond":
+        return units
+    months = units.astype("datetime64[M]").astype(MICROSECOND).astype(np.int64)
+    return np.asarray(months - (DAY if column.unit == "month end" else 0), np.int64)
 
 
 def label_texts(values: Any) -> list[str]:
@@ -174,7 +259,7 @@ def _written(cells: Floats, column: Column) -> Series:
     absent = np.isnan(cells)
     if column.kind == "datetime":
         steps = np.where(absent, 0, cells).astype(np.int64)
-        return _dates(steps * column.step + column.origin, absent, column)
+        return _dates(from_units(steps * column.step + column.origin, column), absent, column)
     if column.is_number:
         return _numbers(cells, absent, column)
     return _categories(np.where(absent, -1, cells).astype(np.intp), column)
@@ -196,6 +281,13 @@ def _numbers(values: Floats, absent: NDArray[np.bool_], column: Column) -> Serie
     if column.significant:
         values = to_digits(values, column.significant)
     series = pandas().Series(np.where(absent, np.nan, values))
+    if column.label_dtype == "decimal":
+        places = max(column.decimals or 0, 0)
+        texts = [
+            None if gone else f"{v + 0.0:.{places}f}"
+            for v, gone in zip(values, absent, strict=True)
+        ]
+        return pandas().Series(texts, dtype=object).map(Decimal, na_action="ignore")
     if column.dtype not in ("str", "string", "object"):
         return series.astype(column.dtype)
     if column.kind == "integer":
@@ -208,16 +300,36 @@ def _dates(microseconds: NDArray[np.int64], absent: NDArray[np.bool_], column: C
     moments = microseconds.astype(MICROSECOND)
     moments[absent] = np.datetime64("NaT")
     series = pandas().Series(moments)
-    if column.date_format == "date":
-        return series.dt.date.astype(object).where(~absent)
-    if column.date_format:
-        return series.dt.strftime(column.date_format).astype(column.dtype)
+    match column.date_format:
+        case "date" | "time":
+            return getattr(series.dt, column.date_format).astype(object).where(~absent)
+        case form if form:
+            texts = dates.written(series, form, column.zone)
+            return _typed(texts, column.dtype)
     if column.dtype == "object":
         return series.astype(object)
     dtype = pandas().api.types.pandas_dtype(column.dtype)
-    if getattr(dtype, "tz", None) is not None:
-        series = series.dt.tz_localize("UTC").dt.tz_convert(dtype.tz)
+    if isinstance(dtype, pandas().PeriodDtype):
+        return series.dt.to_period(dtype.freq)
+    if dtype.kind == "m":
+        return (series - pandas().Timestamp(0)).astype(dtype)
+    if (zone := zone_of(dtype)) is not None:
+        at = dates.localised(series, zone if column.zone else "UTC")
+        series = at.dt.tz_convert(zone)
     return series.astype(dtype)
+
+
+def zone_of(dtype: Any) -> Any:
+    """Return the time zone of a type of dates, None without one."""
+    arrow = getattr(dtype, "pyarrow_dtype", None)
+    return getattr(dtype, "tz", None) if arrow is None else getattr(arrow, "tz", None)
+
+
+def _typed(texts: Series, dtype: str) -> Series:
+    """Return texts in a column's type, which may be one of numbers."""
+    if pandas().api.types.is_numeric_dtype(dtype):
+        texts = pandas().to_numeric(texts).astype("Float64" if texts.isna().any() else "int64")
+    return texts.astype(dtype)
 
 
 def _exact(series: Series, column: Column) -> Series:
@@ -226,7 +338,7 @@ def _exact(series: Series, column: Column) -> Series:
     if column.kind == "constant":
         return _categories(np.where(series.isna(), -1, 0), column)
     if column.kind == "datetime":
-        return _dates(*instants(series, column.date_format), column)
+        return _dates(*instants(series, column), column)
     if column.is_number:
         column = replace(column, clock=False)  # whatever it holds
         values = numbers(series, column)
@@ -281,8 +393,12 @@ def _label_values(texts: Sequence[str], dtype: str) -> Any:
 
 
 def _identifiers(column: Column, start: int, rows: int) -> Series:
-    """Number the rows from `start` on, as the original did."""
+    """Number the rows from `start` on, as the original did; universally unique ones are so."""
     count = range(column.first + start, column.first + start + rows)
+    if column.label_dtype in ("uuid", "hex"):
+        made = (uuid5(NAMESPACE_OID, f"{column.name} {number}") for number in count)
+        texts = [one.hex if column.label_dtype == "hex" else str(one) for one in made]
+        return pandas().Series(texts, dtype=column.dtype)
     if column.label_dtype != "text":
         return pandas().Series(count, dtype=column.dtype)
     return pandas().Series(

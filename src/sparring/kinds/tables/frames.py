@@ -15,7 +15,17 @@ from sparring.data.sources import HALF_CHARACTER, kept_file
 from sparring.errors import SparringError
 from sparring.kinds.tables.columns import Frame, Series, label_texts, pandas
 
-OWN_TYPES = ("string", "boolean", "floating", "date", "datetime", "datetime64", "empty")
+OWN_TYPES = (
+    "string",
+    "boolean",
+    "floating",
+    "date",
+    "datetime",
+    "datetime64",
+    "time",
+    "decimal",
+    "empty",
+)
 
 
 def is_frame(source: Any) -> bool:
@@ -78,6 +88,11 @@ def _plain(series: Series, *, chosen: bool) -> Series:
     dtype = series.dtype
     if isinstance(dtype, pandas().CategoricalDtype):
         return _with_plain_categories(series)
+    if (
+        isinstance(dtype, pandas().ArrowDtype) and dtype.kind == "O"
+    ):  # decimals, lists, times of day
+        objects = pandas().Series(series.array.__arrow_array__().to_pandas(), name=series.name)
+        return _plain(objects.astype(object), chosen=chosen)
     if isinstance(dtype, pandas().SparseDtype):
         return _plain(series.sparse.to_dense(), chosen=chosen)
     if dtype.kind in "Oc" and isinstance(dtype, np.dtype):
@@ -113,6 +128,8 @@ def _plain_objects(series: Series, *, chosen: bool) -> Series:
             raise SparringError(
                 f"column '{series.name}' holds text with half a character, which no file can hold"
             )
+        case "timedelta" | "period":
+            return series.infer_objects()
         case known if known in OWN_TYPES:
             return series
     return series.map(str, na_action="ignore") if chosen or _is_constant(series) else series

@@ -17,11 +17,13 @@ from sparring.kinds.tables.columns import (
     Frame,
     Series,
     instants,
+    is_number,
     label_texts,
     numbers,
     pandas,
     plain_numbers,
 )
+from sparring.kinds.tables.dates import is_of_digits
 from sparring.kinds.tables.spec import Column, TableSpec
 
 MAX_ODD_SHARE = 0.05  # of the rows, that may be left out
@@ -148,12 +150,19 @@ def unreadable(series: Series, column: Column) -> Mask:
         few = column.rest or unknown.sum() <= MAX_UNKNOWN_SHARE * series.notna().sum()
         return np.zeros(len(series), bool) if few else unknown
     if column.kind == "datetime":
-        if pandas().api.types.is_numeric_dtype(series.dtype):
-            return np.ones(len(series), bool)
-        return instants(series, column.date_format)[1]
+        numeric = is_number(series) and not is_of_digits(column.date_format)
+        return np.ones(len(series), bool) if numeric else _no_dates(series, column)
     values = plain_numbers(series)
     odd: Mask = ~np.isfinite(values)
     return odd | (values != np.floor(values)) if column.kind == "integer" else odd
+
+
+def _no_dates(series: Series, column: Column) -> Mask:
+    """Tell which cells are no dates; a few texts count as missing where cells may be so."""
+    odd = instants(series, column)[1]
+    few = (odd & series.notna()).mean() <= MAX_ODD_SHARE
+    as_missing = column.missing and column.date_format and few
+    return series.isna().to_numpy() if as_missing else odd
 
 
 def _known(series: Series, column: Column) -> Mask:

@@ -25,7 +25,7 @@ from sparring.kinds.tables.card import (
 )
 from sparring.kinds.tables.cells import cells
 from sparring.kinds.tables.codec import encode, frame_of
-from sparring.kinds.tables.columns import Frame
+from sparring.kinds.tables.columns import Frame, as_numbers
 from sparring.kinds.tables.last_word import given_away_by, told_apart
 from sparring.kinds.tables.metrics import coded
 from sparring.kinds.tables.spec import TableSpec
@@ -122,7 +122,12 @@ def _rows(run: EvaluatedRun, spec: TableSpec) -> Rows:
     names = [column.name for column in spec.shown]
     train = _cells(run.train, spec)[names] if run.train else None
     fake = _cells(run.given, spec) if run.given else frame_of(run.fake[:MAX_SAMPLES], spec)
-    return Rows(train, _cells(run.reference, spec)[names], fake[names])
+    fake = fake[names]
+    held_out = _cells(run.reference, spec)[names]
+    sides = (
+        side if side is None else as_numbers(side, spec.shown) for side in (train, held_out, fake)
+    )
+    return Rows(*sides)
 
 
 def _cells(of: ReferenceSet, spec: TableSpec) -> Frame:

@@ -71,6 +71,11 @@ def date_grid(step: int) -> Grid:
     return Grid(True, 1.0, moduli, week // step if week % step == 0 else 0)
 
 
+def month_grid(step: int) -> Grid:
+    """Return the grid of whole steps of so many months."""
+    return Grid(True, 1.0, (12 // step,) if step < 12 and 12 % step == 0 else ())
+
+
 class Counts(NamedTuple):
     """How many cells a column has, at most."""
 

@@ -26,6 +26,11 @@ class TableOptions(CommonOptions):
     column: Annotated[
         tuple[str, ...], Short, "type of a table's column, name=type; again for each: age=category"
     ] = ()
+    date_format: Annotated[
+        tuple[str, ...],
+        Short,
+        "form of the dates in a table's column: born=%d/%m/%y; again for each",
+    ] = ()
     rule: Annotated[
         tuple[str, ...],
         Short,

@@ -89,7 +89,8 @@ def open_data(
         hashes = digests(rows.frame, spec.columns)
         divided = _divided(hashes, owners and [owners[i] for i in rows.frame.index], options, rules)
     else:
-        ruled = rule_rows(frame, told_types(frame, chosen), options, chosen)
+        forms = date_forms(options.date_format)
+        ruled = rule_rows(frame, told_types(frame, chosen, forms=forms), options, chosen)
         frame, columns = ruled.frame, _as_written(ruled.columns, table)
         hashes = digests(frame, columns)
         divided = _divided(hashes, owners and [owners[i] for i in frame.index], options, rules)
@@ -195,6 +196,23 @@ def chosen_types(texts: tuple[str, ...]) -> dict[str, str]:
             )
         chosen[name] = column_kind
     return chosen
+
+
+def date_forms(texts: tuple[str, ...]) -> dict[str, str]:
+    """Read `name=form`, one for each column of dates whose form is chosen.
+
+    Raises:
+        SparringError: a text is not of this form.
+    """
+    forms = {}
+    for text in texts:
+        name, equals, form = text.partition("=%")
+        if not equals:
+            raise SparringError(
+                f"'{text}' gives no form of dates; write --date-format name=%d/%m/%Y"
+            )
+        forms[name] = f"%{form}"
+    return forms
 
 
 def load(

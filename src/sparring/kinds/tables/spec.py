@@ -22,6 +22,7 @@ BlockKind = Literal["number", "category", "missing"]
 
 
 Form = Literal["linear", "log", "lookup"]
+Unit = Literal["microsecond", "month", "month end"]
 Side = Literal["", "<", "<=", ">", ">="]
 
 
@@ -104,9 +105,12 @@ class Column:
     ranks: tuple[float, ...] = ()  # of the knots, from 0 to 1: of runs of version 0.1
     knots: tuple[float, ...] = ()  # values at these ranks, ascending
     decimals: int | None = None  # numbers are multiples of 10^-decimals; None: of nothing
-    origin: int = 0  # microseconds since 1970 of the first date
-    step: int = 1  # microseconds; dates are whole steps after the first
-    date_format: str = ""  # of dates kept as text; "date" for objects without a time of day
+    unit: Unit = "microsecond"  # of dates; months where all are first or last days of such
+    origin: int = 0  # units since 1970 of the first date
+    step: int = 1  # units; dates are whole steps after the first
+    date_format: str = ""  # of text or digits, see `dates`; "date", "time" of objects
+    first_year: int = 0  # of the hundred that years of two digits are among
+    zone: str = ""  # whose clocks show the dates; "": dates with an offset are in UTC
     labels: tuple[str, ...] = ()  # the categories with a place of their own
     counts: tuple[int, ...] = ()  # rows of each of these
     rest: tuple[str, ...] = ()  # categories that share one place

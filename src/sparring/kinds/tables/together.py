@@ -145,7 +145,7 @@ def _numbers(series: Series, column: Column, odd: Any) -> Series:
     """Return numbers or dates, those that are odd missing."""
     if column.kind != "datetime":
         return pandas().Series(np.where(odd, np.nan, plain_numbers(series)))
-    moments, absent = instants(series, column.date_format)
+    moments, absent = instants(series, column)
     dates = moments.astype("datetime64[us]")
     dates[absent | odd] = np.datetime64("NaT")
     return pandas().Series(dates)

@@ -11,26 +11,38 @@ from typing import Any
 
 import numpy as np
 
-from sparring.errors import SparringError, nearest
+from sparring.errors import SparringError, listed, nearest
+from sparring.kinds.tables import dates
 from sparring.kinds.tables.columns import (
+    DAY,
+    MICROSECOND,
     Floats,
     Frame,
     Series,
+    date_texts,
+    in_units,
     instants,
+    is_number,
     label_texts,
     numbers,
     pandas,
+    plain_moments,
     plain_numbers,
+    to_digits,
+    write_cells,
+    zone_of,
 )
 from sparring.kinds.tables.files import check_table
+from sparring.kinds.tables.identifiers import is_called_one, is_key, is_mostly_digits
 from sparring.kinds.tables.numbers import (
     cell_counts,
     clock_grid,
     date_grid,
     decimal_grid,
     fit_cells,
+    month_grid,
 )
-from sparring.kinds.tables.spec import COLUMN_KINDS, Column, ColumnKind
+from sparring.kinds.tables.spec import COLUMN_KINDS, Column, ColumnKind, Unit
 
 MAX_CATEGORIES = 100  # with a place of their own
 MAX_INTEGER_CATEGORIES = 10  # distinct integers, up to which each is a category
@@ -43,15 +55,11 @@ MAX_DIGITS = 15  # significant ones, that a float64 holds
 MAX_LOOKED_AT = 2_000  # values, for their digits
 AFTERNOON, MIDNIGHT, MINUTES = 1300, 2400, 60  # of times of day written as 1345
 MIN_TIMES = 100  # different ones: by chance, two in five numbers have an ending above 59
+MIN_MONTHS = 3  # different ones, of dates that are all first or last days
+MAX_ODD_SHARE = 0.01  # of moments that a zone's clocks show twice
 MAX_NOTE = 60  # characters of a note that lists categories
+HEX = "[0-9a-f]{32}"
 BOOLEAN_LABELS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
-DATE_FORMATS = (
-    *("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"),
-    *("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f", "%Y/%m/%d"),
-    *("%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M:%S"),
-    *("%d/%m/%Y %H:%M:%S", "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y"),
-    *("%d-%b-%Y", "%Y-%m", "%H:%M:%S", "%H:%M"),
-)
 # A number with a currency, a percent sign or separators of thousands.
 DECORATED_NUMBER = r"[$€£]?\s*[+-]?\d{1,3}([.,' ]?\d{3})*([.,]\d+)?\s*[%€$£]?"
 
@@ -73,21 +81,26 @@ def told_types(
     frame: Frame,
     chosen: Mapping[str, str] | None = None,
     max_categories: int = MAX_CATEGORIES,
+    forms: Mapping[str, str] | None = None,
 ) -> tuple[Column, ...]:
     """Decide what each column is, unless `chosen` (name to type) says so; not fitted yet.
+
+    `forms` are those of columns of dates (name to form, see `dates`), else recognised.
 
     Raises:
         SparringError: a column is of no one type, holds infinities, or is not what was chosen.
     """
     check_table(frame, "the table")
-    chosen = chosen or {}
-    _check_chosen(frame, chosen)
+    chosen, forms = chosen or {}, forms or {}
+    _check_chosen(frame, {**dict.fromkeys(forms, "datetime"), **chosen})
     columns: list[Column] = []
     contents: dict[str, Column] = {}
     for name in frame.columns:
         series = frame[name]
         earlier = contents.setdefault(_contents(series), Column(name, "empty", ""))
-        columns.append(_column(series, chosen.get(name, ""), earlier.name, max_categories))
+        kind, form = chosen.get(name, ""), forms.get(name, "")
+        columns.append(_column(series, kind, form, earlier.name, max_categories))
+    columns = [_numbered(frame, column, chosen) for column in columns]
     return tuple(_without_copies_of_text(columns))
 
 
@@ -138,14 +151,16 @@ def _contents(series: Series) -> str:
     return f"{series.dtype!r} {int((hashes * weights).sum())}"
 
 
-def _column(series: Series, chosen: str, earlier: str, max_categories: int) -> Column:
-    column_kind = chosen or _guess(series, earlier, max_categories)
+def _column(series: Series, chosen: str, form: str, earlier: str, max_categories: int) -> Column:
+    column_kind = chosen or ("datetime" if form else _guess(series, earlier, max_categories))
     name, missing = str(series.name), bool(series.isna().any())
     column = Column(name, column_kind, str(series.dtype), missing=missing)  # type: ignore[arg-type]
     if not series.notna().any() and column_kind not in ("empty", "text", "duplicate-of"):
         raise _refused(column, "it is empty")
     if column_kind == "duplicate-of" and earlier == name:
         raise _refused(column, "no earlier column has the same cells")
+    if column_kind == "datetime":
+        return _with_form(series, column, form)
     return replace(column, source=earlier if column_kind == "duplicate-of" else "")
 
 
@@ -173,7 +188,7 @@ def _guess(series: Series, earlier: str, max_categories: int) -> ColumnKind:
         return "category"
     if types.is_bool_dtype(series.dtype):
         return "boolean"
-    if types.is_datetime64_any_dtype(series.dtype):
+    if plain_moments(series).dtype.kind in "mM":
         return "datetime"
     if types.is_numeric_dtype(series.dtype) and series.dtype.kind in "iuf":
         return _guess_number(series, distinct)
@@ -186,9 +201,9 @@ def _guess_object(series: Series, distinct: int, max_categories: int) -> ColumnK
             return _guess_text(series, distinct, max_categories)
         case "boolean":
             return "boolean"
-        case "date" | "datetime" | "datetime64":
+        case "date" | "datetime" | "datetime64" | "time":
             return "datetime"
-        case "integer" | "floating" | "mixed-integer-float":
+        case "integer" | "floating" | "mixed-integer-float" | "decimal":
             return _guess_number(series, distinct)
         case other:
             raise _mixed(series, f"cells of type {other}")
@@ -205,9 +220,9 @@ def _guess_number(series: Series, distinct: int) -> ColumnKind:
         return "boolean"
     if (values != np.floor(values)).any():
         return "real"
+    if is_number(series) and dates.of_digits(values):
+        return "datetime"
     unique = distinct == len(series) > 2
-    if unique and values.max() - values.min() == len(values) - 1:
-        return "identifier"
     if np.abs(values).max() >= MAX_EXACT_INTEGER:
         return "identifier" if unique else "category"
     return "category" if distinct <= MAX_INTEGER_CATEGORIES else "integer"
@@ -217,12 +232,14 @@ def _guess_text(series: Series, distinct: int, max_categories: int) -> ColumnKin
     present = series.dropna().astype(object).astype(str)
     if distinct == 2 and set(present.unique()[:2]) and _truths(present.unique()) in BOOLEAN_LABELS:
         return "boolean"
-    if _date_format(series):
+    if dates.recognised(present):
         return "datetime"
     if distinct > 20 or distinct == len(series):
         _check_numbers_in_text(series, present)
     wordy = present.str.count(r"\s+").mean() >= 3
     if distinct == len(series):
+        if not wordy:
+            _check_digits(series, present)
         return "text" if wordy else "identifier"
     if wordy and 2 * distinct > len(present):
         return "text"
@@ -244,6 +261,25 @@ def _check_numbers_in_text(series: Series, present: Series) -> None:
         )
 
 
+def _check_digits(series: Series, present: Series) -> None:
+    if is_mostly_digits(present) and not is_called_one(str(series.name)):
+        raise SparringError(
+            f"column '{series.name}' holds '{present.iloc[0]}' and the like, all different: dates "
+            f"in a form that is not known, or codes; choose --date-format {series.name}=FORMAT, or "
+            f"--column {series.name}=identifier (or category, or text, which drops it)"
+        )
+
+
+def _numbered(frame: Frame, column: Column, chosen: Mapping[str, str]) -> Column:
+    """Return the column, as an identifier if it numbers the rows."""
+    series = frame[column.name]
+    whole = column.kind in ("integer", "category") and is_number(series)
+    free = whole and column.name not in chosen and not column.missing
+    if free and series.is_unique and len(series) > 2 and is_key(frame, column.name):
+        return replace(column, kind="identifier")
+    return column
+
+
 def _mixed(series: Series, what: str) -> SparringError:
     return SparringError(
         f"column '{series.name}' holds {what}; make its cells of one kind, or choose "
@@ -262,7 +298,7 @@ def _fit(series: Series, seen: Series, column: Column, max_categories: int) -> C
         case "integer" | "real":
             return _fit_number(series, seen, column)
         case "datetime":
-            return _fit_dates(series, seen, column)
+            return _fit_dates(seen, column)
         case "boolean" | "category":
             return _fit_categories(series, seen, column, max_categories)
         case "identifier":
@@ -284,7 +320,9 @@ def _fit_number(series: Series, seen: Series, column: Column) -> Column:
         raise _refused(column, f"it holds {largest:g}, more than {MAX_MAGNITUDE:g}")
     clock = column.kind == "integer" and _is_clock(values)
     decimals = 0 if clock else _decimals(values, series.dtype)
-    column = replace(column, decimals=decimals, clock=clock)
+    exact = pandas().api.types.infer_dtype(series, skipna=True) == "decimal"
+    label_dtype = "decimal" if exact else column.label_dtype
+    column = replace(column, decimals=decimals, clock=clock, label_dtype=label_dtype)
     seen_values = _present(numbers(seen, column))
     grid = clock_grid() if clock else decimal_grid(decimals)
     cells = fit_cells(seen_values, grid, cell_counts(len(seen)))
@@ -325,70 +363,113 @@ def _digits(values: Any) -> int:
     """Return the fewest significant digits that write all values; 0 where these are too many."""
     for digits in range(1, MAX_DIGITS + 1):
         if all(float(f"{value:.{digits}g}") == value for value in values[:MAX_LOOKED_AT]):
-            return digits
+            return digits if (to_digits(values, digits) == values).all() else 0
     return 0
 
 
-def _fit_dates(series: Series, seen: Series, column: Column) -> Column:
-    date_format, uncertainty = "", ""
-    if series.dtype.kind != "M":
-        date_format = _date_format(series)
-        if not date_format:
-            raise _refused(column, f"'{series.dropna().iloc[0]}' is not a date of a known form")
-        uncertainty = _date_uncertainty(series, date_format)
-        date_format = "" if date_format == "moment" else date_format
-    moments, absent = instants(seen, date_format)
-    present = moments[~absent]
-    origin, end = (int(present.min()), int(present.max())) if len(present) else (0, 0)
-    step = max(int(np.gcd.reduce(present - origin)), 1)
-    cells = fit_cells((present - origin) / step, date_grid(step), cell_counts(len(seen)))
-    first, last = (np.array(t, "datetime64[us]").item() for t in (origin, end))
-    note = f"datetime from {first} to {last}{uncertainty}"
-    return replace(
-        column,
-        decimals=0,
-        origin=origin,
-        step=step,
-        cells=cells,
-        date_format=date_format,
-        note=note if len(present) else UNSEEN,
-    )
+def _with_form(series: Series, column: Column, form: str) -> Column:
+    """Return a column of dates with their form, zone and unit, and what is to be told of these.
+
+    Raises:
+        SparringError: the cells are not dates of a known form.
+    """
+    moments = plain_moments(series)
+    if moments.dtype.kind in "mM":
+        return _with_unit(moments, _with_zone(moments, column))
+    form = form or _date_form(moments)
+    if not form:
+        raise _refused(column, f"'{series.dropna().iloc[0]}' is not a date of a known form")
+    column = replace(column, date_format="" if form == "moment" else form)
+    if "%" not in form:
+        return _with_unit(moments, column)
+    texts = date_texts(moments)
+    if not dates.read(texts, form).notna().any():
+        raise _refused(column, f"'{series.dropna().iloc[0]}' is not a date as {form}")
+    zone, year = dates.zone_of(texts, form), dates.first_year(texts, form)
+    column = replace(column, zone=zone, first_year=year)
+    column = replace(column, missing=bool(instants(series, column)[1].any()))
+    return _with_unit(moments, replace(column, note=_form_note(texts, column)))
 
 
-def _date_format(series: Series) -> str:
-    """Return the form of dates in text; `date` or `moment` of date objects; "" if of neither."""
+def _date_form(series: Series) -> str:
+    """Return the form of dates in text or digits, what objects are, or "" where neither is."""
     match pandas().api.types.infer_dtype(series, skipna=True):
         case "date":
             return "date"
-        case "datetime" | "datetime64":
+        case "time":
+            return "time"
+        case "datetime" | "datetime64" | "period":
             return "moment"
         case "string":
-            present = series.dropna()
+            return dates.recognised(series.dropna())
+        case _ if is_number(series):
+            return dates.of_digits(plain_numbers(series.dropna()))
         case _:
             return ""
-    if not present.str.contains(r"^\s*\w+[-/.: ]", regex=True).iloc[0]:
-        return ""
-    fitting = (f for f in DATE_FORMATS if _reads(present[:100], f) and _reads(present, f))
-    return next(fitting, "")
 
 
-def _reads(present: Series, date_format: str) -> bool:
-    moments = pandas().to_datetime(present, format=date_format, errors="coerce")
-    return bool(moments.notna().all())
+def _with_zone(moments: Series, column: Column) -> Column:
+    """Return the column with the zone whose clocks tell its moments apart, if they do."""
+    if (zone := zone_of(moments.dtype)) is None:
+        return column
+    local = moments.dropna().dt.tz_localize(None)
+    back = dates.localised(local, zone).dt.tz_convert("UTC")
+    told_apart = (back == moments.dropna().dt.tz_convert("UTC")).mean()
+    return replace(column, zone=str(zone) if told_apart > 1 - MAX_ODD_SHARE else "")
 
 
-def _date_uncertainty(series: Series, date_format: str) -> str:
-    """Say what is uncertain about a form of dates."""
-    if "%" not in date_format:
-        return ""
-    present = series.dropna()
-    swapped = date_format.replace("%m/%d", "%d/%m")
-    if swapped != date_format and _reads(present, swapped):
-        return f", read as {date_format}: days and months cannot be told apart"
-    sample = present[:1000]
-    written = pandas().to_datetime(sample, format=date_format).dt.strftime(date_format)
-    same = (written.astype(object) == sample.astype(object)).all()
-    return f", as {date_format}" + ("" if same else ", written with leading zeros")
+def _with_unit(series: Series, column: Column) -> Column:
+    """Return the column in months, if all dates are first or last days of such, at midnight."""
+    moments, absent = instants(series, column)
+    days = np.unique(moments[~absent]).astype(MICROSECOND)
+    if len(days) < MIN_MONTHS or series.dtype.kind == "m":
+        return column
+    units: tuple[tuple[Unit, int], ...] = (("month", 0), ("month end", DAY))
+    for unit, later in units:
+        moved = days + np.timedelta64(later, "us")
+        if (moved == moved.astype("datetime64[M]")).all():
+            return replace(column, unit=unit)
+    return column
+
+
+def _form_note(texts: Series, column: Column) -> str:
+    """Say what is uncertain about a form of dates, and which cells are not of it."""
+    form, year = column.date_format, column.first_year
+    other = texts[dates.read(texts, form).isna() & texts.notna()]
+    note = f", as {form}"
+    if dates.is_ambiguous(texts, form):
+        note = f", read as {form}: days and months cannot be told apart"
+    if year:
+        note += f", years {year} to {year + 99}"
+    if len(other):
+        gone = instants(other, column)[1]
+        read, odd = other[~gone], other[gone]
+        for cells, words in ((read, "written otherwise"), (odd, "counted as missing")):
+            if len(cells):
+                note += f", {len(cells):,} cell{'s' * (len(cells) > 1)} {words} ({listed(cells)})"
+    return note
+
+
+def _fit_dates(seen: Series, column: Column) -> Column:
+    moments, absent = instants(seen, column)
+    units = np.floor(in_units(moments[~absent], column)).astype(np.int64)
+    if not len(units):
+        return replace(column, note=UNSEEN)
+    origin, end = int(units.min()), int(units.max())
+    step = max(int(np.gcd.reduce(units - origin)), 1)
+    grid = date_grid(step) if column.unit == "microsecond" else month_grid(step)
+    cells = fit_cells((units - origin) / step, grid, cell_counts(len(seen)))
+    column = replace(column, decimals=0, origin=origin, step=step, cells=cells)
+    first, last = (_shown(t, column) for t in (0.0, (end - origin) / step))
+    months = f", {column.unit}s" * (column.unit != "microsecond")
+    kind = "duration" if column.dtype.startswith("timedelta") else "datetime"
+    return replace(column, note=f"{kind} from {first} to {last}{months}{column.note}")
+
+
+def _shown(cell: float, column: Column) -> str:
+    """Return a date as people read it."""
+    moment = write_cells(np.array([[cell]]), [replace(column, missing=False)]).iloc[0, 0]
+    return str(moment)
 
 
 def _fit_categories(series: Series, seen: Series, column: Column, max_categories: int) -> Column:
@@ -487,6 +568,9 @@ def _fit_identifier(series: Series, column: Column) -> Column:
             column, first=first, label_dtype="int64", note=f"identifier: numbered from {first}"
         )
     texts = series.astype(object).map(str)
+    for form, length in (("uuid", r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), ("hex", HEX)):
+        if texts.str.fullmatch(length).all():
+            return replace(column, label_dtype=form, note="identifier: unique codes made anew")
     parts = texts.str.extract(r"^(.*?)(\d+)$", flags=re.DOTALL)
     prefixes = parts[0].unique()
     if len(prefixes) == 1 and isinstance(prefixes[0], str):
