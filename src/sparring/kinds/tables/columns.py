@@ -123,8 +123,8 @@ def numbers(series: Series, column: Column) -> Floats:
         values = plain_numbers(series)
         values = minutes(values) if column.clock else values
     strange = np.isnan(values) & series.notna().to_numpy() | np.isinf(values)
-    if column.missing and column.date_format and not is_number(series):
-        strange[:] = False  # texts that are no dates count as missing
+    if column.missing and column.date_format and strange.mean() <= dates.MAX_ODD_SHARE:
+        strange[:] = False  # they count as missing
     if strange.any():
         row = int(np.argmax(strange))
         raise SparringError(

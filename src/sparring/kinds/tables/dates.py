@@ -16,7 +16,7 @@ import numpy as np
 Series = Any
 Strings = Any  # a series of text
 
-MIN_SHARE = 0.95  # of cells that are dates in a column of dates
+MAX_ODD_SHARE = 0.05  # of cells that are no dates in a column of dates
 SAMPLE = 200  # distinct cells, of which forms are collected
 MAX_ODD = 1_000  # distinct cells in other forms than the column's, that are read
 MIN_DIGITS = 10  # distinct whole numbers as 20240131: one number in 27 looks so by chance
@@ -75,7 +75,7 @@ def recognised(cells: Strings) -> str:
     shares = {form: read(distinct, form).notna().mean() for form in likely}
     form = max(shares, key=shares.__getitem__)
     absent = instants(distinct, form).isna().to_numpy()
-    if shares[form] < 0.5 or counts.to_numpy()[~absent].sum() < MIN_SHARE * counts.sum():
+    if shares[form] < 0.5 or counts.to_numpy()[~absent].sum() < (1 - MAX_ODD_SHARE) * counts.sum():
         return ""
     return _as_written(sample, _with_digits(sample, form))
 

@@ -56,7 +56,7 @@ MAX_LOOKED_AT = 2_000  # values, for their digits
 AFTERNOON, MIDNIGHT, MINUTES = 1300, 2400, 60  # of times of day written as 1345
 MIN_TIMES = 100  # different ones: by chance, two in five numbers have an ending above 59
 MIN_MONTHS = 3  # different ones, of dates that are all first or last days
-MAX_ODD_SHARE = 0.01  # of moments that a zone's clocks show twice
+MAX_TWICE = 0.01  # of moments that a zone's clocks show twice
 MAX_NOTE = 60  # characters of a note that lists categories
 HEX = "[0-9a-f]{32}"
 BOOLEAN_LABELS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
@@ -415,7 +415,7 @@ def _with_zone(moments: Series, column: Column) -> Column:
     local = moments.dropna().dt.tz_localize(None)
     back = dates.localised(local, zone).dt.tz_convert("UTC")
     told_apart = (back == moments.dropna().dt.tz_convert("UTC")).mean()
-    return replace(column, zone=str(zone) if told_apart > 1 - MAX_ODD_SHARE else "")
+    return replace(column, zone=str(zone) if told_apart > 1 - MAX_TWICE else "")
 
 
 def _with_unit(series: Series, column: Column) -> Column:
