@@ -94,8 +94,9 @@ def sample(
     truncation: float = 1.0,
     start: int = 0,
     between: bool = False,
+    batch: int = MICRO_BATCH,
 ) -> Iterator[Tensor]:
-    """Yield samples number `start` … `start + n − 1` of a seed, in batches of at most 64.
+    """Yield samples number `start` … `start + n − 1` of a seed, in batches.
 
     Args:
         generator: maps latents and labels to samples; put into evaluation mode.
@@ -107,16 +108,17 @@ def sample(
             more typical samples (after Karras 2019, section B).
         start: a multiple of 64.
         between: walk from the first sample of the seed to the second in n equal steps instead.
+        batch: how many are made at once; another number gives other last bits.
     """
     if labels is not None and len(labels) != n:
         raise ValueError(f"{len(labels)} labels for {n} samples; expected one for each")
     generator.eval()
     device = next(generator.parameters()).device
-    for done in range(0, n, MICRO_BATCH):
+    for done in range(0, n, batch):
         draw = Draw(seed, start + done)
-        shape = MICRO_BATCH, latent_width(generator)
+        shape = batch, latent_width(generator)
         latent = draw.normal("sample/latent", shape) if not between else _walk(seed, n, done, shape)
-        label = None if labels is None else _padded(labels[done : done + MICRO_BATCH]).to(device)
+        label = None if labels is None else _padded(labels[done : done + batch], batch).to(device)
         fake: Tensor = generator(truncation * latent.to(device), label)
         yield fake[: n - done].cpu()
 
@@ -132,5 +134,5 @@ def _walk(seed: int, n: int, done: int, shape: tuple[int, int]) -> Tensor:
     return latents
 
 
-def _padded(labels: Tensor) -> Tensor:
-    return torch.cat([labels, labels.new_zeros((MICRO_BATCH - len(labels), *labels.shape[1:]))])
+def _padded(labels: Tensor, batch: int) -> Tensor:
+    return torch.cat([labels, labels.new_zeros((batch - len(labels), *labels.shape[1:]))])

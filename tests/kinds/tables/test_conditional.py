@@ -80,7 +80,7 @@ def test_a_range_beside_a_category_is_left_to_the_generator() -> None:
 
 
 def test_hardly_any_hit_makes_ranges_revealed_too() -> None:
-    with pytest.warns(RequestWarning, match="none of 1,024 rows made freely has kind=a and x>6"):
+    with pytest.warns(RequestWarning, match="none of 8,192 rows made freely has kind=a and x>6"):
         frame = drawn("kind=a", "x>6", n=50)  # no row of kind a
     assert (frame["kind"] == "a").all()
     assert (frame["x"] > 6).all()

@@ -16,12 +16,11 @@ from sparring.draws import Draw
 from sparring.errors import SparringError, listed
 from sparring.kinds.tables.codec import followed
 from sparring.kinds.tables.columns import Floats, Frame, Series, numbers, pandas, write_cells
-from sparring.kinds.tables.conditional import Proposals, warn
+from sparring.kinds.tables.conditional import PROPOSED, Proposals, warn
 from sparring.kinds.tables.conditions import Condition, satisfying, together
 from sparring.kinds.tables.rules import obeyed
 from sparring.kinds.tables.spec import Column, TableSpec
 from sparring.kinds.tables.where import label_of
-from sparring.sampling import MICRO_BATCH
 
 ATTEMPTS = 40  # drawings of a row, of which one is to agree with all that is given
 GUESSED = 20  # of these, after which cells that given ones leave open are revealed by their counts
@@ -48,7 +47,7 @@ def completed(frame: Frame, proposals: Proposals, conditions: Sequence[Condition
         made, at = proposals.completed(told[pending], shown[pending], start), mask[pending]
         made[:, : at.shape[1]] = torch.where(at, given[pending], made[:, : at.shape[1]])
         rows[pending] = made
-        start += -(-len(pending) // MICRO_BATCH) * MICRO_BATCH
+        start += -(-len(pending) // PROPOSED) * PROPOSED
         pending = pending[~(satisfying(made, spec, conditions) & _agrees(made, at, spec))]
         if not len(pending):
             return rows

@@ -36,12 +36,14 @@ from sparring.kinds.tables.rules import obeyed
 from sparring.kinds.tables.spec import Column, TableSpec
 from sparring.kinds.tables.where import categories, read_where
 from sparring.networks.mlp import MLPGenerator
+from sparring.sampling import MICRO_BATCH
 from sparring.sampling import sample as draw_samples
 
 PROPOSED = 1024  # rows at once
 MIN_HIT_SHARE = 1 / 50  # of proposed rows; if fewer satisfy all, more is revealed
 MIN_WEAK_SHARE = 1 / 500  # the same, before what follows from other columns is revealed
 MAX_FRUITLESS = 20  # proposals without a single row
+MANY = 8 * PROPOSED  # rows made freely, of which none has what training rows may not have either
 APART = 2**36  # samples between those of one category and the next
 Groups = Mapping[str, Sequence[Condition]]  # by the column that they are on
 
@@ -62,6 +64,7 @@ class Proposals:
 
     def rows(self, n: int, start: int, condition: Tensor | None = None) -> Tensor:
         """Return rows number `start`, a multiple of 64, and those after it, on a condition."""
+        many = n >= PROPOSED and self.spec.makes == "cells"
         parts = draw_samples(
             self.generator,
             n,
@@ -69,6 +72,7 @@ class Proposals:
             labels=condition,
             truncation=self.truncation,
             start=start,
+            batch=PROPOSED if many else MICRO_BATCH,
         )
         return decode(torch.cat([*parts]), self.spec)
 
@@ -169,7 +173,7 @@ def _rows_on(
     if len(groups) > 1 or not stages[0]:
         proposed = proposals.revealed({}, first)
     if len(groups) > 1:
-        _warn_of_unseen(groups, proposed, spec, data)
+        _warn_of_unseen(groups, proposed, proposals, first, data)
     rows: list[Tensor] = []
     done = tried = hit = count = 0  # rows; proposed ones and hits of this stage; proposals
     while done < n:
@@ -276,10 +280,18 @@ def _warn_of_weak(stage: Groups, spec: TableSpec) -> None:
 
 
 def _warn_of_unseen(
-    groups: Groups, free: Tensor, spec: TableSpec, data: Callable[[], Dataset] | None
+    groups: Groups,
+    free: Tensor,
+    proposals: Proposals,
+    first: int,
+    data: Callable[[], Dataset] | None,
 ) -> None:
     """Warn of what no training row has together, or where these are not there, no row of many."""
-    if satisfying(free, spec, [c for of in groups.values() for c in of]).any():
+    spec, every = proposals.spec, [condition for of in groups.values() for condition in of]
+    if satisfying(free, spec, every).any():
+        return
+    free = torch.cat([free, proposals.rows(MANY - PROPOSED, first + PROPOSED)])
+    if satisfying(free, spec, every).any():
         return
     rows, whose = free, f"none of {len(free):,} rows made freely has"
     with suppress(SparringError):
