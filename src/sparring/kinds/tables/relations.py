@@ -7,11 +7,16 @@ Notation: cells are values on a column's scale, or places of categories, NaN whe
 grid, predictions and residuals are whole numbers of steps; without, numbers on the value's scale.
 """
 
+from functools import lru_cache
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sparring.kinds.tables.spec import Relation
+
+Floats = NDArray[np.float64]
 
 MARGIN = 1e-6  # of a step, within which a value counts as on the grid
 
@@ -73,19 +78,24 @@ def looked_up(relation: Relation, cells: Tensor) -> Tensor:
 
     A combination that the table does not have counts as the nearest in its order.
     """
-    code, codes = torch.zeros_like(cells[:, 0]), np.zeros(len(relation.keys))
-    for place, (fill, keys) in enumerate(
-        zip(relation.fill, np.array(relation.keys).T, strict=True)
-    ):
+    levels, codes, values = _table(relation)
+    code = torch.zeros_like(cells[:, 0])
+    for place, (fill, known) in enumerate(zip(relation.fill, levels, strict=True)):
+        filled = torch.where(cells[:, place].isnan(), fill, cells[:, place])
+        code = code * len(known) + _nearest(torch.from_numpy(known).to(cells), filled)
+    at = _nearest(torch.from_numpy(codes).to(cells), code)
+    return torch.from_numpy(values).to(cells)[at]
+
+
+@lru_cache(maxsize=64)
+def _table(relation: Relation) -> tuple[list[Floats], Floats, Floats]:
+    """Return the levels of each source, and for each key of a table its code and its value."""
+    codes, all_levels = np.zeros(len(relation.keys)), []
+    for keys in np.array(relation.keys).T:
         levels, places = np.unique(keys, return_inverse=True)
-        values = torch.where(cells[:, place].isnan(), fill, cells[:, place])
-        code = code * len(levels) + _nearest(
-            torch.tensor(levels.tolist(), dtype=cells.dtype), values
-        )
         codes = codes * len(levels) + places
-    table = [torch.nan if value is None else value for value in relation.values]
-    at = _nearest(torch.tensor(codes.tolist(), dtype=cells.dtype), code)
-    return torch.tensor(table, dtype=cells.dtype)[at]
+        all_levels.append(levels)
+    return all_levels, codes, np.array(relation.values, np.float64)  # missing ones are NaN
 
 
 def _terms(columns: list[Tensor], relation: Relation) -> list[Tensor]:
