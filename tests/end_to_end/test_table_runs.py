@@ -152,7 +152,8 @@ def test_a_table_of_one_column_has_a_card(cli: CommandLine) -> None:
 
 
 def test_a_stopped_table_run_goes_on_bit_for_bit(cli: CommandLine, people: Path) -> None:
-    asked = (*TINY, "--optimizer.lr", "5e-4", "--checkpoint.ticks", "4", "--budget")
+    game = ("--generator.network", "tabular", "--optimizer.lr", "5e-4", "--checkpoint.ticks", "4")
+    asked = (*TINY, *game, "--budget")
     half, whole = (cli.train(people, *asked, f"{n}k-images") for n in (10, 20))
     assert final(half) != final(whole)
     assert cli("resume", half, "--budget", "+10k-images").code == 0
