@@ -7,11 +7,12 @@ The ONNX model maps `latent` (n, width) float32, and `label` (n,) int64 when the
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,6 +22,9 @@ from torch import nn
 from sparring.errors import SparringError
 from sparring.spec import Spec
 from sparring.training.state import Tensors, latent_width
+
+
+INT64 = 7  # ONNX's number of the type
 
 
 def to_onnx(generator: nn.Module, spec: Spec) -> bytes:
@@ -46,6 +50,7 @@ def to_onnx(generator: nn.Module, spec: Spec) -> bytes:
             input_names=["latent", "label"][: len(inputs)],
             output_names=["sample"],
             dynamic_shapes=(free, free)[: len(inputs)],
+            custom_translation_table=_translations(),
             dynamo=True,
             verbose=False,
         )
@@ -53,6 +58,26 @@ def to_onnx(generator: nn.Module, spec: Spec) -> bytes:
     _refuse_fixed_batch(program)
     program.model.metadata_props["sparring"] = json.dumps(asdict(spec))
     return bytes(program.model_proto.SerializeToString())
+
+
+def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
+    """Return what ONNX has in the place of searches in ascending numbers: all are counted."""
+    from onnxscript import opset18 as op
+
+    def count(edges: Any, values: Any, right: bool) -> Any:
+        column = op.Unsqueeze(values, op.Constant(value_ints=[-1]))
+        passed = op.LessOrEqual(edges, column) if right else op.Less(edges, column)
+        last = op.Constant(value_ints=[-1])
+        return op.ReduceSum(op.Cast(passed, to=INT64), last, keepdims=0)
+
+    def searchsorted(edges: Any, values: Any, *, right: bool = False, **_: Any) -> Any:
+        return count(edges, values, right)
+
+    def bucketize(values: Any, edges: Any, *, right: bool = False, **_: Any) -> Any:
+        return count(edges, values, right)
+
+    aten = torch.ops.aten
+    return {aten.searchsorted.Tensor: searchsorted, aten.bucketize.Tensor: bucketize}
 
 
 def _refuse_fixed_batch(program: torch.onnx.ONNXProgram) -> None:
