@@ -23,7 +23,6 @@ from sparring.errors import SparringError
 from sparring.spec import Spec
 from sparring.training.state import Tensors, latent_width
 
-
 INT64 = 7  # ONNX's number of the type
 
 

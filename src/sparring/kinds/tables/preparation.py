@@ -24,7 +24,7 @@ from sparring.training.state import State, Tensors, begin_preparing
 from sparring.training.step import Logs, differentiate
 
 BATCH, LEARNING_RATE = 256, 4e-3
-WARM_UP = 100  # steps in which the rate rises
+WARM_UP, WARM_UP_SHARE = 100, 0.1  # steps in which the rate rises, and of all of them at most
 EPOCHS = 60  # of the training rows, at most
 REVEALING = 0.5  # of the rows of a batch
 SET_ASIDE, MAX_SET_ASIDE = 0.05, 2_500  # share and number of rows that it is stopped by
@@ -91,7 +91,9 @@ class LikelihoodPhase:
         model, preparing = _model(state), state.preparing
         assert preparing
         step = state.prepared // self.batch
-        rate = LEARNING_RATE * min(1.0, (step + 1) / WARM_UP) * (1 - state.prepared / self.samples)
+        share = state.prepared / self.samples
+        rising = max(min(WARM_UP, WARM_UP_SHARE * self.samples / self.batch), 1)
+        rate = LEARNING_RATE * min(1.0, (step + 1) / rising) * (1 - share)
         for group in preparing.optimizer.param_groups:
             group["lr"] = state.rate_factor * rate
         preparing.optimizer.zero_grad()
@@ -128,7 +130,8 @@ class LikelihoodPhase:
         self, model: AutoregressiveGenerator, state: State
     ) -> tuple[NDArray[np.int64], Rows]:
         """Return the training rows of a step, by their places and as they are read."""
-        size = self.batch * max(READ_TOGETHER // self.batch // len(model.steps), 1)
+        together = min(READ_TOGETHER // len(model.steps), len(self.folds.learned))
+        size = self.batch * max(together // self.batch, 1)
         chunk, start = divmod(state.prepared, size)
         key = chunk, state.attempt
         seed = SEED + state.attempt
