@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def to_onnx(generator: nn.Module, spec: Spec) -> bytes:
 
 def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     """Return what ONNX has in the place of searches in ascending numbers: all are counted."""
-    from onnxscript import opset18 as op
+    op: Any = import_module("onnxscript").opset18
 
     def count(edges: Any, values: Any, right: bool) -> Any:
         column = op.Unsqueeze(values, op.Constant(value_ints=[-1]))
