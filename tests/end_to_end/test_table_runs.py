@@ -230,16 +230,22 @@ def test_a_target_is_a_column_of_a_data_frame(people: Path) -> None:
 
 
 def test_rows_of_a_file_are_completed(penguins: Path, cli: CommandLine) -> None:
-    partly = "note,sex,species,body_mass_g\na,male,,3750\nb,,Gentoo,\n"
+    partly = "note,sex,species,body_mass_g\na,male,,3.75e3\nb,,Gentoo,\n"
     (cli.folder / "partly.csv").write_text(partly)
     ended = cli("sample", penguins, "--complete", "partly.csv", "--out", "full.csv")
     assert (ended.code, ended.out) == (0, "full.csv\n"), ended.err
     full = pd.read_csv(cli.folder / "full.csv", dtype=str)
     assert [*full.columns[:4]] == ["note", "sex", "species", "body_mass_g"]
     assert {*full.columns} == {*COLUMNS.split(","), "note"}
-    assert full.iloc[0, [0, 1, 3]].tolist() == ["a", "male", "3750"]
+    assert full.iloc[0, [0, 1, 3]].tolist() == ["a", "male", "3.75e3"]
     assert full.loc[1, ["note", "species"]].tolist() == ["b", "Gentoo"]
     assert full["species"].notna().all()
+    (cli.folder / "one.csv").write_text("species\nGentoo\n")
+    ended = cli("sample", penguins, "--complete", "one.csv")
+    assert ended.code == 0, ended.err
+    assert pd.read_csv(cli.folder / ended.out.strip() / "samples.csv").species.tolist() == [
+        "Gentoo"
+    ]
     told = cli("sample", penguins, "--complete", "partly.csv", "-n", "5").complaint
     assert "5 rows are asked for and 2 are given to be completed" in told
 

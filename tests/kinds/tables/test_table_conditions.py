@@ -18,9 +18,11 @@ from sparring.kinds.tables.conditions import (
     draw_satisfying,
     is_one_value,
     satisfied,
+    satisfying,
 )
+from sparring.kinds.tables.options import TableOptions
+from sparring.kinds.tables.reader import open_data
 from sparring.kinds.tables.spec import Column, TableSpec
-from sparring.kinds.tables.types import infer
 from sparring.kinds.tables.where import parse_condition, read_where
 
 ROWS = 2000
@@ -40,11 +42,15 @@ FRAME = pd.DataFrame(
         ),
         "dept": RNG.choice(["Research and Development", "Sales, EU", "x>1"], ROWS),
         "born": [f"{d:02d}.0{m}.2001" for d, m in RNG.integers(1, 10, (ROWS, 2))],
+        "paid in": [f"{price:,} EUR".replace(",", ".") for price in RNG.integers(1, 9999, ROWS)],
+        "stay": pd.to_timedelta(RNG.integers(0, 9999, ROWS), "s"),
         "seen": pd.date_range("2020-01-01", periods=ROWS, freq="h", tz="Europe/Berlin"),
         "id": range(ROWS),
     }
 )
-SPEC = TableSpec(infer(FRAME))
+DATA = open_data(FRAME, TableOptions(held_out=0.0))
+SPEC = DATA.spec
+assert isinstance(SPEC, TableSpec)
 
 
 def rows(*texts: str) -> Any:
@@ -225,3 +231,18 @@ def test_revealed_values_encode_as_the_data_do() -> None:
     sample = torch.zeros(50, SPEC.size)
     sample[:, at] = encoded[:, at]
     assert frame_of(decode(sample, SPEC).numpy(), SPEC)["price"].tolist() == given.tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("paid in>3.000 EUR", FRAME["paid in"].str[:-4].str.replace(".", "").astype(int) > 3000),
+        ("paid in>3000", FRAME["paid in"].str[:-4].str.replace(".", "").astype(int) > 3000),
+        ("stay>01:00:00", FRAME["stay"] > pd.Timedelta("1h")),
+        ("stay<=1h", FRAME["stay"] <= pd.Timedelta("1h")),
+    ],
+)
+def test_values_are_read_as_the_column_writes_them(text: str, expected: Any) -> None:
+    items = torch.from_numpy(np.array(DATA.items))
+    found = satisfying(items, SPEC, read_where(text, SPEC)).numpy()
+    np.testing.assert_array_equal(found, expected)

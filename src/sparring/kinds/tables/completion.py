@@ -96,7 +96,14 @@ def _cells(series: Series, column: Column) -> Floats:
     """Return the cells (n,) of a column, NaN where empty."""
     absent = _empty(series)
     if column.is_number:
-        return numbers(series.where(~absent), replace(column, missing=True))
+        values = numbers(series.where(~absent), replace(column, missing=True))
+        if (odd := np.isnan(values) & ~absent).any():
+            row = int(np.argmax(odd))
+            raise SparringError(
+                f"column '{column.name}', row {row}: '{series.iloc[row]}' cannot be read as "
+                f"{column.kind}"
+            )
+        return values
     pool = (*column.labels, *column.rest)
     codes, unique = pandas().factorize(series.where(~absent))
     places = []

@@ -29,7 +29,7 @@ from sparring.kinds.tables.conditional import (
     Proposals,
     sample_where,
 )
-from sparring.kinds.tables.files import read_table
+from sparring.kinds.tables.files import as_written, read_table, to_text
 from sparring.kinds.tables.files.cells import as_of_run
 from sparring.kinds.tables.frames import is_frame
 from sparring.kinds.tables.number_forms import in_form
@@ -88,7 +88,7 @@ def _completed(
     refuse_walk(request, "complete")
     if own.balance:
         raise SparringError("rows to complete are given; 'balance' does not go with them")
-    given = read_table(own.complete, as_of_run(spec)).frame
+    given = read_table(own.complete, as_of_run(spec), least=1).frame
     if request.n_given and request.n != len(given):
         raise SparringError(
             f"{request.n:,} rows are asked for and {len(given):,} are given to be completed; ask "
@@ -98,7 +98,11 @@ def _completed(
     items = completed(given, proposals, read_where(own.where, spec))
     progress("rows", len(items), len(items))
     rows = filled(given, frame_of(items.numpy(), spec), spec)
-    return in_form(rows, spec.columns, files=False)
+    if (written := as_written(own.complete)) is None:
+        return in_form(rows, spec.columns, files=False)
+    texts = to_text(rows, spec.columns)
+    stays = {name: written[name].where(given[name].notna(), texts[name]) for name in written}
+    return texts.assign(**stays)
 
 
 def _asks(complete: Any) -> bool:
@@ -166,7 +170,8 @@ def save(samples: Any, spec: TableSpec, path: Path, labels: Tensor | None, own: 
             write_file(path, _picture(spec, None, rows))
         case "":
             files.write(rows, path / "samples.csv", spec.columns, spec.delimiter)
-            write_file(path / "picture.png", _picture(spec, None, rows))
+            if not _asks(own.complete):
+                write_file(path / "picture.png", _picture(spec, None, rows))
         case _:
             files.write(rows, path, spec.columns, spec.delimiter)
 

@@ -15,6 +15,7 @@ import numpy as np
 from sparring.errors import SparringError, nearest
 from sparring.kinds.tables.columns import numbers, pandas, write_cells
 from sparring.kinds.tables.conditions import Condition, Sign, in_order
+from sparring.kinds.tables.number_forms import read_as
 from sparring.kinds.tables.spec import Column, TableSpec
 
 SIGNS: Mapping[str, Sign] = {
@@ -187,6 +188,7 @@ def _learned(name: str, text: str, spec: TableSpec) -> Column:
 def _condition(column: Column, sign: Sign, cells: Sequence[str], text: str) -> Condition:
     """Return a condition of what its values say; refuse one that no row could satisfy."""
     among = sign in ("in", "not in")
+    cells = ["" if cell == column.missing_word else cell for cell in cells]
     if not cells or ("" in cells and not (column.missing and among)):
         raise SparringError(
             f"'{text}' compares with nothing; column '{column.name}' is never empty"
@@ -251,6 +253,8 @@ def _unknown(value: str, column: Column) -> str:
 def _number(cell: str, column: Column, text: str) -> float:
     """Return a number or a date, in the column's own form or as Python writes it."""
     written = _unquoted(cell)
+    if column.form and (value := read_as(pandas().Series([written]), column.form)[0]) == value:
+        return float(value)
     if column.clock and (time := OF_DAY.fullmatch(written)):
         written = time[1] + time[2]
     for form in (column, replace(column, date_format="")):
@@ -262,7 +266,15 @@ def _number(cell: str, column: Column, text: str) -> float:
 
 
 def _moment(written: str, column: Column) -> Any:
-    """Return a date that is not in the column's own form, in its time zone; all else as it is."""
+    """Return a date that is not in the column's own form, in its time zone; all else as it is.
+
+    Raises:
+        ValueError: it is not a date, or a span of time without a unit.
+    """
+    if column.dtype.startswith("timedelta"):
+        if written.isdecimal():
+            raise ValueError(written)
+        return pandas().Timedelta(written)
     if column.kind != "datetime" or column.date_format not in ("", "date"):
         return written
     moment = pandas().to_datetime(written, format="ISO8601")

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from sparring.kinds.tables.spec import Column
 
 FORMULA_START = re.compile(r"[=+\-@\t\r\n]")
 PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+MIN_ROWS = 2  # of a table
 PARQUET = (".parquet", ".pq")
 FEATHER = (".feather", ".arrow")
 UNPACKED: dict[str, Callable[[bytes], bytes]] = {
@@ -53,7 +54,10 @@ def _file_and_part(source: str | Path) -> tuple[str, str]:
 
 
 def read_table(
-    source: str | Path | Frame, options: CellOptions = CellOptions(), encoding: str = AS_WRITTEN
+    source: str | Path | Frame,
+    options: CellOptions = CellOptions(),
+    encoding: str = AS_WRITTEN,
+    least: int = MIN_ROWS,
 ) -> CellsRead:
     """Read a table from a file, see `options.SUFFIXES`, or from a data frame.
 
@@ -61,7 +65,7 @@ def read_table(
         SparringError: it is not a table with a header, rows of equal length and distinct names.
     """
     if isinstance(source, pandas().DataFrame):
-        plain, notes = frames.plain(check_table(source, "the data frame"), options.chosen)
+        plain, notes = frames.plain(check_table(source, "the data frame", least), options.chosen)
         return _noted(cells.of_frame(plain, options), notes)
     if not isinstance(source, str | Path):
         raise SparringError(f"a table is a file or a data frame; got {type(source).__name__}")
@@ -70,19 +74,19 @@ def read_table(
     suffix, packed = suffix_of(source)
     match suffix:
         case _ if suffix in (*DELIMITED, ".txt"):
-            return read_delimited(_bytes(Path(file), packed), origin, options, encoding)
+            return read_delimited(_bytes(Path(file), packed), origin, options, encoding, least)
         case _ if packed:
             pass
         case _ if suffix in PARQUET:
-            return cells.of_frame(_read_parquet(Path(file)), options)
+            return cells.of_frame(_read_parquet(Path(file), least), options)
         case _ if suffix in FEATHER:
-            return cells.of_frame(check_table(frames.read(Path(file)), origin), options)
+            return cells.of_frame(check_table(frames.read(Path(file)), origin, least), options)
         case _ if suffix in WORKBOOKS:
             frame, notes = workbook.read(Path(file), part, origin)
-            return _noted(cells.of_objects(check_table(frame, origin), options), notes)
+            return _noted(cells.of_objects(check_table(frame, origin, least), options), notes)
         case _ if suffix in DATABASES:
             frame = database.read(Path(file), part, origin)
-            return cells.of_objects(check_table(frame, origin), options)
+            return cells.of_objects(check_table(frame, origin, least), options)
     raise SparringError(
         f"'{source}' ends in '{suffix}{packed}'; tables are read from .csv, .tsv, .txt, .dat (also "
         ".gz, .bz2, .xz), .parquet, .feather, .xlsx or .db"
@@ -90,7 +94,11 @@ def read_table(
 
 
 def read_delimited(
-    raw: bytes, origin: str, options: CellOptions = CellOptions(), encoding: str = AS_WRITTEN
+    raw: bytes,
+    origin: str,
+    options: CellOptions = CellOptions(),
+    encoding: str = AS_WRITTEN,
+    least: int = MIN_ROWS,
 ) -> CellsRead:
     """Read a table from what a delimited file holds; `origin` is named in errors."""
     text, notes = decoded(raw, encoding, origin)
@@ -98,8 +106,24 @@ def read_delimited(
     _check_names(list(parsed.frame.columns), origin)
     delimiter = "," if parsed.delimiter == SPACE else parsed.delimiter
     found = cells.of_text(parsed.frame, replace(options, delimiter=delimiter))
-    check_table(found.frame, origin)
+    check_table(found.frame, origin, least)
     return _noted(found, (*notes, *parsed.notes))
+
+
+def as_written(source: str | Path | Frame) -> Frame | None:
+    """Return the cells of a delimited file as it writes them, NaN where empty; None of others."""
+    if not isinstance(source, str | Path) or suffix_of(source)[0] not in (*DELIMITED, ".txt"):
+        return None
+    text, _ = decoded(_bytes(Path(source), suffix_of(source)[1]), AS_WRITTEN, f"'{source}'")
+    return parse(text, f"'{source}'").frame
+
+
+def to_text(frame: Frame, columns: Sequence[Column]) -> Frame:
+    """Return rows as a delimited file writes their cells, NaN where empty."""
+    written = in_form(frame, columns).to_csv(index=False)
+    return pandas().read_csv(
+        StringIO(written), dtype=str, keep_default_na=False, na_values=[""], header=0
+    )
 
 
 def write(frame: Frame, path: Path, columns: Sequence[Column] = (), delimiter: str = ",") -> None:
@@ -166,16 +190,16 @@ def escape(frame: Frame, numbers: Collection[str] = ()) -> Frame:
     return pandas().DataFrame(escaped, index=frame.index).rename(columns=_escaped)
 
 
-def check_table(frame: Frame, origin: str) -> Frame:
-    """Return a table, or refuse it: two rows or more, and names that are text and differ."""
+def check_table(frame: Frame, origin: str, least: int = MIN_ROWS) -> Frame:
+    """Return a table, or refuse it: enough rows, and names that are text and differ."""
     if strange := [name for name in frame.columns if not isinstance(name, str)]:
         raise SparringError(
             f"{origin} has a column named {strange[0]!r} ({type(strange[0]).__name__}); names are "
             "text: frame.columns = frame.columns.astype(str)"
         )
     _check_names(list(frame.columns), origin)
-    if len(frame) < 2:
-        raise SparringError(f"{origin} holds {len(frame)} rows; expected at least 2")
+    if len(frame) < least:
+        raise SparringError(f"{origin} holds {len(frame)} rows; expected at least {least}")
     return frame
 
 
@@ -200,7 +224,7 @@ def _bytes(path: Path, packed: str) -> bytes:
         raise SparringError(f"'{path}' cannot be read: {reason}") from error
 
 
-def _read_parquet(path: Path) -> Frame:
+def _read_parquet(path: Path, least: int) -> Frame:
     try:
         frame = pandas().read_parquet(path)
     except ImportError as error:
@@ -208,7 +232,7 @@ def _read_parquet(path: Path) -> Frame:
     except (OSError, ValueError) as error:
         reason = str(error).split("\n")[0]
         raise SparringError(f"'{path}' cannot be read as parquet: {reason}") from error
-    return check_table(frame, f"'{path}'")
+    return check_table(frame, f"'{path}'", least)
 
 
 def _escaped(cell: Any) -> Any:
