@@ -24,6 +24,7 @@ TABLES = Kind(
     examples=(
         "sparring train people.csv --column age=category --budget 1m",
         "sparring sample 7 -n 1000 --where cut=Fair --where 'price>5000' --out rows.csv",
+        "sparring sample 7 --complete partly.csv --out full.csv",
         "sparring measure unseen.csv synthetic.csv --train people.csv --json",
     ),
     quick_features=QuickFeatures("coordinates", "encoded columns"),
