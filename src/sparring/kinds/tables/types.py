@@ -35,6 +35,7 @@ from sparring.kinds.tables.columns import (
 from sparring.kinds.tables.files import check_table
 from sparring.kinds.tables.identifiers import is_called_one, is_key, is_mostly_digits
 from sparring.kinds.tables.numbers import (
+    SHARED,
     cell_counts,
     clock_grid,
     date_grid,
@@ -493,6 +494,8 @@ def _fit_categories(series: Series, seen: Series, column: Column, max_categories
     )
     turned = column.label_dtype == "text" and not _is_text(series)
     note = _note_categories(column, counts, frequent) + ", cells turned into text" * turned
+    if few := sum(count < SHARED for count in counts.values()):
+        note += f", {few:,} of fewer than {SHARED} rows and yet given back as they are"
     return replace(column, note=note if counts else UNSEEN)
 
 
