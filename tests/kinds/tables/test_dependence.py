@@ -46,6 +46,15 @@ def test_a_clock_is_another_one_and_a_delay(random: np.random.Generator) -> None
     )
 
 
+def test_extremes_that_hang_together_are_a_difference(random: np.random.Generator) -> None:
+    left = np.round(random.gamma(0.4, 60, ROWS)) - 5  # most leave on time, some hours late
+    landed = left + np.round(random.normal(-4, 14, ROWS))
+    relations = found((number("left"), left), (number("landed"), landed))
+    assert [(r.sources, r.weights) for r in relations.values()] == [(("left",), (1, 0))]
+    other = landed + np.round(random.normal(0, 60, ROWS))  # too far apart to be worth it
+    assert not found((number("left"), left), (number("other"), other))
+
+
 def test_an_exact_sum_leaves_no_residual(random: np.random.Generator) -> None:
     parts = np.round(random.gamma(2, 20, (ROWS, 2)), 2)
     parts[:9, 0] = np.nan

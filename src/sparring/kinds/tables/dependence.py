@@ -43,6 +43,7 @@ MAX_NOT_POSITIVE = 0.02  # of the rows, for logarithms
 SNAP = 0.02  # to halves
 MIN_TOLD = 0.5  # of the rows, of which it is said that a relation holds
 REFINED = 4  # combinations that are fitted on more rows
+MAX_APART = 0.25  # of a column's variance, that a difference may have which keeps extremes together
 
 
 class _Cells(NamedTuple):
@@ -298,8 +299,9 @@ def _numbers(table: _Cells, found: Mapping[str, Relation]) -> dict[str, Relation
         likely = [numbers[b] for b in _likely(likeness, at, allowed)]
         if target := _target(sample, table.columns, place, likely):
             targets.append((_spread(target), column.name, target))
-    targets = sorted((t for t in targets if t[0] < MIN_SPREAD), key=lambda t: t[0])[:MAX_TARGETS]
-    searched = {name: _search(target) for _, name, target in targets}
+    likely_first = sorted((t for t in targets if t[0] < MIN_SPREAD), key=lambda t: t[0])
+    searched = {name: _search(target) for _, name, target in likely_first[:MAX_TARGETS]}
+    searched |= {name: _difference(target) for _, name, target in targets if not searched.get(name)}
     return {
         name: _settled(name, relation, table) for name, relation in searched.items() if relation
     }
@@ -413,6 +415,23 @@ def _search(target: _Target) -> Relation | None:
             if score < best[0]:
                 best = (score, relation)
     return best[1]
+
+
+def _difference(target: _Target) -> Relation | None:
+    """Return the source whose difference to a column of many values spreads least, if by little.
+
+    Cells of extremes are wide, and what hangs together in them is lost unless it is in a difference
+    (a flight that leaves late, and lands as late), though most rows have little from it.
+    """
+    step = target.relation.step
+    if target.relation.period or len(np.unique(target.values)) <= MANY:
+        return None
+    left = target.values[:, None] - target.sources
+    best = int(left.var(0).argmin())
+    told = target.entropy - _entropies(np.round(left[:, best] / step)[None])[0]
+    if told <= 0 or left[:, best].var() > MAX_APART * target.values.var():
+        return None
+    return target.of("linear", (best,), np.array([1.0, 0.0]))
 
 
 def _design(sources: Floats) -> Floats:
