@@ -49,7 +49,7 @@ def help_of(command: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_the_short_names_are_those_of_0_1_and_groups() -> None:
     images, sounds, texts = "channels crop labels resolution", "level rate seconds", "length units"
-    tables = "breaking column decimal encoding missing rule thousands"
+    tables = "breaking column date_format decimal encoding missing rule thousands types"
     every = f"{images} {sounds} {texts} {tables} groups normalise"
     assert sorted(SHORT) == sorted(every.split())
 

@@ -92,7 +92,7 @@ def _recipe_field(field: str, hint: Any, prefix: str) -> OptionalField:
     key = f"{prefix}{field}"
     if key in ONE_OF:
         base = Literal[ONE_OF[key]]
-    names = [f"--{key}".replace("_", "-")] + [f"--{field}"] * (Short in extras)
+    names = [f"--{name}".replace("_", "-") for name in (key, *[field] * (Short in extras))]
     words = _words(extras) + (f" [any of: {' '.join(ANY_OF[key])}]" if key in ANY_OF else "")
     group = _group(prefix.split(".")[0])
     return field, _optional(base, name=names, help=words, group=group, show_default=False), None

@@ -16,9 +16,9 @@ from sparring.kinds import DataOptions, decode, describe, encode, kind_of, open_
 from sparring.kinds.tables import measures
 from sparring.kinds.tables.codec import frame_of, reveal
 from sparring.kinds.tables.condition_sampler import ConditionSampler, condition_vector
-from sparring.kinds.tables.reader import chosen_types
 from sparring.kinds.tables.reader import open_data as open_tables
 from sparring.kinds.tables.spec import TableSpec
+from sparring.kinds.tables.typing_file import chosen_types
 
 
 def people(rows: int = 400) -> Any:

@@ -1,9 +1,10 @@
 """How tables are read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from sparring.data.options import CommonOptions, Short
+from sparring.data.options import CommonOptions, NamesFile, Short
 
 NAMED_SETS = ("penguins", "diamonds")
 
@@ -19,10 +20,32 @@ SUFFIXES = (
 )
 
 
+class AsToml:
+    """Has pydantic take tables for their text; loads it then, which `--help` need not wait for."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core.core_schema import no_info_before_validator_function
+
+        return no_info_before_validator_function(_as_toml, handler(source))
+
+
+def _as_toml(types: Any) -> Any:
+    import tomli_w
+
+    return tomli_w.dumps(types) if isinstance(types, Mapping) else types
+
+
 @dataclass(frozen=True)
 class TableOptions(CommonOptions):
     """What a user may ask of a table."""
 
+    types: Annotated[
+        str,
+        Short,
+        NamesFile(".toml"),
+        AsToml(),
+        "TOML file of what a table's columns are, and of rules; written where it does not exist",
+    ] = ""
     column: Annotated[
         tuple[str, ...], Short, "type of a table's column, name=type; again for each: age=category"
     ] = ()

@@ -18,7 +18,7 @@ from sparring.data import sources, split
 from sparring.data.dataset import Dataset, no_progress, to_dataset
 from sparring.data.pack import LoadedItems, Progress, Skipped
 from sparring.data.split import fingerprint
-from sparring.errors import SparringError, nearest
+from sparring.errors import nearest
 from sparring.kinds.tables import frames
 from sparring.kinds.tables.codec import encode, spread
 from sparring.kinds.tables.columns import Frame, exact, read_cells
@@ -32,8 +32,9 @@ from sparring.kinds.tables.options import NAMED_SETS, SUFFIXES, TableOptions
 from sparring.kinds.tables.related import notes as related_notes
 from sparring.kinds.tables.related import with_relations
 from sparring.kinds.tables.rules import Rule, check, obeyed, on_sources, parse_rules, with_numbers
-from sparring.kinds.tables.spec import COLUMN_KINDS, Column, TableSpec
-from sparring.kinds.tables.types import fit, told_types
+from sparring.kinds.tables.spec import Column, TableSpec
+from sparring.kinds.tables.types import as_private, fit, told_types
+from sparring.kinds.tables.typing_file import Typing, inline, is_there, typing_of, write
 from sparring.runs.folder import RULES
 
 NAMED_MISSING = ("NA",)  # in R's tables
@@ -55,7 +56,7 @@ def keep(source: Any, options: TableOptions, folder: Path) -> str:
     if not frames.is_frame(source):
         return sources.keep(source, folder, NAMED_SETS)
     copy = folder / "data.feather"
-    frame, _ = frames.plain(source, chosen_types(options.column))
+    frame, _ = frames.plain(source, typing_of(options).of("type"))
     frames.keep(frame, copy)
     return str(copy.resolve())
 
@@ -79,7 +80,8 @@ def open_data(
         SparringError: the source is not a table, or a column is not what it was said to be, or what
             a given spec says.
     """
-    chosen = chosen_types(options.column)
+    typing = typing_of(options)
+    options = replace(options, rule=typing.rules)
     name, table = load(source, options, spec, rules)
     origin = f"'{source}'" if isinstance(source, str | Path) else "the data frame"
     frame, owners, group_notes = apart(table.frame, options.groups, origin, given=spec is not None)
@@ -89,25 +91,12 @@ def open_data(
         hashes = digests(rows.frame, spec.columns)
         divided = _divided(hashes, owners and [owners[i] for i in rows.frame.index], options, rules)
     else:
-        forms = date_forms(options.date_format)
-        ruled = rule_rows(frame, told_types(frame, chosen, forms=forms), options, chosen)
-        frame, columns = ruled.frame, _as_written(ruled.columns, table)
-        hashes = digests(frame, columns)
-        divided = _divided(hashes, owners and [owners[i] for i in frame.index], options, rules)
-        train = frame.iloc[divided.train]
-        fitted = fit(frame, train, columns)
-        state = kept(fitted, read_cells(train, fitted), ruled.rules)
-        related = with_relations(state.columns, state.cells, state.relations, state.bounds)
-        spec = TableSpec(related, rules=options.rule, delimiter=table.delimiter)
-        notes_of_columns = (
-            *(_describe(column) for column in spec.columns if not column.hidden),
-            *unknown_categories(frame, spec),
-            *ruled.notes,
-            *state.notes(),
-            *related_notes(spec.columns, state.cells),
-            *offers(state.cells, spec.learned),
+        ruled, columns = _typed(frame, typing, options, table)
+        hashes = digests(ruled.frame, columns)
+        divided = _divided(
+            hashes, owners and [owners[i] for i in ruled.frame.index], options, rules
         )
-        rows = GivenRows(frame, frame, ruled.skipped, notes_of_columns)
+        spec, rows = _fitted(ruled, columns, divided.train, options, table.delimiter)
     progress("columns", 1, 1)
     notes = table.notes
     if repeated := split.duplicates(hashes):
@@ -118,6 +107,42 @@ def open_data(
     data = to_dataset(name, spec, loaded, divided, hashes, notes)
     told = fingerprint(hashes, (len(hashes), spec.size), None, divided)
     return replace(data, fingerprint=told, originals=exact(rows.coded, spec.columns))
+
+
+def _typed(
+    frame: Frame, typing: Typing, options: TableOptions, table: CellsRead
+) -> tuple["_Ruled", tuple[Column, ...]]:
+    """Return the rows of a table that keep rules, and what its columns are, not fitted yet."""
+    chosen = typing.of("type")
+    columns = told_types(frame, chosen, forms=typing.of("date_format"))
+    ruled = rule_rows(frame, as_private(columns, [*typing.of("private")]), options, chosen)
+    return ruled, _as_written(ruled.columns, table)
+
+
+def _fitted(
+    ruled: "_Ruled",
+    columns: Sequence[Column],
+    train: NDArray[np.int64],
+    options: TableOptions,
+    delimiter: str,
+) -> tuple[TableSpec, GivenRows]:
+    """Return the spec of a table, fitted to its training rows, and its rows with notes."""
+    seen = ruled.frame.iloc[train]
+    fitted = fit(ruled.frame, seen, columns)
+    state = kept(fitted, read_cells(seen, fitted), ruled.rules)
+    related = with_relations(state.columns, state.cells, state.relations, state.bounds)
+    spec = TableSpec(related, rules=options.rule, delimiter=delimiter)
+    offered = offers(state.cells, spec.learned)
+    notes = (
+        *(_describe(column) for column in spec.columns if not column.hidden),
+        *unknown_categories(ruled.frame, spec),
+        *ruled.notes,
+        *state.notes(),
+        *related_notes(spec.columns, state.cells),
+        *offered,
+        *written_types(options, spec, offered),
+    )
+    return spec, GivenRows(ruled.frame, ruled.frame, ruled.skipped, notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,43 +201,17 @@ def as_in_0_1(data: Dataset) -> Dataset:
 
 
 def decided(options: TableOptions, spec: TableSpec) -> TableOptions:
-    """Return the options: columns of which no type is chosen are what their cells say."""
-    return options
+    """Return the options with what a file says of columns; the others are what their cells say."""
+    return replace(options, types=inline(options.types))
 
 
-def chosen_types(texts: tuple[str, ...]) -> dict[str, str]:
-    """Read `name=type`, one for each column whose type is chosen.
-
-    Raises:
-        SparringError: a text has no `=`.
-    """
-    chosen = {}
-    for text in texts:
-        name, equals, column_kind = text.rpartition("=")
-        if not equals:
-            raise SparringError(
-                f"'{text}' chooses no type for a column; write --column name=type, where the type "
-                f"is one of {', '.join(COLUMN_KINDS)}"
-            )
-        chosen[name] = column_kind
-    return chosen
-
-
-def date_forms(texts: tuple[str, ...]) -> dict[str, str]:
-    """Read `name=form`, one for each column of dates whose form is chosen.
-
-    Raises:
-        SparringError: a text is not of this form.
-    """
-    forms = {}
-    for text in texts:
-        name, equals, form = text.partition("=%")
-        if not equals:
-            raise SparringError(
-                f"'{text}' gives no form of dates; write --date-format name=%d/%m/%Y"
-            )
-        forms[name] = f"%{form}"
-    return forms
+def written_types(options: TableOptions, spec: TableSpec, offered: Sequence[str]) -> list[str]:
+    """Write what was decided of columns to the file that is asked for, if there is none; say so."""
+    if not options.types or is_there(options):
+        return []
+    shown = [column for column in spec.columns if not column.hidden]
+    write(Path(options.types), shown, options.rule, offered)
+    return [f"what columns are is written to '{options.types}': edit it, and give it again"]
 
 
 def load(
@@ -224,11 +223,13 @@ def load(
     """Return a short name for the source, and its table; with a spec, read as that of a run."""
     named = isinstance(source, str) and source in NAMED_SETS
     told = tuple(filter(None, (code.strip() for code in options.missing.split(","))))
+    typing = typing_of(options)
     reading = CellOptions(
         missing=MISSING_IN_0_1 if rules == 1 else told or NAMED_MISSING * named,
         decimal=options.decimal,
         thousands=options.thousands,
-        chosen=chosen_types(options.column),
+        chosen=typing.of("type"),
+        missing_of=typing.of("missing"),
         known=spec.by_name if spec else {},
     )
     if named:

@@ -34,7 +34,9 @@ def with_relations(
     """
     learned = [column for column in columns if column.is_learned]
     known = known or {}
-    relations = {**known, **find_relations(cells, learned, known)}
+    found = find_relations(cells, learned, known)
+    public = {column.name for column in columns if not column.private}
+    relations = {**known, **{name: found[name] for name in found if name in public}}
     place = {column.name: place for place, column in enumerate(learned)}
     related = []
     for column in columns:
@@ -44,7 +46,7 @@ def with_relations(
             if relation.period:  # midnight is 0, or the day's end
                 relation = replace(relation, low=float((own == relation.period).any()))
             sources = cells[:, [place[source] for source in relation.sources]]
-            left = _residual(relation, own, sources)
+            left = _residual(relation, own, sources, private=column.private)
             column = replace(column, relation=relation, residual=left)
         related.append(column)
     return tuple(related)
@@ -71,7 +73,9 @@ def notes(columns: Sequence[Column], cells: Floats) -> list[str]:
     return [describe(name, relation, cells, learned) for name, relation in relations]
 
 
-def _residual(relation: Relation, values: Floats, sources: Floats) -> Cells | None:
+def _residual(
+    relation: Relation, values: Floats, sources: Floats, *, private: bool
+) -> Cells | None:
     """Return how residuals lie; None if values are what is predicted, missing ones too."""
     if relation.form == "lookup":
         return None
@@ -83,4 +87,4 @@ def _residual(relation: Relation, values: Floats, sources: Floats) -> Cells | No
         if np.array_equal(nowhere, np.isnan(values)):
             return None
     grid = decimal_grid(0 if relation.step else None)
-    return fit_cells(left[~np.isnan(left)], grid, cell_counts(len(values)))
+    return fit_cells(left[~np.isnan(left)], grid, cell_counts(len(values)), private=private)

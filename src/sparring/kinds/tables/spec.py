@@ -96,6 +96,7 @@ class Column:
     dtype: str  # pandas' name of it
     note: str = ""  # what was decided, in a line
     missing: bool = False  # whether cells may be missing
+    private: bool = False  # whether no value comes back as it is, of numbers and dates
     cells: Cells | None = None  # how its own values lie; None: by knots, or of no number
     relation: Relation | None = None  # how it follows from other columns
     residual: Cells | None = None  # how its residuals lie, of a relation that is not a table

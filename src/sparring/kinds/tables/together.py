@@ -27,9 +27,10 @@ from sparring.kinds.tables.columns import (
 )
 from sparring.kinds.tables.given import MAX_ODD_SHARE, labelled, unreadable
 from sparring.kinds.tables.options import NAMED_SETS, TableOptions
-from sparring.kinds.tables.reader import apart, chosen_types, digests, load
+from sparring.kinds.tables.reader import apart, digests, load
 from sparring.kinds.tables.spec import Column, TableSpec
 from sparring.kinds.tables.types import infer
+from sparring.kinds.tables.typing_file import is_there, typing_of
 
 LEFT_OUT = ("identifier", "text")  # kinds of columns in which two tables cannot be compared
 
@@ -58,7 +59,9 @@ def open_together(
         SparringError: a table lacks such a column, or more than one cell in twenty of it cannot be
             read as what the first table holds there.
     """
-    chosen = chosen_types(options.column)
+    if options.types and not is_there(options):
+        raise SparringError(f"'{options.types}' is not there; `sparring data` writes it")
+    chosen = typing_of(options).of("type")
     tables = [_table(source, options) for source in sources]
     columns = _compared(tables, chosen)
     progress("columns", 0, 1)

@@ -105,6 +105,21 @@ def told_types(
     return tuple(_without_copies_of_text(columns))
 
 
+def as_private(columns: Sequence[Column], names: Sequence[str]) -> tuple[Column, ...]:
+    """Return columns, those of these names such that no value comes back as it is.
+
+    Raises:
+        SparringError: one of these is learned, but not of numbers or dates.
+    """
+    for column in columns:
+        if column.name in names and column.is_learned and not column.is_number:
+            raise SparringError(
+                f"column '{column.name}' is {column.kind}, whose labels come back as they are; "
+                "private are numbers and dates: make it text, which is left out, or an identifier"
+            )
+    return tuple(replace(column, private=column.name in names) for column in columns)
+
+
 def fit(
     frame: Frame,
     train: Frame,
@@ -169,6 +184,7 @@ def _fitted(series: Series, seen: Series, column: Column, max_categories: int) -
     """Fit the codec of a column; the note says what training sees of it."""
     column = _fit(series, seen, column, max_categories)
     share = f", {seen.isna().mean():.1%} missing" if column.missing else ""
+    share += ", private: no value comes back as it is" * column.private
     return replace(column, note=column.note + share * (column.kind != "empty"))
 
 
@@ -326,7 +342,7 @@ def _fit_number(series: Series, seen: Series, column: Column) -> Column:
     column = replace(column, decimals=decimals, clock=clock, label_dtype=label_dtype)
     seen_values = _present(numbers(seen, column))
     grid = clock_grid() if clock else decimal_grid(decimals)
-    cells = fit_cells(seen_values, grid, cell_counts(len(seen)))
+    cells = fit_cells(seen_values, grid, cell_counts(len(seen)), private=column.private)
     column = replace(
         column, cells=cells, significant=0 if decimals is not None else _digits(values)
     )
@@ -459,7 +475,7 @@ def _fit_dates(seen: Series, column: Column) -> Column:
     origin, end = int(units.min()), int(units.max())
     step = max(int(np.gcd.reduce(units - origin)), 1)
     grid = date_grid(step) if column.unit == "microsecond" else month_grid(step)
-    cells = fit_cells((units - origin) / step, grid, cell_counts(len(seen)))
+    cells = fit_cells((units - origin) / step, grid, cell_counts(len(seen)), private=column.private)
     column = replace(column, decimals=0, origin=origin, step=step, cells=cells)
     first, last = (_shown(t, column) for t in (0.0, (end - origin) / step))
     months = f", {column.unit}s" * (column.unit != "microsecond")

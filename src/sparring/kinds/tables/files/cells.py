@@ -50,6 +50,11 @@ class CellOptions:
     delimiter: str = ","
     chosen: Mapping[str, str] = field(default_factory=dict)  # types of columns
     known: Mapping[str, Column] = field(default_factory=dict)  # of a run
+    missing_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of columns, besides
+
+    def codes(self, name: str) -> tuple[str, ...]:
+        """Return the cells of a column that are missing."""
+        return (*self.missing, *self.missing_of.get(name, ()))
 
 
 def as_of_run(spec: TableSpec) -> CellOptions:
@@ -108,7 +113,7 @@ def of_objects(frame: Frame, options: CellOptions) -> CellsRead:
 
 def _read(frame: Frame, options: CellOptions, typed: frozenset[str]) -> CellsRead:
     """Read text columns; `typed` names those in which all that reads as a number is one."""
-    columns = {str(n): _without_codes(frame[n], options.missing) for n in frame.columns}
+    columns = {str(n): _without_codes(frame[n], options.codes(str(n))) for n in frame.columns}
     told = [*_said_codes(columns)]
     texts = {n: c for n, c in columns.items() if _may_hold_numbers(n, c.cells, options)}
     found = {n: numbers for n, c in texts.items() if (numbers := _numbers(c.cells)) is not None}
@@ -133,7 +138,7 @@ def _read(frame: Frame, options: CellOptions, typed: frozenset[str]) -> CellsRea
 def _may_hold_numbers(name: str, cells: Series, options: CellOptions) -> bool:
     """Tell whether cells are text that is not told, or known of a run, to be no numbers."""
     known = options.known.get(name)
-    if not _is_text(cells) or options.chosen.get(name, "real") not in ("integer", "real"):
+    if not _is_text(cells) or options.chosen.get(name, "") in ("category", "text"):
         return False
     return known is None or known.is_number or known.label_dtype != "text"
 
