@@ -109,6 +109,21 @@ def test_as_many_rows_of_each_category_are_drawn_in_turn() -> None:
         sample_where(Perfect(), SPEC, (), 10, balance="kin")
 
 
+def test_rare_categories_are_asked_for_with_a_word() -> None:
+    names = np.array([f"c{i:03d}" for i in range(130)])
+    weights = np.where(np.arange(130) < 100, 20, 1)
+    frame = pd.DataFrame({"c": np.repeat(names, weights), "x": RNG.normal(size=weights.sum())})
+    data = open_data(frame, TableOptions(held_out=0.0))
+    spec = replace(data.spec, makes="cells")
+    told = "^c=c119: one of 30 rare categories that are learned as one; the rest of such rows is"
+    with pytest.warns(RequestWarning, match=told):
+        items = sample_where(Rows(data), spec, "c=c119", 20)
+    assert set(frame_of(items.numpy(), spec)["c"]) == {"c119"}
+    with pytest.warns(RequestWarning, match="^the 30 rare categories of 'c' are left out"):
+        items = sample_where(Rows(data), spec, (), 200, balance="c")
+    assert frame_of(items.numpy(), spec)["c"].value_counts().tolist() == [2] * 100
+
+
 # ---- a generator of cells, which knows the law exactly
 
 TOWNS = pd.DataFrame(

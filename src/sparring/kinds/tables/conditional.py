@@ -10,7 +10,7 @@ follows from other columns is revealed last, for the rest of such rows fits it l
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations, groupby
 from operator import attrgetter
@@ -43,6 +43,7 @@ PROPOSED = 1024  # rows at once
 MIN_HIT_SHARE = 1 / 50  # of proposed rows; if fewer satisfy all, more is revealed
 MIN_WEAK_SHARE = 1 / 500  # the same, before what follows from other columns is revealed
 MAX_FRUITLESS = 20  # proposals without a single row
+MAX_REMEMBERED = 64  # proposals, for the categories that rows are balanced by
 MANY = 8 * PROPOSED  # rows made freely, of which none has what training rows may not have either
 APART = 2**36  # samples between those of one category and the next
 Groups = Mapping[str, Sequence[Condition]]  # by the column that they are on
@@ -56,6 +57,7 @@ class Proposals:
     spec: TableSpec
     seed: int = 0
     truncation: float = 1.0
+    remembered: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
     @property
     def heeds(self) -> bool:
@@ -76,15 +78,24 @@ class Proposals:
         )
         return decode(torch.cat([*parts]), self.spec)
 
-    def revealed(self, groups: Groups, start: int) -> Tensor:
+    def free(self, n: int, start: int) -> Tensor:
+        """Return rows without any condition; the first ones are remembered."""
+        rows = self.remembered.get((n, start))
+        if rows is None:
+            rows = self.rows(n, start)
+            if len(self.remembered) < MAX_REMEMBERED:
+                self.remembered[n, start] = rows
+        return rows
+
+    def revealed(self, groups: Groups, start: int, n: int = PROPOSED) -> Tensor:
         """Return rows to which cells are revealed that satisfy conditions, each by itself."""
+        if not groups:
+            return self.free(n, start)
         draw, spec = Draw(self.seed, start), self.spec
         given = {
-            name: draw_satisfying(spec.by_name[name], of, draw, PROPOSED)
-            for name, of in groups.items()
+            name: draw_satisfying(spec.by_name[name], of, draw, n) for name, of in groups.items()
         }
-        condition = condition_vector(spec, given, PROPOSED) if given else None
-        rows = self.rows(PROPOSED, start, condition)
+        rows = self.rows(n, start, condition_vector(spec, given, n))
         for name, cells in given.items():
             _keep_rare(rows[:, spec.places[name]], torch.from_numpy(cells), spec.by_name[name])
         return rows
@@ -126,6 +137,7 @@ def sample_where(
         SparringError: a condition cannot be read, or no row satisfies them.
     """
     conditions = read_where(where, spec)
+    _warn_of_rare(conditions)
     proposals = Proposals(generator, spec, seed, truncation)
     if not balance:
         return _rows_on(conditions, n, proposals, data, progress)
@@ -149,6 +161,8 @@ def _of_each(column: Column, conditions: Sequence[Condition]) -> list[Condition]
     if not cells:
         raise SparringError(f"no category of column '{column.name}' satisfies {together(own)}")
     labels = [column.labels[cell] for cell in cells]
+    if column.rest and not own:
+        warn(f"the {len(column.rest):,} rare categories of '{column.name}' are left out")
     return [Condition(column, "in", (label,), f"{column.name}={label}") for label in labels]
 
 
@@ -166,21 +180,22 @@ def _rows_on(
     progress: Callable[[int], None],
     first: int = 0,
 ) -> Tensor:
-    """Return n rows that satisfy conditions, counting samples from `first` on."""
-    spec = proposals.spec
-    groups = _by_column(conditions)
+    """Return n rows that satisfy conditions; those to which these are revealed count from `first`.
+
+    Row i does not depend on n: sizes of proposals change nothing but how many are made in vain.
+    """
+    spec, groups = proposals.spec, _by_column(conditions)
     stages = _stages(_carried(groups, spec), proposals)
-    if len(groups) > 1 or not stages[0]:
-        proposed = proposals.revealed({}, first)
     if len(groups) > 1:
-        _warn_of_unseen(groups, proposed, proposals, first, data)
+        _warn_of_unseen(groups, proposals, data)
     rows: list[Tensor] = []
-    done = tried = hit = count = 0  # rows; proposed ones and hits of this stage; proposals
+    done = at = tried = hit = 0  # rows; proposed ones; of this stage, and its hits
     while done < n:
-        if count or stages[0]:
-            proposed = proposals.revealed(stages[0], first + PROPOSED * count)
-        hits = _obeying(proposed[satisfying(proposed, spec, conditions)], rows, spec)
-        count, tried, hit = count + 1, tried + PROPOSED, hit + len(hits)
+        last = len(stages) == 1 and (hit or not tried)
+        size = min(-(-2 * (n - done) // MICRO_BATCH) * MICRO_BATCH, PROPOSED) if last else PROPOSED
+        hits = proposals.revealed(stages[0], at + first * bool(stages[0]), size)
+        hits = _obeying(hits[satisfying(hits, spec, conditions)], rows, spec)
+        at, tried, hit = at + size, tried + size, hit + len(hits)
         if len(stages) > 1 and hit < tried * _least_share(stages[1], spec):
             stages, tried, hit = stages[1:], 0, 0
             _warn_of_weak(stages[0], spec)
@@ -188,11 +203,9 @@ def _rows_on(
         rows.append(hits)
         done += len(hits)
         progress(min(done, n))
-        if not done and count >= MAX_FRUITLESS:
-            raise SparringError(
-                f"none of {PROPOSED * count:,} rows satisfied {together(conditions)}; "
-                "relax the conditions"
-            )
+        if not done and at >= MAX_FRUITLESS * PROPOSED:
+            asked = together(conditions)
+            raise SparringError(f"none of {at:,} rows satisfied {asked}; relax the conditions")
     return torch.cat(rows)[:n]
 
 
@@ -269,6 +282,16 @@ def _weak(stage: Groups, spec: TableSpec) -> Iterator[Column]:
     return (spec.by_name[name] for name in stage if spec.by_name[name].relation is not None)
 
 
+def _warn_of_rare(conditions: Sequence[Condition]) -> None:
+    """Warn of conditions that only rare categories satisfy, of which a generator knows no more."""
+    for condition in conditions:
+        if condition.sign == "in" and {*condition.values} <= {*condition.column.rest}:
+            warn(
+                f"{condition}: one of {len(condition.column.rest):,} rare categories that are "
+                "learned as one; the rest of such rows is that of all of these"
+            )
+
+
 def _warn_of_weak(stage: Groups, spec: TableSpec) -> None:
     for column in _weak(stage, spec):
         assert column.relation is not None
@@ -280,17 +303,14 @@ def _warn_of_weak(stage: Groups, spec: TableSpec) -> None:
 
 
 def _warn_of_unseen(
-    groups: Groups,
-    free: Tensor,
-    proposals: Proposals,
-    first: int,
-    data: Callable[[], Dataset] | None,
+    groups: Groups, proposals: Proposals, data: Callable[[], Dataset] | None
 ) -> None:
     """Warn of what no training row has together, or where these are not there, no row of many."""
     spec, every = proposals.spec, [condition for of in groups.values() for condition in of]
+    free = proposals.free(PROPOSED, 0)
     if satisfying(free, spec, every).any():
         return
-    free = torch.cat([free, proposals.rows(MANY - PROPOSED, first + PROPOSED)])
+    free = torch.cat([free, proposals.free(MANY - PROPOSED, PROPOSED)])
     if satisfying(free, spec, every).any():
         return
     rows, whose = free, f"none of {len(free):,} rows made freely has"
