@@ -81,6 +81,12 @@ def test_a_run_of_few_steps_is_too_early_to_tell(steps: list[int], words: str) -
     assert too_early([{"event": "tick"}]) == ""  # as another program wrote it
 
 
+def test_a_generator_that_does_not_play_is_no_work_of_few_steps() -> None:
+    metrics = {"discriminator/loss": 0.7}
+    assert too_early([{"event": "tick", "step": 3, "metrics": metrics}]) == ""
+    assert too_early([{"event": "tick", "step": 3, "metrics": metrics | {"generator/loss": 1.0}}])
+
+
 def test_a_learning_rate_far_from_the_usual_one_is_blamed_before_all_else() -> None:
     collapsed = [{"twins": 1.0, "separation": sure(0.0, 0.1)}] * 3
     fast = replace(SETTING, learning_rate=0.1, usual=(0.002, "2e-3 to 0 linear"))

@@ -234,10 +234,12 @@ def seconds_trained(folder: RunFolder) -> float:
 def too_early(events: Iterable[Json]) -> str:
     """Say that a run has taken too few steps to tell anything of it; empty where it has not.
 
-    What it shows before is how it was initialised.
+    What it shows before is how it was initialised. A generator that does not play, has learned.
     """
-    steps = [event.get("step") for event in events if event.get("event") == "tick"]
-    taken = steps[-1] if steps else 0
+    ticks = [event for event in events if event.get("event") == "tick"]
+    if ticks and "generator/loss" not in ticks[-1].get("metrics", {"generator/loss": 0.0}):
+        return ""
+    taken = ticks[-1].get("step") if ticks else 0
     if not isinstance(taken, int) or taken >= MIN_STEPS:
         return ""
     trained = f"trained for {taken} step{'s' * (taken != 1)}" if taken else "not trained yet"
