@@ -86,6 +86,17 @@ def test_values_keep_to_their_side(side: Side, at: list[int], values: list[int])
     assert restored(relation, column(-1, 3, 7), predictions).tolist() == [*values, 7]
 
 
+@pytest.mark.parametrize(
+    ("side", "values"), [(">=", [7, 3, 7, 12]), (">", [7, 7, 7, 13]), ("<", [-1, 1, 3, 9])]
+)
+def test_beside_a_bound_values_are_their_own(side: Side, values: list[int]) -> None:
+    relation = Relation(("a",), "bound", (1.0, 0.0), side=side, values=(1.0, 3.0, 7.0))
+    predictions = predicted(relation, column(4, 3, 5, 12)[:, None])
+    own = column(*(7, 3, 2, 9) if side != "<" else (-1, 3, 6, 9))
+    assert torch.equal(residual(relation, own, predictions), own)
+    assert restored(relation, own, predictions).tolist() == values
+
+
 def test_a_side_is_told_on_the_grid() -> None:
     cents = Relation(("a",), "linear", (1.0, 0.0), step=0.01, side=">")
     at = predicted(cents, column(0.29, 0.07, 0.5)[:, None])

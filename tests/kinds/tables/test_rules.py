@@ -206,8 +206,8 @@ def test_notes_say_how_rules_are_kept(ruled: Dataset) -> None:
         "rule 'city,country': 20 combinations occur, and no others are made",
         "rule 'total=net+tax': 'total' is calculated from 'net' and 'tax'",
         "rule 'amount = pieces*net': 'amount' is calculated from 'net' and 'pieces'",
-        "rule 'ordered<=shipped': 'shipped' is drawn by how far it lies from 'ordered'",
-        "rule 'weight<gross weight': 'gross weight' is drawn by how far it lies from 'weight'",
+        "rule 'ordered<=shipped': 'shipped' is kept on its side of 'ordered'",
+        "rule 'weight<gross weight': 'gross weight' is kept on its side of 'weight'",
         "rule '0<=share<=1': values are those of the data's range",
         "rule 'unique(id)': numbered anew",
     ]
@@ -239,7 +239,8 @@ def test_rules_that_meet_in_columns_are_kept_together(
     data = opened(measured, *rules)
     made = shuffled(data)
     kept = obeyed(made.numpy(), data.spec)
-    assert kept.mean() == 1 if "other<=high" not in rules else kept.mean() > 0.5
+    drawn_again = {"other<=high", "0<=spread<=300"} & {*rules}  # no column is left to follow
+    assert kept.mean() > 0.5 if drawn_again else kept.all()
 
 
 @pytest.fixture(scope="module")

@@ -372,7 +372,7 @@ def _target(
         names=tuple(columns[b].name for b in likely),
         values=values,
         sources=sources,
-        entropy=_entropies(np.round(values / column.resolution)[None])[0],
+        entropy=entropies(np.round(values / column.resolution)[None])[0],
         logarithms=positive and not dates and not column.clock,
     )
 
@@ -406,12 +406,12 @@ def _search(target: _Target) -> Relation | None:
             parts = np.stack([sources[:, combination] for combination in chosen])
             weights = _trimmed(parts, values, STARTS)
             left = _rounded_left(target, form, parts, weights, values)
-            scores = _entropies(left) + GAIN * size
+            scores = entropies(left) + GAIN * size
             tried += [*zip(scores, [form] * len(chosen), chosen, weights, strict=True)]
     best: tuple[float, Relation | None] = (target.most, None)
     for _, form, combination, weights in sorted(tried, key=lambda t: t[0])[:REFINED]:
         for relation in _refined(target, form, combination, weights):
-            score = _entropies(target.left(relation)[None])[0] + GAIN * (len(combination) - 1)
+            score = entropies(target.left(relation)[None])[0] + GAIN * (len(combination) - 1)
             if score < best[0]:
                 best = (score, relation)
     return best[1]
@@ -428,7 +428,7 @@ def _difference(target: _Target) -> Relation | None:
         return None
     left = target.values[:, None] - target.sources
     best = int(left.var(0).argmin())
-    told = target.entropy - _entropies(np.round(left[:, best] / step)[None])[0]
+    told = target.entropy - entropies(np.round(left[:, best] / step)[None])[0]
     if told <= 0 or left[:, best].var() > MAX_APART * target.values.var():
         return None
     return target.of("linear", (best,), np.array([1.0, 0.0]))
@@ -476,7 +476,7 @@ def _rounded_left(
     return left if not target.relation.period else np.mod(left + DAY / 2, DAY) - DAY / 2
 
 
-def _entropies(whole: Floats) -> Floats:
+def entropies(whole: Floats) -> Floats:
     """Return the entropy of each row (b, n) of whole numbers."""
     ordered = np.sort(whole, 1)
     counts = (np.diff(np.flatnonzero(row), append=len(row)) for row in _begins(ordered))

@@ -260,7 +260,7 @@ def _place(state: Kept, rule: Comparison) -> bool:
         if relation and not any(state.follows(source, name) for source in relation.sources):
             state.relations[name] = relation
             others = " and ".join(f"'{source}'" for source in relation.sources)
-            how = "is calculated from" if relation.exact else "is drawn by how far it lies from"
+            how = "is calculated from" if relation.exact else "is kept on its side of"
             state.tell(rule.text, f"'{name}' {how} {others}")
             return True
     return False

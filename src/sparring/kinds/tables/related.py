@@ -10,12 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sparring.kinds.tables.dependence import describe, find_relations
+from sparring.kinds.tables.dependence import MAX_SHARE, describe, entropies, find_relations
 from sparring.kinds.tables.numbers import cell_counts, decimal_grid, fit_cells
 from sparring.kinds.tables.relations import predicted, residual
-from sparring.kinds.tables.spec import Cells, Column, Relation
+from sparring.kinds.tables.spec import Column, Relation
 
 Floats = NDArray[np.float64]
+
+TOLD_ROWS = 1_200  # on which entropies are compared
+MAX_VALUES = 500  # of a column on one side of others, that it may become
 
 
 def with_relations(
@@ -46,8 +49,7 @@ def with_relations(
             if relation.period:  # midnight is 0, or the day's end
                 relation = replace(relation, low=float((own == relation.period).any()))
             sources = cells[:, [place[source] for source in relation.sources]]
-            left = _residual(relation, own, sources, private=column.private)
-            column = replace(column, relation=relation, residual=left)
+            column = _fitted(column, relation, own, sources)
         related.append(column)
     return tuple(related)
 
@@ -73,18 +75,43 @@ def notes(columns: Sequence[Column], cells: Floats) -> list[str]:
     return [describe(name, relation, cells, learned) for name, relation in relations]
 
 
-def _residual(
-    relation: Relation, values: Floats, sources: Floats, *, private: bool
-) -> Cells | None:
-    """Return how residuals lie; None if values are what is predicted, missing ones too."""
+def _fitted(column: Column, relation: Relation, values: Floats, sources: Floats) -> Column:
+    """Return a column that follows others by a relation, and how its residuals lie.
+
+    It has none if values are what is predicted, missing ones too. Beside others on whose side it
+    is to stay, but which tell little of it, it is drawn by its own values.
+    """
     if relation.form == "lookup":
-        return None
+        return replace(column, relation=relation)
     at = predicted(relation, torch.from_numpy(sources))
     left: Floats = residual(relation, torch.from_numpy(values), at).numpy()
+    if relation.side and not _tells(left, values):
+        bound = replace(relation, form="bound", values=_shared(column))
+        return replace(column, relation=bound, residual=column.cells)
     if relation.exact:
         nowhere = at.isnan().numpy()
         left = np.where(nowhere | np.isnan(left), left, 0.0)
         if np.array_equal(nowhere, np.isnan(values)):
-            return None
+            return replace(column, relation=relation)
     grid = decimal_grid(0 if relation.step else None)
-    return fit_cells(left[~np.isnan(left)], grid, cell_counts(len(values)), private=private)
+    left = left[~np.isnan(left)]
+    cells = fit_cells(left, grid, cell_counts(len(values)), private=column.private)
+    return replace(column, relation=relation, residual=cells)
+
+
+def _tells(left: Floats, values: Floats) -> bool:
+    """Tell whether residuals (n,) have much less entropy than values."""
+    known = np.flatnonzero(~np.isnan(values))
+    rows = known[np.linspace(0, len(known) - 1, min(len(known), TOLD_ROWS)).astype(np.intp)]
+    own, rest = entropies(np.stack([values[rows], left[rows]]))
+    return bool(rest < MAX_SHARE * own)
+
+
+def _shared(column: Column) -> tuple[float, ...]:
+    """Return values that several rows share, ascending, at most some hundreds."""
+    if column.cells is None or column.private:
+        return ()
+    single = np.array(column.cells.terms) == 1
+    values = np.unique(np.array(column.cells.starts)[single]) / column.cells.per_unit
+    chosen = np.linspace(0, len(values) - 1, min(len(values), MAX_VALUES)).astype(np.intp)
+    return tuple(values[chosen].tolist())

@@ -47,8 +47,11 @@ def predicted(relation: Relation, sources: Tensor) -> Tensor:
 def residual(relation: Relation, values: Tensor, predicted: Tensor) -> Tensor:
     """Return what is left of values (n,) beside their prediction, in steps; NaN where missing.
 
-    On clocks it lies within half a day of 0. Where nothing is predicted it is the value itself.
+    On clocks it lies within half a day of 0. Where nothing is predicted it is the value itself, in
+    steps; beside a bound always, as it is.
     """
+    if relation.form == "bound":
+        return values
     left = _on_grid(values, relation) - _known(predicted)
     if not relation.period:
         return left
@@ -61,16 +64,17 @@ def restored(relation: Relation, residual: Tensor, predicted: Tensor) -> Tensor:
     Undoes `residual` bit for bit for values on the grid, within the column's bounds. Values on the
     wrong side of what is predicted become the nearest on the right one.
     """
+    if relation.form == "bound":
+        return _values(
+            _beside(_bounded(_on_grid(residual, relation), relation), predicted, relation), relation
+        )
     if relation.exact:
         steps = torch.where(predicted.isnan(), residual, predicted + 0 * residual)
     elif relation.period:
         steps = _within_period(_known(predicted) + residual, relation.low or 0.0, relation.period)
     else:
         steps = _bounded(_known(predicted) + residual, relation)
-    if relation.side:
-        nearest = torch.maximum if relation.side in (">", ">=") else torch.minimum
-        steps = torch.where(predicted.isnan(), steps, nearest(steps, predicted))
-    return _values(steps, relation)
+    return _values(_beside(steps, predicted, relation), relation)
 
 
 def looked_up(relation: Relation, cells: Tensor) -> Tensor:
@@ -96,6 +100,27 @@ def _table(relation: Relation) -> tuple[list[Floats], Floats, Floats]:
         codes = codes * len(levels) + places
         all_levels.append(levels)
     return all_levels, codes, np.array(relation.values, np.float64)  # missing ones are NaN
+
+
+def _beside(steps: Tensor, predicted: Tensor, relation: Relation) -> Tensor:
+    """Return steps (n,) on the side of what is predicted: those on the wrong one are replaced."""
+    if not relation.side:
+        return steps
+    above = relation.side in (">", ">=")
+    wrong = steps < predicted if above else steps > predicted
+    nearest = predicted
+    if relation.values:
+        known = _on_grid(torch.from_numpy(_ascending(relation)).to(steps), relation)
+        place = torch.bucketize(_known(predicted).contiguous(), known, right=not above)
+        place = place if above else place - 1
+        inside = (place >= 0) & (place < len(known))
+        nearest = torch.where(inside, known[place.clamp(0, len(known) - 1)], predicted)
+    return torch.where(wrong, nearest, steps)
+
+
+@lru_cache(maxsize=64)
+def _ascending(relation: Relation) -> Floats:
+    return np.array(relation.values, np.float64)
 
 
 def _terms(columns: list[Tensor], relation: Relation) -> list[Tensor]:

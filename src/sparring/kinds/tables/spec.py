@@ -21,7 +21,7 @@ COLUMN_KINDS: tuple[str, ...] = get_args(ColumnKind)
 BlockKind = Literal["number", "category", "missing"]
 
 
-Form = Literal["linear", "log", "lookup"]
+Form = Literal["linear", "log", "bound", "lookup"]
 Unit = Literal["microsecond", "month", "month end"]
 Side = Literal["", "<", "<=", ">", ">="]
 
@@ -51,7 +51,9 @@ class Relation:
 
     A linear f is a sum of products of sources: Σ weight × Π source^power, and a constant. Without
     `powers` each source is a term of its own. The logarithm of a log f is linear in those of the
-    sources, whose values of 0 and below count as missing.
+    sources, whose values of 0 and below count as missing. A bound is linear, and residuals are
+    values themselves: where these lie on its wrong side, the nearest of `values` on the right one
+    takes their place.
     """
 
     sources: tuple[str, ...]
@@ -66,7 +68,7 @@ class Relation:
     exact: bool = False  # whether values are the prediction, wherever there is one
     fill: tuple[float, ...] = ()  # for missing sources; (): f is missing too, and residuals values
     keys: tuple[tuple[float, ...], ...] = ()  # of a table: cells of the sources, ascending
-    values: tuple[float | None, ...] = ()  # of a table: the column's cell for each key
+    values: tuple[float | None, ...] = ()  # the column's cell for each key; of a bound, ascending
     rule: str = ""  # that this keeps, as it was written
 
 
