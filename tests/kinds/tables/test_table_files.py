@@ -16,6 +16,7 @@ from sparring.kinds.tables.files.cells import CellOptions, CellsRead
 from sparring.kinds.tables.files.encodings import likely_encoding
 from sparring.kinds.tables.options import TableOptions
 from sparring.kinds.tables.reader import open_data
+from sparring.kinds.tables.types import told_types
 
 AMOUNTS = np.random.default_rng(0).lognormal(7.5, 1.2, 120)
 GERMAN = str.maketrans(",.", ".,")
@@ -61,6 +62,9 @@ FORMS: dict[str, tuple[list[str], str, Any]] = {
     "accountants'": (signed("{:,.0f}", "({:,.0f})"), ",", None),
     "SAP": ([c.translate(GERMAN) for c in signed("{:,.2f}", "{:,.2f}-")], ";", None),
     "dollars below 0": (signed("${:,.2f}", "-${:,.2f}"), ",", None),
+    "debit and credit": (signed("{:,.2f} Cr", "{:,.2f} Dr"), ",", None),
+    "Soll und Haben": ([c.translate(GERMAN) for c in signed("{:.2f} H", "{:.2f} S")], ";", None),
+    "Japanese": (signed("{:,.1f}", "△{:,.1f}"), ",", None),
     "percent": ([f"{a % 100:.1f}%" for a in AMOUNTS], ",", (AMOUNTS % 100).round(1)),
     "percent with signs": (signed("+{:.1f} %", "-{:.1f} %"), ",", None),
     "decimal comma, short": (
@@ -162,6 +166,20 @@ def test_how_numbers_are_read_is_told() -> None:
         "'n.a.' counts as missing among the numbers of 'a'",
     )
     assert table.frame["a"].isna().tolist() == [False] * 40 + [True]
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ([f"{a:,.2f}" for a in AMOUNTS] + ["X"], r"numbers and text \('X'\); say --missing 'X'"),
+        (["1,5", "2.5"] * 12 + [f"{n},25" for n in range(30)], "in no one form, as '1,5' and"),
+        ([f"{n},5 kg" for n in range(30)] + ["1 lb"], r"numbers and text \('1 lb'\)"),
+    ],
+)
+def test_columns_that_do_not_agree_are_refused_in_a_line(cells: list[str], told: str) -> None:
+    """In 0.1 they were made categories or dropped, without a word."""
+    with pytest.raises(SparringError, match=told):
+        told_types(table_of(cells).frame)
 
 
 def test_only_empty_cells_are_missing_unless_told(tmp_path: Path) -> None:
@@ -267,6 +285,14 @@ def test_excel_lines_titles_and_nameless_columns_are_left_out() -> None:
     table = read_delimited(statement.encode(), "a file")
     assert table.frame["Betrag"].tolist() == [-1.5, 2.25, 1]
     assert table.notes[0] == "2 lines above the names of the columns left out"
+    rows = "a,b,c,d\n1,2,3,4\n5,6,7,8\n"
+    table = read_delimited(f"{rows}Source: us,,,\nNote\n,,,\n".encode(), "a file")
+    assert (table.frame["a"].tolist(), table.notes) == (
+        [1, 5],
+        ("3 lines below the rows left out",),
+    )
+    with pytest.raises(SparringError, match="line 4: 1 cells"):
+        read_delimited(f"{rows}Note\n1,2,3,4\n".encode(), "a file")
 
 
 def test_columns_between_spaces_are_read_as_r_writes_them() -> None:

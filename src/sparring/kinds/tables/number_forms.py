@@ -20,10 +20,12 @@ from sparring.kinds.tables.options import AS_WRITTEN
 from sparring.kinds.tables.spec import Column, NumberForm
 
 Mark = tuple[str, str]  # between thousands, and before decimals
+Around = tuple[str, str]  # what stands before digits, and what after them
 
 SPACES = "\u00a0\u202f\u2009 "
 GROUPING = f",.'’{SPACES}"  # marks that stand between thousands
-MINUS = "-−–"
+MINUS = "-−–－△▲"
+SIDES = {"dr": True, "cr": False, "s": True, "h": False}  # debit is negative; Soll, Haben
 CORE = rf"(?:(?<![^\W\d_])[.,])?\d(?:[\d{GROUPING}]*\d)?(?:[eE][+-]?\d+)?"
 PARTS = re.compile(rf"(\D*?)({CORE})(\D*)")
 EXPONENT = r"(?:[eE][+-]?\d+)?"
@@ -94,10 +96,26 @@ def read(written: Written, evidence: Evidence) -> tuple[Series, NumberForm] | No
     if mark is None or (written.form.positive != "{}" and _are_names(written.cells)):
         return None
     values = _values(written.cores, mark)
-    if values.dtype.kind not in "iuf" or (values.dtype.kind == "f" and _loses(written.cores)):
+    is_exact = values.dtype.kind in "iu" or (values.dtype.kind == "f" and not _loses(written.cores))
+    if not is_exact or values.isna().any():  # full-width digits are none
         return None
-    values = values.where(~written.negative, -values)
+    values = values.where(~written.negative, 0 - values)
     return values, _with_digits(written, mark)
+
+
+def look_like_numbers(cells: Series) -> Any:
+    """Tell which text cells (n,) are numbers in some form, with the currency or unit of most."""
+    before, core, after = _parts(cells.str.strip())
+    pairs = Counter(pair for pair in zip(before, after, strict=True) if None not in pair)
+    affixes = {pair: left for pair, (_, left) in _signs(pairs).items()}
+    counts = Counter(affixes[pair] for pair in pairs.elements())
+    usual = counts.most_common(1)[0][0] if counts else ("", "")
+    if not (_is_prefix(usual[0]) and _is_suffix(usual[1])):
+        usual = ("", "")
+    alike = [affixes.get(pair) == usual for pair in zip(before, after, strict=True)]
+    marks = [(t, d) for t in ("", *GROUPING) for d in ".," if t != d]
+    fits = core.str.fullmatch("|".join(map(_pattern, marks))).fillna(False).astype(bool)
+    return fits.to_numpy() & np.array(alike, bool)
 
 
 def read_as(cells: Series, form: NumberForm) -> Series:
@@ -209,7 +227,7 @@ def _around(cells: Series) -> tuple[Series, Any, NumberForm] | None:
     pairs = Counter(zip(before, after, strict=True))
     if len(pairs) > MAX_AROUND:
         return None
-    signs = {pair: _negative(*pair) for pair in pairs}
+    signs = _signs(pairs)
     if len({affixes for _, affixes in signs.values()}) > 1:
         return None
     prefix, suffix = next(iter(signs.values()))[1]
@@ -225,7 +243,15 @@ def _around(cells: Series) -> tuple[Series, Any, NumberForm] | None:
     return core, np.array(negative, bool), form
 
 
-def _negative(before: str, after: str) -> tuple[bool, tuple[str, str]]:
+def _signs(pairs: Iterable[Around]) -> dict[Around, tuple[bool, Around]]:
+    """Tell of all that stands around digits whether it makes them negative, and what is left."""
+    sides = {pair: pair[1].strip().lower().rstrip(".") for pair in pairs}
+    if {*sides.values()} in ({"dr", "cr"}, {"s", "h"}):
+        return {pair: (SIDES[side], (pair[0].strip(), "")) for pair, side in sides.items()}
+    return {pair: _negative(*pair) for pair in pairs}
+
+
+def _negative(before: str, after: str) -> tuple[bool, Around]:
     """Tell whether what stands around digits makes them negative; what is left of it."""
     if "(" in before and ")" in after:
         return True, (before.replace("(", "", 1).strip(), after.replace(")", "", 1).strip())

@@ -34,6 +34,7 @@ from sparring.kinds.tables.columns import (
 )
 from sparring.kinds.tables.files import check_table
 from sparring.kinds.tables.identifiers import is_called_one, is_key, is_mostly_digits
+from sparring.kinds.tables.number_forms import look_like_numbers
 from sparring.kinds.tables.numbers import (
     SHARED,
     cell_counts,
@@ -61,8 +62,6 @@ MAX_TWICE = 0.01  # of moments that a zone's clocks show twice
 MAX_NOTE = 60  # characters of a note that lists categories
 HEX = "[0-9a-f]{32}"
 BOOLEAN_LABELS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
-# A number with a currency, a percent sign or separators of thousands.
-DECORATED_NUMBER = r"[$€£]?\s*[+-]?\d{1,3}([.,' ]?\d{3})*([.,]\d+)?\s*[%€$£]?"
 
 
 def infer(
@@ -268,13 +267,20 @@ def _truths(labels: Any) -> set[str]:
 
 
 def _check_numbers_in_text(series: Series, present: Series) -> None:
-    numeric = pandas().to_numeric(present, errors="coerce").notna()
+    numeric = look_like_numbers(present)
     if 0.5 <= numeric.mean() < 1 and len(present) > 20:
-        raise _mixed(series, f"numbers and text ('{present[~numeric].iloc[0]}')")
-    if not numeric.any() and present.str.fullmatch(DECORATED_NUMBER).all():
+        odd = present[~numeric].iloc[0]
         raise SparringError(
-            f"column '{series.name}' writes numbers as '{present.iloc[0]}'; write plain numbers, "
-            f"or choose --column {series.name}=category"
+            f"column '{series.name}' holds numbers and text ('{odd}'); say --missing '{odd}' if "
+            f"that means missing, make its cells of one kind, or choose "
+            f"--column {series.name}=category (or text, which drops it)"
+        )
+    if numeric.all() and present.str.contains(r"[^\d+-]").any():
+        shortest, *_, longest = sorted(present.unique(), key=len)
+        raise SparringError(
+            f"column '{series.name}' writes numbers in no one form, as '{shortest}' and "
+            f"'{longest}'; write plain numbers, say --decimal and --thousands, or choose "
+            f"--column {series.name}=category"
         )
 
 

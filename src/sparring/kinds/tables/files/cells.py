@@ -30,7 +30,7 @@ WORDS = frozenset(  # for nothing
         *("na", "n/a", "#n/a", "nan", "null", "none", "n.a.", "n.a", "n.d.", "nd", "n/d", "k.a."),
         *("k.a", "s/d", "s.d.", "(null)", "<na>", r"\n", "-", "--", "---", "–", "—", "?", "*"),
         *(".", "..", "...", "…", "#nv", "#div/0!", "#value!", "#wert!", "#ref!", "#bezug!"),
-        *("#valeur!", "无", "暂无", "不详", "不明", "なし", "無"),
+        *("－", "‐", "#valeur!", "无", "暂无", "不详", "不明", "なし", "無"),
     )
 )
 PREVIEWED = 50  # cells that tell text from numbers before all are looked at
@@ -321,7 +321,7 @@ def _said_text(columns: Mapping[str, _ColumnRead]) -> Iterator[str]:
     for name, column in columns.items():
         if _is_text(column.cells):
             for word in column.cells.dropna().drop_duplicates().head(MAX_DISTINCT):
-                if word.strip().lower() in WORDS:
+                if word.strip().lower() in WORDS and word.isascii():
                     names[word].append(name)
     for word, of_word in names.items():
         yield f"'{word}' stays text in {_quoted(of_word)}; if it means missing: --missing '{word}'"

@@ -5,10 +5,10 @@ Of cells only empty ones are missing; what cells mean is read elsewhere (`cells`
 
 import csv
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from io import StringIO
-from itertools import islice
+from itertools import chain, islice
 from statistics import mode
 from typing import Any
 
@@ -17,6 +17,7 @@ from sparring.kinds.tables.columns import Frame, pandas
 
 SNIFFED_RECORDS = 50  # records, to find the delimiter and the header
 DELIMITERS = ";,\t|"
+MIN_WIDTH = 4  # columns of a table in which a line of one cell at the end is no row
 SPACE = " "  # any number of spaces and tabs
 EXCEL_LINE = re.compile(r'"?sep=(.)"?[;,\t]*\r?\n')  # the first, of files for Excel
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -33,9 +34,11 @@ class Delimited:
 
 
 @dataclass(frozen=True)
-class _Header:
+class _Layout:
     names: tuple[str, ...]
-    lines_above: int = 0
+    lines_above: int = 0  # of the names
+    rows: int | None = None  # above the lines at the end that are none
+    lines_below: int = 0
 
 
 def parse(text: str, origin: str) -> Delimited:
@@ -52,26 +55,29 @@ def parse(text: str, origin: str) -> Delimited:
     text = text[told.end() :] if told else text
     delimiter = told[1] if told else _delimiter(text)
     text = "\n".join(map(_single_spaced, text.splitlines())) if delimiter == SPACE else text
-    header = _header(origin, text, delimiter)
+    layout = _layout(origin, text, delimiter)
     frame = pandas().read_csv(
         StringIO(text, newline=""),
         sep=delimiter,
-        names=range(len(header.names)),
+        names=range(len(layout.names)),
         header=0,
-        skiprows=header.lines_above,
+        skiprows=layout.lines_above,
+        nrows=layout.rows,
         dtype=str,
         index_col=False,
         skipinitialspace=True,
         keep_default_na=False,
         na_values=[""],
     )
-    return Delimited(_named(frame, header.names), delimiter, tuple(_notes(header)))
+    return Delimited(_named(frame, layout.names), delimiter, tuple(_notes(layout)))
 
 
-def _notes(header: _Header) -> Iterator[str]:
-    if count := header.lines_above:
+def _notes(layout: _Layout) -> Iterator[str]:
+    if count := layout.lines_above:
         yield f"{count:,} line{'s' * (count > 1)} above the names of the columns left out"
-    numbers = (name for name in header.names if NUMBER.fullmatch(name) and "." in name)
+    if count := layout.lines_below:
+        yield f"{count:,} line{'s' * (count > 1)} below the rows left out"
+    numbers = (name for name in layout.names if NUMBER.fullmatch(name) and "." in name)
     if number := next(numbers, ""):
         yield (
             f"the first line is taken for the names of columns, and one is {number}; if it is a "
@@ -127,56 +133,64 @@ def _single_spaced(line: str) -> str:
     return re.sub(r"[ \t]+", SPACE, line).strip()
 
 
-def _header(origin: str, text: str, delimiter: str) -> _Header:
-    """Return the names of the columns, once every record is seen to be as long as they are.
+def _layout(origin: str, text: str, delimiter: str) -> _Layout:
+    """Return where the names and the rows are, once every row is seen to be as long as they are.
 
-    Shorter records above them are left out: titles, which bank statements have. A header that is
-    shorter by one, above rows with numbers, has no name for those of the rows, as R writes it.
+    Shorter records above the names are left out: titles, which bank statements have; at the end,
+    those of hardly a cell. A header that is shorter by one, above rows with numbers, has no name
+    for those of the rows, as R writes it.
     """
     reader = _records(text, delimiter)
     try:
         first = [(r, reader.line_num) for r in islice(reader, SNIFFED_RECORDS)]
-        first = [(record, line) for record, line in first if record]
-        header = _of_first(first)
-        _check_lengths(first, header, origin, delimiter)
-        for record in reader:
-            if record and len(record) != len(header.names):
-                raise _uneven(origin, reader.line_num, record, header, delimiter)
+        layout = _of_first([(record, line) for record, line in first if record])
+        below = [(r, line) for r, line in first if r and line > layout.lines_above][1:]
+        rest = ((record, reader.line_num) for record in reader if record)
+        return _with_end(layout, chain(below, rest), origin, delimiter)
     except csv.Error as error:
         raise SparringError(f"{origin} cannot be read as CSV: {error}") from error
-    if reader.line_num == header.lines_above + 1 or len(first) == 1:
-        raise SparringError(f"{origin} holds a header but no rows; expected at least 2 rows")
-    return header
 
 
-def _of_first(first: list[tuple[list[str], int]]) -> _Header:
-    """Return the header in the first records, which have line numbers."""
+def _names(record: list[str]) -> tuple[str, ...]:
+    return tuple(name.strip() for name in record)
+
+
+def _of_first(first: list[tuple[list[str], int]]) -> _Layout:
+    """Return the layout that the first records show, which have line numbers."""
     lengths = [len(record) for record, _ in first]
     usual, place = mode(lengths), 0
     if lengths[0] == usual - 1 and {*lengths[1:]} == {usual} and _has_number(first[1][0]):
-        return _Header(("", *(name.strip() for name in first[0][0])))
+        return _Layout(("", *_names(first[0][0])))
     if lengths[0] < usual and _is_even(lengths):
         place = lengths.index(usual)
-    names = tuple(name.strip() for name in first[place][0])
-    return _Header(names, first[place - 1][1] if place else 0)
+    return _Layout(_names(first[place][0]), first[place - 1][1] if place else 0)
+
+
+def _with_end(
+    layout: _Layout, records: Iterable[tuple[list[str], int]], origin: str, delimiter: str
+) -> _Layout:
+    """Return the layout with the lines at the end that are no rows; refuse uneven rows."""
+    width, rows = len(layout.names), 0
+    last: list[tuple[list[str], int]] = []
+    for record, line in records:
+        if width >= MIN_WIDTH and not any(record[1:]):
+            last.append((record, line))
+            continue
+        if uneven := [(r, at) for r, at in [*last, (record, line)] if len(r) != width]:
+            raise _uneven(origin, *uneven[0], width, delimiter)
+        rows += 1 + len(last)
+        last = []
+    if not rows:
+        raise SparringError(f"{origin} holds a header but no rows; expected at least 2 rows")
+    return replace(layout, rows=rows if last else None, lines_below=len(last))
 
 
 def _has_number(record: list[str]) -> bool:
     return any(map(NUMBER.fullmatch, record))
 
 
-def _check_lengths(
-    first: list[tuple[list[str], int]], header: _Header, origin: str, delimiter: str
-) -> None:
-    for record, line in first[1:]:
-        if line > header.lines_above and len(record) != len(header.names):
-            raise _uneven(origin, line, record, header, delimiter)
-
-
-def _uneven(
-    origin: str, line: int, record: list[str], header: _Header, delimiter: str
-) -> SparringError:
+def _uneven(origin: str, record: list[str], line: int, width: int, delimiter: str) -> SparringError:
     return SparringError(
-        f"{origin}, line {line}: {len(record)} cells, but the header has {len(header.names)} "
-        f"(delimiter {delimiter!r}); fix the line or quote the cell"
+        f"{origin}, line {line}: {len(record)} cells, but the header has {width} (delimiter "
+        f"{delimiter!r}); fix the line or quote the cell"
     )

@@ -81,7 +81,8 @@ def decoded(raw: bytes, encoding: str, origin: str) -> tuple[str, tuple[str, ...
 
 def likely_encoding(raw: bytes) -> str:
     """Return the encoding in which bytes make the likeliest text; cp1252 if in none."""
-    cells = {*re.split(rb"[,;\t\r\n ]+", raw[:LOOKED_AT])}
+    part = re.sub(rb"(?<=\d)[\x80-\xff](?=\d)", b"", raw[:LOOKED_AT])  # between thousands
+    cells = {*re.split(rb"[,;\t\r\n ]+", part)}
     foreign = b"\n".join(sorted(cell for cell in cells if not cell.isascii()))
     costs = dict(_costs(foreign))
     return min(costs, key=lambda name: costs[name]) if costs else "cp1252"
