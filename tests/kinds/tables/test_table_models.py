@@ -122,3 +122,13 @@ def test_a_target_that_is_none_is_refused() -> None:
         usefulness(one, two, three.assign(letter="a"), "letter")
     with pytest.raises(SparringError, match="one column has no other to predict it from"):
         usefulness(*(table[["letter"]] for table in (one, two, three)), "letter")
+
+
+def test_columns_of_which_each_row_has_one_predict_each_other() -> None:
+    """Withdrawals and deposits; a column without a cell made the trees raise in 0.1."""
+    tables = [related(80, seed) for seed in (0, 1, 2)]
+    halves = [
+        pd.DataFrame({"out": t["y"].where(t["x"] < 0), "in": t["y"].where(t["x"] >= 0)})
+        for t in tables
+    ]
+    assert usefulness(*halves, "in").real["r2"].value < 0.1

@@ -179,7 +179,9 @@ def _model(fitted: CodedTable, column: int, seed: int) -> Any:
             categorical_features=[not number for number in others],
             random_state=seed,
         )
-    return trees.fit(np.delete(fitted.values, column, 1), fitted.values[:, column])
+    features = np.delete(fitted.values, column, 1)
+    features[:, np.isnan(features).all(0)] = 0  # trees refuse columns without a value
+    return trees.fit(features, fitted.values[:, column])
 
 
 def _r2(truth: Floats, prediction: Floats) -> dict[str, float]:

@@ -275,7 +275,7 @@ def _check_numbers_in_text(series: Series, present: Series) -> None:
             f"that means missing, make its cells of one kind, or choose "
             f"--column {series.name}=category (or text, which drops it)"
         )
-    if numeric.all() and present.str.contains(r"[^\d+-]").any():
+    if numeric.all() and present.str.strip().str.contains(r"[^\d+-]").any():
         shortest, *_, longest = sorted(present.unique(), key=len)
         raise SparringError(
             f"column '{series.name}' writes numbers in no one form, as '{shortest}' and "
