@@ -55,6 +55,9 @@ def back(frame: Any, column: Column) -> Any:
         (DAYS.dt.strftime("%B %d, %Y"), "%B %d, %Y"),
         (DAYS.dt.strftime("%d-%b-%Y").str.upper(), "%d-%^b-%Y"),
         (DAYS.dt.strftime("%d%b%Y"), "%d%b%Y"),
+        (DAYS.dt.strftime("%d%m%Y").astype(int), "%d%m%Y"),
+        (MOMENTS.dt.strftime("%d-%b-%y %I.%M.%S.000000000 %p"), "%d-%b-%y %I.%M.%S.%9f %p"),
+        (FIRSTS.to_period("Q").to_series().astype(str).reset_index(drop=True), "%YQ%q"),
         (DAYS.map(lambda d: f"{d.month}/{d.day}/{d.year}"), "%-m/%-d/%Y"),
         (DAYS.map(lambda d: f"{d.year}年{d.month}月{d.day}日"), "%Y年%-m月%-d日"),
         (MOMENTS.dt.strftime("%a, %d %b %Y %H:%M:%S GMT"), "%a, %d %b %Y %H:%M:%S GMT"),
@@ -69,14 +72,11 @@ def test_dates_are_known_in_many_forms_and_come_back_in_the_same(cells: Any, for
     frame, column = only(cells)
     assert (column.kind, column.date_format) == ("datetime", form)
     pd.testing.assert_series_equal(back(frame, column), frame["c"])
-    made = drawn(column)
-    again = dates.read(
-        made.dropna()
-        .astype("Int64" if made.dtype != object else None, errors="ignore")
-        .astype(str),
-        form,
-    )
-    assert again.notna().all()
+    made = drawn(column).dropna()
+    texts = made.astype("int64" if made.dtype.kind in "if" else made.dtype).astype(str)
+    if dates.is_of_digits(form):
+        texts = texts.str.zfill(dates.length(form))
+    assert dates.read(texts, form).notna().all()
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,16 @@ def test_odd_cells_do_not_undo_a_column_of_dates_and_are_named() -> None:
     assert back(frame, column).isna().tolist() == [False] * 119 + [True]
 
 
+def test_two_forms_are_both_read_and_written_as_the_one_of_most() -> None:
+    """They were dropped as free text, as 0000-00-00 in one row of ten made categories of dates."""
+    isos = DAYS.dt.strftime("%Y-%m-%d")
+    texts = isos.where(DAYS.index % 3 > 0, DAYS.dt.strftime("%d/%m/%Y"))
+    texts = texts.where(DAYS.index % 10 > 0, "0000-00-00")
+    frame, column = only(texts)
+    assert (column.date_format, column.other_formats) == ("%Y-%m-%d", ("%d/%m/%Y",))
+    assert back(frame, column).tolist() == isos.where(DAYS.index % 10 > 0).tolist()
+
+
 def test_years_of_two_digits_are_of_the_hundred_that_tears_no_run() -> None:
     born = pd.Series(pd.date_range("1944-01-15", "2014-01-15", freq="215D"))[:118]
     texts = born.dt.strftime("%d.%m.%y")
@@ -144,11 +154,13 @@ def test_a_form_may_be_chosen() -> None:
         [f"{i % 3}.{i % 10}.{i % 20}" for i in range(120)],
         ["may", "jan", "hello"] * 40,
         DAYS.dt.strftime("%b%d"),
+        np.arange(120) / 7 + 1e-9,
         np.arange(120) * 7919 + 10_000_000,
     ],
 )
 def test_what_only_looks_like_dates_is_none(cells: Any) -> None:
     assert only(cells)[1].kind != "datetime"
+    assert dates.recognised(pd.Series([f"{n}.{10**9 + n}" for n in range(120)])) == ()
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def numbers(series: Series, column: Column) -> Floats:
         values = plain_numbers(series)
         values = minutes(values) if column.clock else values
     strange = np.isnan(values) & series.notna().to_numpy() | np.isinf(values)
-    if column.missing and column.date_format and strange.mean() <= dates.MAX_ODD_SHARE:
+    if column.missing and column.date_format and few_are_odd(series, strange):
         strange[:] = False  # they count as missing
     if strange.any():
         row = int(np.argmax(strange))
@@ -147,6 +147,13 @@ def minutes(clock: Floats) -> Floats:
     """Return minutes since midnight of times of day (n,), which write a quarter to two as 1345."""
     hours: Floats = np.floor(clock / 100)
     return clock - 40 * hours
+
+
+def few_are_odd(series: Series, odd: NDArray[np.bool_]) -> bool:
+    """Tell whether few texts, of those that are no dates, are anything but zeros."""
+    words = series[odd].astype(str)
+    zeros = words.str.fullmatch(dates.NOTHING).sum() if len(words) else 0
+    return bool(len(words) - zeros <= dates.MAX_ODD_SHARE * len(series))
 
 
 def is_number(series: Series) -> bool:
@@ -191,18 +198,21 @@ def _parsed(series: Series, column: Column) -> Series:
             series = series.map(lambda cell: f"1970-01-01 {cell}", na_action="ignore")
         known = "ISO8601" if form == "time" else None
         return pandas().to_datetime(series, format=known, errors="coerce")
-    return dates.instants(date_texts(series), form, column.first_year)
+    return dates.instants(
+        date_texts(series, form), (form, *column.other_formats), column.first_year
+    )
 
 
-def date_texts(series: Series) -> Series:
-    """Return texts, and whole numbers as text; missing where cells are neither."""
+def date_texts(series: Series, form: str) -> Series:
+    """Return texts, and whole numbers in a form of digits; missing where cells are neither."""
     if not is_number(series):
         texts = series.astype(object)
         return texts.where(texts.map(lambda cell: isinstance(cell, str)).astype(bool), None)
     values = plain_numbers(series)
     whole = np.floor(values) == values
     texts = pandas().Series(np.where(whole, values, 0).astype(np.int64), index=series.index)
-    return texts.astype(str).astype(object).where(whole, None)
+    padded = texts.astype(str).str.zfill(dates.length(form)) if dates.is_of_digits(form) else texts
+    return padded.astype(str).astype(object).where(whole, None)
 
 
 def in_units(microseconds: NDArray[np.int64], column: Column) -> Floats:

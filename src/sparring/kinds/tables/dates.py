@@ -1,12 +1,13 @@
 """Dates as people write them: recognised in text or digits, read, and written back alike.
 
 A form is that of `strftime`, with these beside it: `%-d %-m %-H %-I` without leading zeros, `%3f`
-of so many digits, `%:z` as +01:00, `%P` as am, `%^b` as JAN. Not inside: columns (`columns`).
+of so many digits, `%:z` as +01:00, `%P` as am, `%^b` as JAN, `Q%q` as Q1. Not inside: columns
+(`columns`).
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from itertools import product
 from typing import Any
@@ -18,9 +19,21 @@ Strings = Any  # a series of text
 
 MAX_ODD_SHARE = 0.05  # of cells that are no dates in a column of dates
 SAMPLE = 200  # distinct cells, of which forms are collected
-MAX_ODD = 1_000  # distinct cells in other forms than the column's, that are read
+MIN_SHARE = 0.02  # of a sample, that a form must have to be tried
+MIN_FIRST_SHARE = 0.3  # of distinct cells, in the form of most
+MAX_OTHERS = 3  # forms beside that of most
+NOTHING = "[0 T:./-]*"  # 0000-00-00
+EXACT = "datetime64[us]"
+MAX_DIGITS = 8  # of a number in a date
 MIN_DIGITS = 10  # distinct whole numbers as 20240131: one number in 27 looks so by chance
 MIN_SHORT_DIGITS = 100  # as 240131: of these hardly one is a date for sure
+LENGTH = 8  # of 31012024, which may have lost a zero
+OF_DIGITS: Mapping[int, tuple[str, ...]] = {
+    6: ("%Y%m", "%y%m%d"),
+    8: ("%Y%m%d", "%d%m%Y", "%m%d%Y"),
+    12: ("%Y%m%d%H%M",),
+    14: ("%Y%m%d%H%M%S",),
+}
 YEARS = (1800, 2100)  # of dates written as whole numbers
 LAST_YEAR = 2049  # of two digits, as spreadsheets have it
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -47,37 +60,60 @@ ZONES = (  # whose offsets are tried in this order
 )
 _MOMENT = re.compile(
     r"(?P<date>.*?)(?P<between>(?<=.)(?:, |T|[: ]))?"
-    r"(?P<time>(?P<hour>\d{1,2})(?P<minute>:\d\d)?(?P<second>:\d\d)?(?P<fraction>[.,]\d{1,9})?"
+    r"(?P<time>(?P<hour>\d{1,2})(?P<minute>[:.]\d\d)?(?P<second>[:.]\d\d)?(?P<fraction>[.,]\d{1,9})?"
     r"(?P<half> ?[AaPp][Mm])?|(?P<packed>\d{4}(?:\d\d)?))"
     r"(?P<zone> ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?"
 )
 _PARTS = re.compile(r"[A-Za-z]+|\d+|[^A-Za-z\d]+")
 _JOINED = re.compile(r"\d{8}|\d{1,2}[A-Za-z]{3}\d{4}")
 _SEPARATOR = re.compile(r"[-/.:, 年月日]{1,2}")
-_OWN = re.compile(r"(%-[dmHI]|%\df|%:z|%z|%P|%\^b)")
+_QUARTER = re.compile(r"(?P<year>\d{4})(?P<between>[-/: ]?)Q[1-4]|Q[1-4](?P<then>[-/: ]?)\d{4}")
+_OWN = re.compile(r"(%-[dmHI]|%\df|%:z|%z|%P|%\^b|%q)")
 _PLAIN = {"%:z": "%z", "%P": "%p", "%^b": "%b"}
 _UNPADDED = (("%d", "%-d"), ("%m", "%-m"), ("%H", "%-H"), ("%I", "%-I"))
 
 
-def recognised(cells: Strings) -> str:
-    """Return the form in which most of some texts are dates; "" where they are none.
+def recognised(cells: Strings) -> tuple[str, ...]:
+    """Return the forms in which texts are dates, that of most first; () where they are none.
 
-    Cells in other forms may be among them, one in twenty that are no dates, too. Where days and
+    One in twenty may be no date at all; those of nothing but zeros do not count. Where days and
     months cannot be told apart, months come first between slashes and days between all else.
     """
-    counts = cells.value_counts()
+    counts = cells[~cells.str.fullmatch(NOTHING)].value_counts()
     distinct = _pandas().Series(counts.index.astype(object))
-    sample = distinct.iloc[:: max(len(distinct) // SAMPLE, 1)]
+    first = _likeliest(distinct)
+    if not first or read(distinct, first).notna().mean() < MIN_FIRST_SHARE:
+        return ()
+    forms = (first, *others(distinct, first))
+    absent = instants(distinct, forms).isna().to_numpy()
+    if counts.to_numpy()[absent].sum() > MAX_ODD_SHARE * counts.sum():
+        return ()
+    sample = _sample(distinct)
+    return (_as_written(sample, _with_digits(sample, first)), *forms[1:])
+
+
+def others(cells: Strings, form: str) -> tuple[str, ...]:
+    """Return the forms of texts that are not in a form, each of the most that are left."""
+    left = _pandas().Series(cells.dropna().unique(), dtype=object)
+    left, forms = left[read(left, form).isna().to_numpy()], list[str]()
+    while len(left) and len(forms) < MAX_OTHERS and (other := _likeliest(left)):
+        forms.append(other)
+        left = left[read(left, other).isna().to_numpy()]
+    return tuple(forms)
+
+
+def _likeliest(cells: Strings) -> str:
+    """Return the form that most of some texts (n,), all different, are in; "" without one."""
+    sample = _sample(cells)
     found = Counter(form for cell in sample for form in _forms(cell))
-    if 2 * max(found.values(), default=0) < len(sample) * 0.5:
-        return ""
-    likely = [form for form, count in found.most_common() if count > 0.02 * len(sample)]
-    shares = {form: read(distinct, form).notna().mean() for form in likely}
-    form = max(shares, key=shares.__getitem__)
-    absent = instants(distinct, form).isna().to_numpy()
-    if shares[form] < 0.5 or counts.to_numpy()[~absent].sum() < (1 - MAX_ODD_SHARE) * counts.sum():
-        return ""
-    return _as_written(sample, _with_digits(sample, form))
+    likely = [form for form, count in found.most_common() if count > MIN_SHARE * len(sample)]
+    shares = {form: read(cells, form).notna().mean() for form in likely}
+    best = max(shares, key=shares.__getitem__, default="")
+    return best if shares.get(best) else ""
+
+
+def _sample(cells: Strings) -> Strings:
+    return cells.iloc[:: max(len(cells) // SAMPLE, 1)]
 
 
 def of_digits(values: Any) -> str:
@@ -85,12 +121,11 @@ def of_digits(values: Any) -> str:
     distinct = np.unique(values)
     if len(distinct) < MIN_DIGITS or distinct[0] < 10**5 or (distinct != np.floor(distinct)).any():
         return ""
-    length = len(str(int(distinct[0])))
-    if length != len(str(int(distinct[-1]))):
+    shortest, length = (len(str(int(value))) for value in (distinct[0], distinct[-1]))
+    if length - shortest > (length == LENGTH):
         return ""
-    forms = {8: ["%Y%m%d"], 6: ["%Y%m", "%y%m%d"], 12: ["%Y%m%d%H%M"], 14: ["%Y%m%d%H%M%S"]}
-    texts = _pandas().Series(distinct.astype(np.int64).astype(str))
-    for form in forms.get(length, []):
+    texts = _pandas().Series(distinct.astype(np.int64).astype(str)).str.zfill(length)
+    for form in OF_DIGITS.get(length, ()):
         moments = read(texts, form)
         within = moments.notna().all() and moments.dt.year.between(*YEARS).all()
         if within and (form != "%y%m%d" or len(distinct) >= MIN_SHORT_DIGITS):
@@ -103,10 +138,15 @@ def is_of_digits(form: str) -> bool:
     return bool(re.fullmatch(r"(%[YymdHMS])+", form))
 
 
+def length(form: str) -> int:
+    """Return how many digits a form has that has nothing else."""
+    return sum(4 if token == "Y" else 2 for token in form.replace("%", ""))
+
+
 def is_ambiguous(cells: Strings, form: str) -> bool:
     """Tell whether all cells are dates with days and months exchanged, too."""
     swapped = re.sub("%-?[dm]", lambda found: {"d": "%m", "m": "%d"}[found[0][-1]], form)
-    numbers = "d" in form and "m" in form and "%Y" + form[2:3] != form[:3]
+    numbers = "d" in form and "m" in form and not form.startswith("%Y")
     return numbers and bool(read(cells, swapped).notna().all())
 
 
@@ -128,25 +168,25 @@ def first_year(cells: Strings, form: str) -> int:
 
 def read(cells: Strings, form: str) -> Series:
     """Return moments (n,) of texts in a form, NaT of others; those with an offset in UTC."""
+    if "%q" in form:
+        cells = cells.str.replace("Q([1-4])", lambda q: str(3 * int(q[1]) - 2), regex=True)
+        form = form.replace("Q%q", "%m")
     plain = _OWN.sub(lambda found: _plain(found[0]), form)
     moments = _pandas().to_datetime(cells, format=plain, errors="coerce", utc="%z" in plain)
     return moments.dt.tz_localize(None) if moments.dt.tz is not None else moments
 
 
-def instants(cells: Strings, form: str, year: int = 0) -> Series:
-    """Return moments (n,) of texts in a form or others, as exact as the form writes them.
+def instants(cells: Strings, forms: Sequence[str], year: int = 0) -> Series:
+    """Return moments (n,) of texts in some forms, as exact as the first of them writes.
 
-    Args:
-        cells: texts, or missing.
-        form: in which most are; others are read as dates of the same order of day and month.
-        year: the first one of those of two digits, see `first_year`.
+    `year` is the first one of those of two digits, see `first_year`.
     """
-    moments = read(cells, form)
-    odd = moments.isna() & cells.notna()
-    if odd.any() and (distinct := cells[odd].unique())[:MAX_ODD].size:
-        others = {cell: _odd(cell, form) for cell in distinct[:MAX_ODD]}
-        moments = moments.astype("datetime64[us]").mask(odd, cells.map(others, na_action="ignore"))
-        moments = _pandas().to_datetime(moments).dt.floor(_unit(form))
+    moments = read(cells, forms[0])
+    for form in forms[1:]:
+        odd = moments.isna() & cells.notna()
+        if odd.any():
+            moments = moments.astype(EXACT).mask(odd, read(cells[odd], form).astype(EXACT))
+            moments = moments.dt.floor(_unit(forms[0]))
     if not year:
         return moments
     years = moments.dt.year
@@ -195,6 +235,9 @@ def _pandas() -> Any:
 def _forms(cell: str) -> Iterator[str]:
     """Yield the forms in which a text may be a date, likelier ones first."""
     yield from _date_forms(cell.strip())
+    if quarter := _QUARTER.fullmatch(cell.strip()):
+        first, last = ("%Y", "Q%q") if quarter["year"] else ("Q%q", "%Y")
+        yield f"{first}{quarter['between'] or quarter['then'] or ''}{last}"
     if (found := _MOMENT.fullmatch(cell.strip())) and (time := _time_form(found)):
         zones = _zone_forms(found["zone"] or "")
         dates = _date_forms(found["date"]) if found["date"] else [""]
@@ -209,7 +252,10 @@ def _time_form(found: re.Match[str]) -> str:
     if not (found["minute"] or found["half"]) or (found["fraction"] and not found["second"]):
         return ""
     form = "%I" if found["half"] else "%H"
-    form += ":%M" * bool(found["minute"]) + ":%S" * bool(found["second"])
+    minute, second = found["minute"] or "", found["second"] or ""
+    if "." in minute + second and not (found["date"] and minute[:1] == second[:1]):
+        return ""
+    form += f"{minute[:1]}%M" * bool(minute) + f"{second[:1]}%S" * bool(second)
     if fraction := found["fraction"]:
         form += f"{fraction[0]}%{len(fraction) - 1}f"
     if half := found["half"]:
@@ -256,6 +302,8 @@ def _word_forms(word: str) -> list[str]:
 
 def _number_forms(digits: list[str], months: int, text: str) -> list[tuple[str, ...]]:
     """Return what the numbers of a date may be, given how many months are named in it."""
+    if any(len(number) > MAX_DIGITS for number in digits):
+        return []
     lengths = "".join(str(len(number)) for number in digits)
     if months:
         forms = NAMED_MONTHS.get(lengths) if months == 1 else None
@@ -279,7 +327,7 @@ def _with_digits(cells: Strings, form: str) -> str:
     """Return the form with as many digits of seconds as the cells have at most."""
     if not (found := re.search(r"([.,])%\df", form)):
         return form
-    digits = cells.str.extract(rf":\d\d{re.escape(found[1])}(\d+)")[0].str.len().max()
+    digits = cells.str.extract(rf"([:.]\d\d){{2}}{re.escape(found[1])}(\d+)")[1].str.len().max()
     return re.sub(r"%\df", f"%{int(digits)}f", form)
 
 
@@ -308,19 +356,6 @@ def _plain(token: str) -> str:
     return "%f" if token[-1] == "f" else _PLAIN.get(token, token.replace("-", ""))
 
 
-def _odd(cell: str, form: str) -> Any:
-    """Return the moment of a text that is not of a column's form; NaT where it is none."""
-    first = form.find("d") < form.find("m")
-    one = _pandas().Series([cell.strip()], dtype=object)
-    for other in _forms(cell):
-        same = (other.find("d") < other.find("m")) == first
-        if (same or other.startswith("%Y")) and "%y" not in other:
-            moment = read(one, other).iloc[0]
-            if moment is not _pandas().NaT:
-                return moment
-    return _pandas().NaT
-
-
 def _unit(form: str) -> str:
     """Return what a form writes at least: a day, an hour, …, in pandas' words."""
     if re.search(r"%\d?f", form):
@@ -335,6 +370,8 @@ def _piece(moments: Series, part: str, zone: str) -> Series:
     match part:
         case "%-d" | "%-m" | "%-H":
             return {"d": clock.day, "m": clock.month, "H": clock.hour}[part[-1]].astype(str)
+        case "%q":
+            return clock.quarter.astype(str)
         case "%-I":
             return ((clock.hour - 1) % 12 + 1).astype(str)
         case "%P":

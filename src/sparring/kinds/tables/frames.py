@@ -130,6 +130,9 @@ def _plain_objects(series: Series, *, chosen: bool) -> Series:
             )
         case "timedelta" | "period":
             return series.infer_objects()
+        case "datetime" if any(moment.tzinfo for moment in series.dropna()):
+            alike = series.dropna().map(lambda moment: moment.tzinfo).nunique() == 1
+            return pandas().to_datetime(series, utc=not alike)
         case known if known in OWN_TYPES:
             return series
     return series.map(str, na_action="ignore") if chosen or _is_constant(series) else series

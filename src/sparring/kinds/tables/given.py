@@ -16,6 +16,7 @@ from sparring.errors import SparringError, listed
 from sparring.kinds.tables.columns import (
     Frame,
     Series,
+    few_are_odd,
     instants,
     is_number,
     label_texts,
@@ -160,7 +161,7 @@ def unreadable(series: Series, column: Column) -> Mask:
 def _no_dates(series: Series, column: Column) -> Mask:
     """Tell which cells are no dates; a few texts count as missing where cells may be so."""
     odd = instants(series, column)[1]
-    few = (odd & series.notna()).mean() <= MAX_ODD_SHARE
+    few = few_are_odd(series, odd & series.notna().to_numpy())
     as_missing = column.missing and column.date_format and few
     return series.isna().to_numpy() if as_missing else odd
 

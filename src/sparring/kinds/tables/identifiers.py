@@ -15,7 +15,7 @@ MAX_DENSITY = 1.5  # numbers there might be for each that there is, of rows numb
 BINS = 10
 MAX_GROUPS = 50  # categories of a column that is compared
 LEVEL = 0.05
-MIN_GROUPS, MAX_LETTERS = 1.5, 0.1  # of digits in a text; letters for each digit
+GROUPS_AND_LETTERS = ((1.5, 0.1), (4, 0.5))  # groups of digits at least; letters a digit at most
 WORDS = frozenset(
     (
         *("id", "ids", "uid", "uuid", "guid", "key", "pk", "index", "idx", "nr", "no", "num"),
@@ -83,8 +83,9 @@ def _chance(series: Series, ranks: Any) -> float:
 
 def is_mostly_digits(texts: Series) -> bool:
     """Tell whether texts are groups of digits, as dates are, that are not numbered on."""
-    groups, letters = texts.str.count(r"\d+"), texts.str.count("[A-Za-z]")
-    if groups.mean() < MIN_GROUPS or letters.sum() > MAX_LETTERS * texts.str.count(r"\d").sum():
+    groups = texts.str.count(r"\d+").mean()
+    letters = texts.str.count("[A-Za-z]").sum() / max(texts.str.count(r"\d").sum(), 1)
+    if not any(groups >= least and letters <= most for least, most in GROUPS_AND_LETTERS):
         return False
     parts = texts.str.extract(r"^(.*?)(\d+)$", flags=re.DOTALL)
     numbered = parts[0].nunique(dropna=False) == 1 and parts[1].notna().all()

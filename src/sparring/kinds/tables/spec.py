@@ -112,6 +112,7 @@ class Column:
     origin: int = 0  # units since 1970 of the first date
     step: int = 1  # units; dates are whole steps after the first
     date_format: str = ""  # of text or digits, see `dates`; "date", "time" of objects
+    other_formats: tuple[str, ...] = ()  # of cells that are read but not written so
     first_year: int = 0  # of the hundred that years of two digits are among
     zone: str = ""  # whose clocks show the dates; "": dates with an offset are in UTC
     labels: tuple[str, ...] = ()  # the categories with a place of their own

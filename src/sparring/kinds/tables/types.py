@@ -399,36 +399,38 @@ def _with_form(series: Series, column: Column, form: str) -> Column:
     moments = plain_moments(series)
     if moments.dtype.kind in "mM":
         return _with_unit(moments, _with_zone(moments, column))
-    form = form or _date_form(moments)
+    form, *others = [form] if form else _date_forms(moments) or [""]
     if not form:
         raise _refused(column, f"'{series.dropna().iloc[0]}' is not a date of a known form")
     column = replace(column, date_format="" if form == "moment" else form)
     if "%" not in form:
         return _with_unit(moments, column)
-    texts = date_texts(moments)
+    texts = date_texts(moments, form)
     if not dates.read(texts, form).notna().any():
         raise _refused(column, f"'{series.dropna().iloc[0]}' is not a date as {form}")
+    others = others or [*dates.others(texts, form)]
     zone, year = dates.zone_of(texts, form), dates.first_year(texts, form)
-    column = replace(column, zone=zone, first_year=year)
+    column = replace(column, other_formats=tuple(others), zone=zone, first_year=year)
     column = replace(column, missing=bool(instants(series, column)[1].any()))
     return _with_unit(moments, replace(column, note=_form_note(texts, column)))
 
 
-def _date_form(series: Series) -> str:
-    """Return the form of dates in text or digits, what objects are, or "" where neither is."""
+def _date_forms(series: Series) -> Sequence[str]:
+    """Return the forms of dates in text or digits, what objects are, or () where neither is."""
     match pandas().api.types.infer_dtype(series, skipna=True):
         case "date":
-            return "date"
+            return ("date",)
         case "time":
-            return "time"
+            return ("time",)
         case "datetime" | "datetime64" | "period":
-            return "moment"
+            return ("moment",)
         case "string":
             return dates.recognised(series.dropna())
         case _ if is_number(series):
-            return dates.of_digits(plain_numbers(series.dropna()))
+            form = dates.of_digits(plain_numbers(series.dropna()))
+            return (form,) * bool(form)
         case _:
-            return ""
+            return ()
 
 
 def _with_zone(moments: Series, column: Column) -> Column:
@@ -469,7 +471,8 @@ def _form_note(texts: Series, column: Column) -> str:
         read, odd = other[~gone], other[gone]
         for cells, words in ((read, "written otherwise"), (odd, "counted as missing")):
             if len(cells):
-                note += f", {len(cells):,} cell{'s' * (len(cells) > 1)} {words} ({listed(cells)})"
+                count = f"{len(cells):,} cell{'s' * (len(cells) > 1)}"
+                note += f", {count} {words} ({listed(cells.unique())})"
     return note
 
 
@@ -604,7 +607,7 @@ def _fit_identifier(series: Series, column: Column) -> Column:
             column, prefix=prefixes[0], digits=digits, first=int(min(map(int, parts[1])))
         )
     else:
-        column = replace(column, prefix=f"{column.name}-")
+        column = replace(column, prefix=f"{column.name or 'row'}-")
     example = f"{column.prefix}{column.first:0{column.digits}d}"
     return replace(column, note=f"identifier: numbered from {example}")
 
