@@ -671,4 +671,6 @@ def _with_one_length(base: Options, options: Options) -> Options:
 
 
 def _without_length(recipe: Options) -> Options:
-    return {key: value for key, value in recipe.items() if key not in ("images", "data", "device")}
+    kept = {key: value for key, value in recipe.items() if key not in ("images", "data", "device")}
+    generator = {k: v for k, v in recipe.get("generator", {}).items() if k != "warm_start"}
+    return kept | {"generator": generator}

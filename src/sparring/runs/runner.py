@@ -167,6 +167,11 @@ def resume(
         log = EventLog(folder.events)
         log("resumed", **reached(state), target_images=recipe.images, path=path.name)
         reporter.say(f"resuming '{folder.name}' at {_position(state, phase, data, recipe)}")
+        if not (generator_plays(recipe, data.spec) or state.preparing):
+            reporter.say(
+                "the generator has learned before the game, and only the discriminator goes on; "
+                f"to learn on, train on the same data with --from {folder.name}"
+            )
         _run_training(folder, data, recipe, state, phase, log, reporter)
     return folder
 
@@ -191,7 +196,7 @@ def _run_training(
     """Train to the end of the budget or an interruption, and write down how it ended."""
     torch.set_num_threads(recipe.threads)
     events = list(folder.read_events())
-    looks = looks_so_far(events)
+    looks = looks_so_far(events) if generator_plays(recipe, data.spec) else []
     remembered = read_looks(folder.looks, [seen for seen, _ in looks])
     cache = folder.path.parent / "cache"
     monitor = Monitor(data, build_objective(recipe), cache, remembered)
@@ -217,12 +222,23 @@ def _run_training(
         if stopped_by:
             logger.end(state, "interrupted", f"stopped by {stopped_by}")
         else:
-            logger.end(state, "finished", "the budget is used up")
+            logger.end(state, "finished", _reason(state, phase, data))
     except BaseException as failure:
         at_once = isinstance(failure, KeyboardInterrupt)
         reason = "stopped at once" if at_once else str(failure) or type(failure).__name__
         logger.end(state, "interrupted" if at_once else "failed", reason)
         raise
+
+
+def _reason(state: State, phase: Phase | None, data: Dataset) -> str:
+    """Say why a run ended that nobody stopped."""
+    if phase is None or not 0 < state.prepared < phase.samples:
+        return "the budget is used up"
+    items = kind_of(data.spec).plural
+    return (
+        f"nothing more was gained {phase.method} after {state.prepared:,} of {phase.samples:,} "
+        f"{items} before the game"
+    )
 
 
 def _go_through(state: State, phase: Phase | None, logger: RunLogger) -> str | None:
