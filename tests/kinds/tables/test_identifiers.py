@@ -38,6 +38,8 @@ def test_keys_with_gaps_or_in_any_order_are_identifiers_by_their_names() -> None
     ids = np.delete(np.arange(1, 2002), 76)
     found = kinds(customer_id=ids, orderNo=np.random.default_rng(0).permutation(ids))
     assert (found["customer_id"], found["orderNo"]) == ("identifier", "identifier")
+    assert kinds(**{"": np.arange(1946, 2000)})[""] == "integer"  # R's names of rows, years
+    assert kinds(**{"": np.arange(56, 110)})[""] == "identifier"
     assert kinds(customer_id=np.r_[ids[1:], ids[1]])["customer_id"] == "integer"  # not a key
 
 

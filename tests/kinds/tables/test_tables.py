@@ -315,6 +315,13 @@ def test_identifiers_are_numbered_on_and_text_is_dropped() -> None:
     assert "said" not in more
 
 
+def test_a_few_integers_are_categories_where_rows_share_them() -> None:
+    """Ten counts in twelve rows, from 1 to 140, were categories."""
+    counts = [1, 5, 11, 13, 14, 57, 75, 76, 80, 140, 1, 5]
+    assert by_name(pd.DataFrame({"counts": counts}))["counts"].kind == "integer"
+    assert by_name(pd.DataFrame({"counts": counts * 3}))["counts"].kind == "category"
+
+
 def test_types_can_be_chosen() -> None:
     frame = gems(200)
     frame["year"] = np.arange(1800, 2000)

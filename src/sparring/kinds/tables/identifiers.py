@@ -12,6 +12,7 @@ from sparring.kinds.tables.columns import Floats, Frame, Series, is_number, plai
 MIN_ROWS = 50  # with fewer, relations cannot be ruled out
 MAX_ROWS = 5_000  # that are looked at
 MAX_DENSITY = 1.5  # numbers there might be for each that there is, of rows numbered with gaps
+YEARS = (1700, 2100)
 BINS = 10
 MAX_GROUPS = 50  # categories of a column that is compared
 LEVEL = 0.05
@@ -42,12 +43,12 @@ def is_called_one(name: str) -> bool:
 def is_key(frame: Frame, name: str) -> bool:
     """Tell whether whole numbers that all differ number the rows.
 
-    They do if the column is called so; or if they ascend from 0 or 1 with few gaps, and no other
-    column has to do with them.
+    They do if the column is called so, but for names of rows that are all years; or if they ascend
+    from 0 or 1 with few gaps, and no other column has to do with them.
     """
-    if is_called_one(name):
-        return True
     values = plain_numbers(frame[name])
+    if is_called_one(name):
+        return bool(name or not ((values >= YEARS[0]) & (values <= YEARS[1])).all())
     ascending = values[0] in (0, 1) and (np.diff(values) > 0).all()
     dense = values[-1] - values[0] + 1 <= MAX_DENSITY * len(values)
     return bool(ascending and dense and len(values) >= MIN_ROWS and not _is_related(frame, name))

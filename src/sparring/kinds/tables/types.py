@@ -48,6 +48,8 @@ from sparring.kinds.tables.spec import COLUMN_KINDS, Column, ColumnKind, Unit
 
 MAX_CATEGORIES = 100  # with a place of their own
 MAX_INTEGER_CATEGORIES = 10  # distinct integers, up to which each is a category
+MIN_ROWS_PER_INTEGER = 3  # of a category, on average
+FEWEST = 2  # distinct integers are categories in any number of rows
 MAX_REST = 10_000  # kept of those that share a place
 MAX_MAGNITUDE = 1e100  # of numbers: differences and slopes must stay finite
 MAX_EXACT_INTEGER = 2**53  # larger integers are not all float64
@@ -241,7 +243,8 @@ def _guess_number(series: Series, distinct: int) -> ColumnKind:
     unique = distinct == len(series) > 2
     if np.abs(values).max() >= MAX_EXACT_INTEGER:
         return "identifier" if unique else "category"
-    return "category" if distinct <= MAX_INTEGER_CATEGORIES else "integer"
+    few = distinct <= min(MAX_INTEGER_CATEGORIES, len(values) // MIN_ROWS_PER_INTEGER)
+    return "category" if few or distinct == FEWEST else "integer"
 
 
 def _guess_text(series: Series, distinct: int, max_categories: int) -> ColumnKind:
