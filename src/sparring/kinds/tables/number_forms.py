@@ -38,6 +38,8 @@ CURRENCIES = frozenset(
     )
 )
 UNIT = re.compile(r"%|‰|°?[^\W\d_]{1,8}\.?[²³]?(?:/[^\W\d_]{1,4}[²³]?)?")
+PLAIN_NUMBER = rf"[+-]?(?:\d+\.?\d*|\.\d+){EXPONENT}"
+PREVIEWED = 1_000  # cells that tell whether the others need be looked at
 MAX_AROUND = 40  # different things that stand around digits; more are text
 MAX_DIGITS = 15  # that a float64 holds
 FEW = 10  # different numbers with a unit that are as good as names: "5 %", "10 %"
@@ -70,15 +72,20 @@ class Written:
 def taken_apart(cells: Series) -> Written | None:
     """Return text cells taken apart if all are numbers of one form, else None."""
     cells = cells.str.strip()
-    if pandas().to_numeric(cells, errors="coerce").notna().all():
-        around = _plain(cells)
-    else:
-        around = _around(cells)
+    is_plain = _all(cells, PLAIN_NUMBER)
+    around = _plain(cells) if is_plain else _around(cells)
     if around is None or cells.str.fullmatch(CODE_LIKE).any():
         return None
     cores, negative, form = around
-    marks = tuple(_possible(cores))
+    marks = tuple(_possible_of_plain(cores) if is_plain else _possible(cores))
     return Written(cells, cores, negative, form, marks) if marks else None
+
+
+def _all(cells: Series, pattern: str) -> bool:
+    """Tell whether all cells are of a pattern; where the first are not, the rest is not asked."""
+    return bool(cells.iloc[:PREVIEWED].str.fullmatch(pattern).all()) and bool(
+        cells.str.fullmatch(pattern).all()
+    )
 
 
 def decimal_marks(columns: Iterable[Written]) -> set[str]:
@@ -204,10 +211,8 @@ def _parts(cells: Series) -> tuple[Series, Series, Series]:
     return before, core, after
 
 
-def _plain(cells: Series) -> tuple[Series, Any, NumberForm] | None:
+def _plain(cells: Series) -> tuple[Series, Any, NumberForm]:
     """Take apart cells that are numbers as Python writes them."""
-    if not cells.str.fullmatch(rf"[+-]?(?:\d+\.?\d*|\.\d+){EXPONENT}").all():
-        return None  # infinities, which are refused later
     signs = cells.str.slice(0, 1)
     positives, plus = ~signs.eq("-"), signs.eq("+")
     numbers = cells.str.replace(r"^[+-]", "", regex=True)
@@ -286,6 +291,13 @@ def _pattern(mark: Mark) -> str:
     return rf"(?:{whole})?(?:{decimal}\d*)?{EXPONENT}"
 
 
+def _possible_of_plain(cores: Series) -> Iterator[Mark]:
+    """Yield the marks that numbers may be written with which Python can read."""
+    yield "", "."
+    if _shows(cores, ".") and _all(cores, _pattern((".", ","))):
+        yield ".", ","
+
+
 def _possible(cores: Series) -> Iterator[Mark]:
     """Yield the marks that all numbers may be written with."""
     bare = cores.str.replace(r"[eE][+-]?\d+$|\d+", "", regex=True)
@@ -296,7 +308,7 @@ def _possible(cores: Series) -> Iterator[Mark]:
             continue
         decimal = next(iter(rest), "," if thousands == "." else ".")
         pattern = _pattern((thousands, decimal))
-        if cores.str.fullmatch(pattern).all():
+        if _all(cores, pattern):
             yield thousands, decimal
 
 
