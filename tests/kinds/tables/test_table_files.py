@@ -77,6 +77,7 @@ FORMS: dict[str, tuple[list[str], str, Any]] = {
     "Python's": ([str(float(a)) for a in (AMOUNTS % 50).round() / 4], ",", None),
     "no 0 before the point": ([f"{a % 1:.3f}".lstrip("0") for a in AMOUNTS], ",", None),
     "exponents": ([f"{a * 1e-9:.3E}" for a in AMOUNTS], ",", None),
+    "R's": (["2e-04", "0.00025", "1e+05", "1200", "0.15", "120000"] * 20, ",", None),
     "small ones": ([repr(float(f"{a * 1e-6:.4g}")) for a in AMOUNTS], ",", None),
     "three decimals": ([f"{a % 9 + 1:.3f}" for a in AMOUNTS], ",", (AMOUNTS % 9 + 1).round(3)),
 }
@@ -131,6 +132,7 @@ def test_text_that_is_no_number_stays_text() -> None:
     for cells in (
         ["007", "012", "100"],
         [f"A{n}" for n in range(40)],
+        [f"rs{n}" for n in range(40)],  # no rupees
         ["1.2.3", "1.10.1", "2.0.0"],
         ["4WD", "2WD"],  # names, as good as numbers
         ["5 %", "10 %", "20 %"],
@@ -371,3 +373,10 @@ def _tensor(items: Any) -> Any:
     import torch
 
     return torch.from_numpy(items)
+
+
+def test_runs_of_0_1_read_cells_as_they_did(tmp_path: Path) -> None:
+    path = file_of(tmp_path / "a.csv", ["None", "NA", "EU", "None", "US", "null"] * 9)
+    old = open_data(path, TableOptions(held_out=0.0), rules=1)
+    assert old.spec.by_name["a"].labels == ("EU", "US")
+    assert opened(path).spec.by_name["a"].labels == ("EU", "NA", "None", "US", "null")

@@ -183,12 +183,13 @@ def text(value: float, form: NumberForm) -> str:
 
 def _digits(size: float, form: NumberForm) -> str:
     """Return a number from 0 on with a point, in the fewest digits that tell it."""
-    shortest = repr(size)
     trim: Any = "k" if form.places else "-"
-    if form.scientific or (form.exponent and "e" in shortest):
-        digits = np.format_float_scientific(size, trim=trim, min_digits=form.places, exp_digits=2)
-        return digits.replace("e", form.exponent)
-    return np.format_float_positional(size, trim=trim, min_digits=form.places)
+    plain = np.format_float_positional(size, trim=trim, min_digits=form.places)
+    if not form.exponent:
+        return plain
+    digits = np.format_float_scientific(size, trim=trim, min_digits=form.places, exp_digits=2)
+    has_one = len(digits) < len(plain) if form.shortest else "e" in repr(size)
+    return digits.replace("e", form.exponent) if form.scientific or has_one else plain
 
 
 def _grouped(whole: str, form: NumberForm) -> str:
@@ -236,7 +237,7 @@ def _around(cells: Series) -> tuple[Series, Any, NumberForm] | None:
     if len({affixes for _, affixes in signs.values()}) > 1:
         return None
     prefix, suffix = next(iter(signs.values()))[1]
-    if not (_is_prefix(prefix) and _is_suffix(suffix)):
+    if not (_is_prefix(prefix) and _is_suffix(suffix)) or _is_code(prefix, before, core):
         return None
     usual = [f"{a}{{}}{b}" for (a, b), _ in pairs.most_common() if not signs[a, b][0]]
     below = [f"{a}{{}}{b}" for (a, b), _ in pairs.most_common() if signs[a, b][0]]
@@ -246,6 +247,12 @@ def _around(cells: Series) -> tuple[Series, Any, NumberForm] | None:
     )
     negative = [signs[pair][0] for pair in zip(before, after, strict=True)]
     return core, np.array(negative, bool), form
+
+
+def _is_code(prefix: str, before: Series, core: Series) -> bool:
+    """Tell whether letters stand before whole numbers without a space: rs1090, CAD12."""
+    joined = prefix.isalpha() and before.str.endswith(prefix[-1:]).all()
+    return bool(joined and core.str.fullmatch(r"\d+").all())
 
 
 def _signs(pairs: Iterable[Around]) -> dict[Around, tuple[bool, Around]]:
@@ -386,6 +393,7 @@ def _with_digits(written: Written, mark: Mark) -> NumberForm:
         bare=bool((wholes == "").any()),
         exponent=("E" if has("E").any() else "e") if exponents.any() else "",
         scientific=bool(exponents.all()),
+        shortest=any("e" not in repr(float(core)) for core in cores[exponents & (decimal == ".")]),
     )
     return _with_groups(form, wholes, thousands) if thousands else form
 

@@ -84,6 +84,7 @@ class NumberForm:
     bare: bool = False  # whether .5 has no 0
     exponent: str = ""  # "e", "E": of large and small numbers
     scientific: bool = False  # whether every number has an exponent
+    shortest: bool = False  # whether those have one that are shorter with it, as R writes them
     positive: str = "{}"  # what stands around the digits: "{} EUR", "+{}%"
     negative: str = "-{}"  # the same of numbers below 0: "({})", "{}-"
     dtype: str = ""  # of cells that are text in a data frame too; "": numbers there

@@ -192,8 +192,14 @@ def _as_numbers(
         form=None if is_whole else replace(form, dtype=kept_as),
         word=numbers.word or column.word,
         nothing=numbers.word,
-        example="" if is_plain else _example(numbers.written.cells, values),
+        example="" if _is_of_python(form) else _example(numbers.written.cells, values),
     )
+
+
+def _is_of_python(form: NumberForm) -> bool:
+    """Tell whether Python reads numbers of a form, but for a sign."""
+    marks = (form.decimal, form.thousands, form.positive, form.negative)
+    return marks == (".", "", "{}", "-{}")
 
 
 def _spread(values: Series, cells: Series) -> Series:
