@@ -219,6 +219,18 @@ def test_codes_for_missing_cells_are_taken_as_told_and_written_back(tmp_path: Pa
     assert found["c"].cat.categories.tolist() == ["x", "y"]
 
 
+def test_a_typing_file_says_what_is_missing_and_leaves_numbers_numbers(tmp_path: Path) -> None:
+    cells = [f"{n % 5}" for n in range(60)]
+    path = file_of(tmp_path / "a.csv", [*cells, "X", "-9"])
+    told = opened(path, missing="X,-9", types=str(tmp_path / "a.toml"))
+    again = opened(path, types=str(tmp_path / "a.toml"))
+    assert (again.spec, again.fingerprint) == (told.spec, told.fingerprint)
+    assert again.spec.by_name["a"].label_dtype == "Int64"
+    amounts = file_of(tmp_path / "b.csv", [f"{n % 30},5" for n in range(60)])
+    chosen = opened(amounts, column=("a=category",)).spec.by_name["a"]
+    assert chosen.labels[:2] == ("0,5", "1,5")
+
+
 def test_a_run_reads_other_files_in_its_own_forms(tmp_path: Path) -> None:
     """The other file does not show by itself that 1.234 is above a thousand."""
     run = opened(file_of(tmp_path / "a.csv", FORMS["German, whole"][0], ";"))

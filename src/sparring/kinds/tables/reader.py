@@ -210,7 +210,7 @@ def written_types(options: TableOptions, spec: TableSpec, offered: Sequence[str]
     if not options.types or is_there(options):
         return []
     shown = [column for column in spec.columns if not column.hidden]
-    write(Path(options.types), shown, options.rule, offered)
+    write(Path(options.types), shown, options.rule, offered, missing_codes(options))
     return [f"what columns are is written to '{options.types}': edit it, and give it again"]
 
 
@@ -222,7 +222,7 @@ def load(
 ) -> tuple[str, CellsRead]:
     """Return a short name for the source, and its table; with a spec, read as that of a run."""
     named = isinstance(source, str) and source in NAMED_SETS
-    told = tuple(filter(None, (code.strip() for code in options.missing.split(","))))
+    told = missing_codes(options)
     typing = typing_of(options)
     reading = CellOptions(
         missing=MISSING_IN_0_1 if rules == 1 else told or NAMED_MISSING * named,
@@ -240,6 +240,11 @@ def load(
     if frames.is_frame(source):
         return "frame", table
     return sources.short_name(Path(source), "table"), table
+
+
+def missing_codes(options: TableOptions) -> tuple[str, ...]:
+    """Return the cells that are missing beside empty ones, as they are told for all columns."""
+    return tuple(filter(None, (code.strip() for code in options.missing.split(","))))
 
 
 def _as_written(columns: Sequence[Column], table: CellsRead) -> tuple[Column, ...]:

@@ -105,14 +105,23 @@ def parse(text: str, origin: str) -> Typing:
 
 
 def write(
-    path: Path, columns: Sequence[Column], rules: Sequence[str], offers: Sequence[str]
+    path: Path,
+    columns: Sequence[Column],
+    rules: Sequence[str],
+    offers: Sequence[str],
+    missing: Sequence[str] = (),
 ) -> None:
-    """Write what was decided of columns, and beside it what else might be said."""
+    """Write what was decided of columns, and beside it what else might be said.
+
+    Columns that have cells which are missing as a person says get all such codes, `missing`.
+    """
     text = HEAD.format(name=path.name, kinds=", ".join(COLUMN_KINDS))
     text += "".join(f"# {offer}\n" for offer in offers)
     text += tomli_w.dumps({"rules": list(rules)}) + "\n"
     for column in columns:
-        said: dict[str, str] = {"type": column.kind}
+        said: dict[str, Any] = {"type": column.kind}
+        if column.missing_word:
+            said["missing"] = list(dict.fromkeys([column.missing_word, *missing]))
         if "%" in column.date_format:
             said["date_format"] = column.date_format
         text += f"# {' '.join(column.note.split())}\n"

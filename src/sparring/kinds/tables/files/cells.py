@@ -37,6 +37,7 @@ PREVIEWED = 50  # cells that tell text from numbers before all are looked at
 MAX_WORD_SHARE = 0.5  # of the cells of a column of numbers, that may be such words
 MAX_DISTINCT = 1_000  # texts of a column in which a word for nothing is looked for
 MIXED = ("mixed", "mixed-integer")  # text among cells of other types
+AS_TEXT = ("category", "text")  # types of columns whose cells may be anything
 PLAIN = NumberForm()
 
 
@@ -124,6 +125,8 @@ def _read(frame: Frame, options: CellOptions, typed: frozenset[str]) -> CellsRea
         if name in found:
             evidence = _evidence(options, marks, known)
             read_column = _as_numbers(column, found[name], evidence, typed=is_typed)
+            if options.chosen.get(name, "") in AS_TEXT and not _are_plain(read_column):
+                read_column = None
         columns[name] = read_column or _left_as_text(column, known, typed=is_typed)
     told += [*_said_numbers(columns), *_said_words(columns), *_said_text(columns)]
     return CellsRead(
@@ -136,11 +139,17 @@ def _read(frame: Frame, options: CellOptions, typed: frozenset[str]) -> CellsRea
 
 
 def _may_hold_numbers(name: str, cells: Series, options: CellOptions) -> bool:
-    """Tell whether cells are text that is not told, or known of a run, to be no numbers."""
+    """Tell whether cells are text that is not known of a run to be no numbers."""
     known = options.known.get(name)
-    if not _is_text(cells) or options.chosen.get(name, "") in ("category", "text"):
+    may_be = known is None or known.is_number or known.label_dtype != "text"
+    return _is_text(cells) and may_be
+
+
+def _are_plain(column: _ColumnRead | None) -> bool:
+    """Tell whether cells are numbers as Python writes them, and none is a word for nothing."""
+    if column is None or column.nothing:
         return False
-    return known is None or known.is_number or known.label_dtype != "text"
+    return column.form is None or _is_of_python(column.form)
 
 
 def _evidence(options: CellOptions, marks: set[str], known: Column | None) -> Evidence:
