@@ -17,7 +17,7 @@ from sparring.kinds.tables.autoregressive.codes import drawing_order
 from sparring.kinds.tables.autoregressive.network import AutoregressiveGenerator
 from sparring.kinds.tables.autoregressive.revealing import kept_units, revealed
 from sparring.kinds.tables.options import TableOptions
-from sparring.kinds.tables.preparation import BATCH, Folds, LikelihoodPhase
+from sparring.kinds.tables.preparation import ALONE, TOGETHER, Folds, LikelihoodPhase
 from sparring.kinds.tables.reader import open_data
 from sparring.recipes.sections import GeneratorRecipe
 from sparring.sampling import sample
@@ -171,7 +171,8 @@ def fresh(data: Dataset, members: int, steps: int) -> tuple[State, LikelihoodPha
     model, judge = network(data, members), nn.Linear(1, 1)
     optimizers = [Adam(player.parameters(), fused=True) for player in (model, judge)]
     state = new_state(model, judge, *optimizers)
-    phase = preparation.phase(state, data, GeneratorRecipe(warm_start=steps * BATCH))
+    pace = ALONE if members == 1 else TOGETHER
+    phase = preparation.phase(state, data, GeneratorRecipe(warm_start=steps * pace.batch))
     assert phase is not None
     phase.begin(state)
     return state, phase

@@ -14,15 +14,32 @@ from sparring.recipes.sections import DiscriminatorRecipe, GeneratorRecipe
 from sparring.schedules import Schedule
 from sparring.training.augmentation import Adaptive
 
-MEMBERS, LAWS = 5, 4  # of an ensemble, each with a fold of its own; beside a number's softmax
-DROPOUT = 0.3  # of these
+MANY_COLUMNS = 100  # beyond them softmaxes are narrower, as there are more
+LEAST_SHARE = 4  # of a softmax's width, at least the fourth part is left
+
+
+def _autoregressive(recipe: GeneratorRecipe, spec: TableSpec) -> AutoregressiveGenerator:
+    return AutoregressiveGenerator(spec, _narrowed(recipe.width * 3 // 8, spec), recipe.depth)
+
+
+def _ensemble(recipe: GeneratorRecipe, spec: TableSpec) -> AutoregressiveGenerator:
+    """Return five small networks side by side, each with a fold of the rows that it never sees."""
+    width = _narrowed(recipe.width // 8, spec)
+    return AutoregressiveGenerator(
+        spec, width, recipe.depth, members=5, laws=4, sums=2 * width, dropout=0.3
+    )
+
+
+def _narrowed(width: int, spec: TableSpec) -> int:
+    """Return the width of each softmax: a part of the recipe's, for they are many."""
+    share = max(len(spec.learned) / MANY_COLUMNS, 1.0)
+    return max(round(width / min(share, LEAST_SHARE)), 1)
+
 
 GENERATORS: dict[str, Callable[[GeneratorRecipe, TableSpec], nn.Module]] = {
     "tabular": lambda r, spec: TabularGenerator(spec, r.latent, r.width, r.depth),
-    "autoregressive": lambda r, spec: AutoregressiveGenerator(spec, r.width * 3 // 8, r.depth),
-    "ensemble": lambda r, spec: AutoregressiveGenerator(
-        spec, r.width // 8, r.depth, members=MEMBERS, laws=LAWS, dropout=DROPOUT
-    ),
+    "autoregressive": _autoregressive,
+    "ensemble": _ensemble,
 }
 CELL_MAKERS = ("autoregressive", "ensemble")  # generators that make rows of cells themselves
 DISCRIMINATORS: dict[str, Callable[[DiscriminatorRecipe, TableSpec], nn.Module]] = {

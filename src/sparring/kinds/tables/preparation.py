@@ -23,16 +23,28 @@ from sparring.recipes.sections import GeneratorRecipe
 from sparring.training.state import State, Tensors, begin_preparing
 from sparring.training.step import Logs, differentiate
 
-BATCH, LEARNING_RATE = 256, 4e-3
 WARM_UP, WARM_UP_SHARE = 100, 0.1  # steps in which the rate rises, and of all of them at most
-EPOCHS = 60  # of the training rows, at most
+JUDGED_TOGETHER = 256  # rows
 REVEALING = 0.5  # of the rows of a batch
 SET_ASIDE, MAX_SET_ASIDE = 0.05, 2_500  # share and number of rows that it is stopped by
 LOOKS, PATIENCE = 20, 5  # at these, in the whole phase; without gain, until it ends
+MAX_LOOKING = 0.3  # of the samples are looked at, which cost a third of those that are learned
 DECAY, RAMP = 0.99, 10  # of the average, and the steps in which it comes to that
 READ_TOGETHER = 500_000  # steps of rows that are read at once, as reading a batch costs as much
 NOBODY = -1
 SEED = 0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast is learned."""
+
+    batch: int
+    rate: float  # after the warm-up; it falls to zero
+    epochs: int  # of the training rows, at most
+
+
+ALONE, TOGETHER = Pace(256, 4e-3, 60), Pace(64, 2e-3, 120)  # one member; several, on few rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +71,7 @@ class Folds:
     @cached_property
     def aside(self) -> NDArray[np.int64]:
         """Places of those that judge a member."""
-        return np.flatnonzero(self.fold != NOBODY)[:MAX_SET_ASIDE]
+        return np.flatnonzero(self.fold != NOBODY)
 
     def owned(self, places: NDArray[np.int64]) -> Tensor:
         """Tell which members' folds training rows are in, (members, n)."""
@@ -70,11 +82,15 @@ class LikelihoodPhase:
     """Steps up the likelihood of training rows, at a rate that falls to zero."""
 
     method = "by likelihood"
-    batch = BATCH
 
     def __init__(self, model: AutoregressiveGenerator, data: Dataset, samples: int) -> None:
-        self.samples, self.data = samples, data
+        self.pace = pace = TOGETHER if model.members > 1 else ALONE
+        self.batch, self.data = pace.batch, data
+        samples = min(samples, pace.epochs * len(data.train))
+        self.samples = -(-samples // pace.batch) * pace.batch
         self.folds = Folds(data.train, model.members)
+        most = max(min(MAX_SET_ASIDE, round(MAX_LOOKING * samples / LOOKS)), JUDGED_TOGETHER)
+        self.judges = self.folds.aside[:most]
         self.read: tuple[tuple[int, int], Rows] | None = None  # the rows of some steps
 
     def begin(self, state: State) -> None:
@@ -83,7 +99,7 @@ class LikelihoodPhase:
         memory = {f"average.{name}": value.clone() for name, value in model.state_dict().items()}
         memory["loss"] = torch.full((model.members,), torch.inf, dtype=torch.float64)
         memory["fruitless"] = torch.zeros(model.members, dtype=torch.int64)
-        optimizer = Adam(model.parameters(), LEARNING_RATE, betas=(0.9, 0.99), fused=True)
+        optimizer = Adam(model.parameters(), self.pace.rate, betas=(0.9, 0.99), fused=True)
         begin_preparing(state, optimizer, memory)
 
     def take_step(self, state: State) -> Logs:
@@ -93,7 +109,7 @@ class LikelihoodPhase:
         step = state.prepared // self.batch
         share = state.prepared / self.samples
         rising = max(min(WARM_UP, WARM_UP_SHARE * self.samples / self.batch), 1)
-        rate = LEARNING_RATE * min(1.0, (step + 1) / rising) * (1 - share)
+        rate = self.pace.rate * min(1.0, (step + 1) / rising) * (1 - share)
         for group in preparing.optimizer.param_groups:
             group["lr"] = state.rate_factor * rate
         preparing.optimizer.zero_grad()
@@ -173,7 +189,7 @@ class LikelihoodPhase:
         model = state.ema
         assert isinstance(model, AutoregressiveGenerator)
         total = rows = torch.zeros(model.members, dtype=torch.float64)
-        for places in _parts(self.folds.aside):
+        for places in _parts(self.judges):
             owned = self.folds.owned(places).double()
             lost = -model.log_likelihood(self._rows(model, places)).sum(1).double().cpu()
             total, rows = total + (lost * owned).sum(1), rows + owned.sum(1)
@@ -185,8 +201,7 @@ def phase(state: State, data: Dataset, recipe: GeneratorRecipe) -> LikelihoodPha
     model = state.generator
     if not isinstance(model, AutoregressiveGenerator) or not recipe.warm_start:
         return None
-    samples = min(recipe.warm_start, EPOCHS * len(data.train))
-    return LikelihoodPhase(model, data, -(-samples // BATCH) * BATCH)
+    return LikelihoodPhase(model, data, recipe.warm_start)
 
 
 def _model(state: State) -> AutoregressiveGenerator:
@@ -204,4 +219,5 @@ def _of_members(tensor: Tensor, members: int) -> Tensor:
 
 
 def _parts(places: NDArray[np.int64]) -> Sequence[NDArray[np.int64]]:
-    return [places[start : start + BATCH] for start in range(0, len(places), BATCH)]
+    starts = range(0, len(places), JUDGED_TOGETHER)
+    return [places[start : start + JUDGED_TOGETHER] for start in starts]

@@ -38,7 +38,6 @@ from sparring.kinds.tables.autoregressive.layers import (
 from sparring.kinds.tables.spec import TableSpec
 
 EMBEDDING = 16  # numbers of a token
-SUMS = 128  # numbers that steps tell softmaxes together
 LEAST = 2.0**-24  # that uniform numbers keep from 0 and 1
 MIN_LAWS = 8  # tokens of a number, from which on logistic laws stand beside its softmax
 
@@ -74,8 +73,8 @@ class Step(NamedTuple):
 class AutoregressiveGenerator(nn.Module):
     """latent (n, `latent`) of normal numbers, given cells and mask (n, 2k) → rows (n, k).
 
-    Each softmax reads the sums through a layer of `width` and `depth` residual ones. With `laws`,
-    numbers have as many logistic laws beside their softmax.
+    Steps tell `sums` numbers, which each softmax reads through a layer of `width` and `depth`
+    residual ones. With `laws`, numbers have as many logistic laws beside their softmax.
     """
 
     def __init__(
@@ -86,10 +85,12 @@ class AutoregressiveGenerator(nn.Module):
         *,
         members: int = 1,
         laws: int = 0,
+        sums: int = 128,
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
         self.members, self.width, self.dropout = members, width, dropout
+        self.sums = sums
         self.codes = [ColumnCode(spec.learned, at) for at in drawing_order(spec.learned)]
         self.tables = nn.ModuleList(self.codes)  # their buffers go where the network goes
         self.steps, tokens = _steps(self.codes)
@@ -102,9 +103,9 @@ class AutoregressiveGenerator(nn.Module):
         self.latent = len(self.asked) + sum(code.has_places for code in self.codes)
         self.embed = Embeddings(members, tokens, EMBEDDING)
         count, cue, softmaxes = len(self.steps), EMBEDDING + FEATURES, len(self.asked)
-        self.before = StepLinears(members, count, cue, SUMS, scale=cue * count)
-        self.after = StepLinears(members, count, cue + 1, SUMS, scale=cue * count)
-        self.first = StepLinears(members, softmaxes, SUMS, width)
+        self.before = StepLinears(members, count, cue, sums, scale=cue * count)
+        self.after = StepLinears(members, count, cue + 1, sums, scale=cue * count)
+        self.first = StepLinears(members, softmaxes, sums, width)
         self.middle = nn.ModuleList(
             StepLinears(members, softmaxes, width, width) for _ in range(depth)
         )
@@ -179,7 +180,7 @@ class AutoregressiveGenerator(nn.Module):
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         u = ndtr(latent).clamp(LEAST, 1 - LEAST).double()
         items = torch.full_like(u[:, :1], torch.nan).repeat(1, len(self.codes))
-        sums = torch.zeros_like(latent[None, :, :1]).repeat(self.members, 1, SUMS)
+        sums = torch.zeros_like(latent[None, :, :1]).repeat(self.members, 1, self.sums)
         later: tuple[Tensor | None, ...] = (None,) * len(self.steps)
         given, mask = label.chunk(2, 1) if label is not None else (items, None)
         if mask is not None:
