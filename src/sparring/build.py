@@ -93,6 +93,13 @@ def build_state(recipe: Recipe, spec: Spec) -> State:
     )
 
 
+def where_it_can_run(recipe: Recipe, spec: Spec) -> Recipe:
+    """Return the recipe, on the CPU where its generator needs float64."""
+    if architecture(recipe.generator.network, "generator", spec).on_cpu:
+        return replace(recipe, device="cpu")
+    return recipe
+
+
 def begin_phase(recipe: Recipe, data: Dataset, state: State) -> Phase | None:
     """Begin the phase before the game on a fresh state; None where there is nothing to learn."""
     preparation = kind_of(data.spec).preparation

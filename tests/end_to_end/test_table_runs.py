@@ -144,7 +144,7 @@ def test_data_that_have_changed_judge_with_a_note(cli: CommandLine, people: Path
 
 
 def test_a_table_of_one_column_has_a_card(cli: CommandLine) -> None:
-    years = pd.DataFrame({"year": range(1700, 1900), "spots": np.arange(200) * 37 % 101 / 7})
+    years = pd.DataFrame({"id": range(1700, 1900), "spots": np.arange(200) * 37 % 101 / 7})
     years.to_csv(cli.folder / "years.csv", index=False)
     run = cli.train("years.csv", *TINY, "--budget", "1-steps")
     ended = cli("evaluate", run, "-n", "100", "--json", prelude=FEW_TREES)

@@ -51,6 +51,7 @@ class Architecture:
     depth: "int | Callable[[Any], int]"  # unless one is asked for; a function of the spec
     players: tuple[Player, ...] = ("generator", "discriminator")
     joint_scoring: bool = False  # as a discriminator: reals and fakes in one pass, which pays
+    on_cpu: bool = False  # whether it needs float64, which not every accelerator has
     plays: bool = True  # as a generator: in the game; else it has learned all before, and is judged
 
 

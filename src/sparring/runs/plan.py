@@ -18,6 +18,7 @@ from sparring.build import (
     build_state,
     device_of,
     generator_plays,
+    where_it_can_run,
     with_depths,
     with_representation,
 )
@@ -95,6 +96,7 @@ def make_plan(
     data = open_data(source, reading, cache=root, progress=reporter.reading)
     defaults = preset(named.preset, named.size, data.spec, len(data.train))
     recipe = with_depths(resolve(defaults, options, {"device": chosen}), data.spec)
+    recipe = where_it_can_run(recipe, data.spec)
     data = with_representation(data, recipe)
     recipe = replace(recipe, data=decided(with_absolute_paths(recipe.data), data.spec))
     with device.memory_guard():

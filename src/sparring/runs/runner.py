@@ -28,6 +28,7 @@ from sparring.build import (
     build_state,
     device_of,
     generator_plays,
+    where_it_can_run,
 )
 from sparring.data.dataset import Dataset
 from sparring.data.stream import Prefetcher
@@ -88,10 +89,10 @@ def start(
         profile: first measure where the time of a step goes; tell it, and write it down.
     """
     state = build_state(plan.recipe, plan.data.spec)
-    plays = generator_plays(plan.recipe, plan.data.spec)
-    phase = None if weights_from and plays else begin_phase(plan.recipe, plan.data, state)
     if weights_from:
         _take_networks(state, weights_from, reporter)
+    plays = generator_plays(plan.recipe, plan.data.spec)
+    phase = None if weights_from and plays else begin_phase(plan.recipe, plan.data, state)
     folder = claim(root, name)
     with _locked(folder):
         _write_beginning(folder, plan, command)
@@ -146,6 +147,7 @@ def resume(
         recipe = _extended(recipe, budget, float(about["images_per_second"]))
     with _locked(folder):
         data = _same_data(folder, recipe, reporter, changed_data)
+        recipe = where_it_can_run(recipe, data.spec)
         torch.set_num_threads(recipe.threads)
         state = build_state(recipe, data.spec)
         phase = begin_phase(recipe, data, state)

@@ -15,8 +15,8 @@ TABLES = Kind(
     architectures=(
         MLP,
         Architecture("tabular", depth=3, joint_scoring=True),
-        Architecture("autoregressive", depth=1, players=("generator",), plays=False),
-        Architecture("ensemble", depth=1, players=("generator",), plays=False),
+        Architecture("autoregressive", depth=1, players=("generator",), plays=False, on_cpu=True),
+        Architecture("ensemble", depth=1, players=("generator",), plays=False, on_cpu=True),
     ),
     sources="a .csv, .tsv, .parquet, .feather or .xlsx file with a header, FILE.db:table",
     named=NAMED_SETS,
